@@ -1,0 +1,121 @@
+"""Every setting of the gateway, the dispatcher, the sandbox and the command: the one place in adapters that reads the environment."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LONGEST_SOCKET_PATH = 100
+
+
+class SettingsInvalid(Exception):
+    """One or more settings are wrong. The text names all of them."""
+
+
+def _address(value: str) -> str:
+    if value.startswith("unix:"):
+        if not value.removeprefix("unix:"):
+            raise ValueError("name a path after unix:")
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be host:port or unix:/path")
+    return value
+
+
+def _path(value: str) -> str:
+    if not value.startswith("/") or value.endswith("/"):
+        raise ValueError("must begin with / and not end with it")
+    return value
+
+
+def _prefix(value: str) -> str:
+    return value if value == "" else _path(value)
+
+
+Address = Annotated[str, AfterValidator(_address)]
+HttpPath = Annotated[str, AfterValidator(_path)]
+HttpPrefix = Annotated[str, AfterValidator(_prefix)]
+
+
+class Settings(BaseSettings):
+    """The settings, each from the environment variable `MINTMARK_` plus its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MINTMARK_", extra="ignore", frozen=True)
+
+    http_address: Address = "127.0.0.1:8080"
+    grpc_address: Address = "127.0.0.1:50051"
+    admin_address: Address = "127.0.0.1:9090"
+    internal_address: str = ""
+    sandbox_address: Address = "127.0.0.1:8090"
+    data_dir: Path = Path("data")
+    credentials_file: Path | None = None
+    public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
+    development: bool = False
+    clock_file: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # TLS of the gateway's own listener, and the authority that partners' client certificates come from.
+    http_tls_certificate: Path | None = None
+    http_tls_key: Path | None = None
+    http_client_ca: Path | None = None
+    # TLS towards the core: its authority for both listeners, and our certificate for the internal one (mTLS).
+    grpc_ca: Path | None = None
+    internal_certificate: Path | None = None
+    internal_key: Path | None = None
+
+    # Where partners find us. Paths are given to Thales at onboarding.
+    ecom_token_path: HttpPath = "/oauth2/token"  # noqa: S105  a path, not a secret
+    issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"  # noqa: S105  a path, not a secret
+    tsh_prefix: HttpPrefix = "/tsh-cof"
+    tsh_basic: bool = False
+
+    # Limits of what comes in over HTTP; bytes, seconds, counts.
+    http_request_line_limit: int = Field(default=8 * 1024, ge=256)
+    http_header_limit: int = Field(default=32 * 1024, ge=1024)
+    http_header_count_limit: int = Field(default=64, ge=8)
+    http_header_timeout: float = Field(default=5.0, gt=0)
+    http_body_timeout: float = Field(default=10.0, gt=0)
+    http_keep_alive_timeout: float = Field(default=15.0, gt=0)
+    http_body_limit: int = Field(default=64 * 1024, ge=1024)
+    http_token_body_limit: int = Field(default=8 * 1024, ge=256)
+    http_token_field_limit: int = Field(default=32, ge=4)
+    http_json_depth_limit: int = Field(default=32, ge=4, le=256)
+    http_connection_limit: int = Field(default=1000, ge=1)
+    http_request_limit: int = Field(default=512, ge=1)
+    shutdown_timeout: float = Field(default=10.0, gt=0)
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of sockets and pid files, short enough for a unix socket's path."""
+        folder = self.data_dir.resolve() / "run"
+        if len(str(folder / "dispatcher.admin.sock").encode()) <= LONGEST_SOCKET_PATH:
+            return folder
+        digest = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"mintmark-{os.getuid()}-{digest}"
+
+    @property
+    def core_internal_address(self) -> str:
+        """Where the core's internal listener is, as gRPC writes it."""
+        return self.internal_address or f"unix:{self.run_dir / 'internal.sock'}"
+
+    def credentials(self, client: str) -> Path:
+        """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
+        return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
+
+
+def load(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Reads the settings; `overrides` win over the environment.
+
+    Raises SettingsInvalid with one text that names every wrong setting, never its value.
+    """
+    try:
+        return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        lines = [f"MINTMARK_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
