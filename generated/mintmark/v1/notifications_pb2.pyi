@@ -110,6 +110,8 @@ class _QuarantineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quar
     """A mandatory field is missing or of the wrong type; the partner was answered 400."""
     QUARANTINE_REASON_BODY_UNREADABLE: _QuarantineReason.ValueType  # 5
     """The body is not what the contract says (not JSON, not UTF-8, no object); the partner was answered 400."""
+    QUARANTINE_REASON_IDENTIFIER_UNUSABLE: _QuarantineReason.ValueType  # 6
+    """An identifier is empty or longer than a resource name can hold."""
 
 class QuarantineReason(_QuarantineReason, metaclass=_QuarantineReasonEnumTypeWrapper):
     """Why a notification is in quarantine or was rejected."""
@@ -126,6 +128,8 @@ QUARANTINE_REASON_FIELD_INVALID: QuarantineReason.ValueType  # 4
 """A mandatory field is missing or of the wrong type; the partner was answered 400."""
 QUARANTINE_REASON_BODY_UNREADABLE: QuarantineReason.ValueType  # 5
 """The body is not what the contract says (not JSON, not UTF-8, no object); the partner was answered 400."""
+QUARANTINE_REASON_IDENTIFIER_UNUSABLE: QuarantineReason.ValueType  # 6
+"""An identifier is empty or longer than a resource name can hold."""
 Global___QuarantineReason: _TypeAlias = QuarantineReason  # noqa: Y015
 
 class _NotificationFlag:
