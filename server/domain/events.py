@@ -1,0 +1,88 @@
+"""What happened: kinds, and an event on its way to its number."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """The same words as `mintmark.v1.EventKind`, which says what each means."""
+
+    TOKEN_CREATED = "TOKEN_CREATED"
+    TOKEN_IMPORTED = "TOKEN_IMPORTED"
+    TOKEN_UPDATED = "TOKEN_UPDATED"
+    TOKEN_REFRESH_REQUESTED = "TOKEN_REFRESH_REQUESTED"
+    TOKEN_CREATION_FAILED = "TOKEN_CREATION_FAILED"
+    TOKEN_DISABLED = "TOKEN_DISABLED"
+    TOKEN_ENABLED = "TOKEN_ENABLED"
+    BINDING_CREATED = "BINDING_CREATED"
+    BINDING_UPDATED = "BINDING_UPDATED"
+    MERCHANT_UPDATED = "MERCHANT_UPDATED"
+    NOTIFICATION_QUARANTINED = "NOTIFICATION_QUARANTINED"
+    CLIENT_CREATED = "CLIENT_CREATED"
+    CLIENT_UPDATED = "CLIENT_UPDATED"
+    CLIENT_SECRET_ROTATED = "CLIENT_SECRET_ROTATED"
+    CLIENT_DISABLED = "CLIENT_DISABLED"
+    CLIENT_ENABLED = "CLIENT_ENABLED"
+    API_KEY_CREATED = "API_KEY_CREATED"
+    API_KEY_REVOKED = "API_KEY_REVOKED"
+    ACCOUNT_CREATED = "ACCOUNT_CREATED"
+    ACCOUNT_UPDATED = "ACCOUNT_UPDATED"
+    ACCOUNT_DELETED = "ACCOUNT_DELETED"
+    ACCESS_TOKEN_REVOKED = "ACCESS_TOKEN_REVOKED"
+
+
+# After one of these, what is kept in memory to authenticate callers is out of date.
+OF_PRINCIPALS = frozenset(
+    {
+        EventKind.CLIENT_CREATED,
+        EventKind.CLIENT_UPDATED,
+        EventKind.CLIENT_SECRET_ROTATED,
+        EventKind.CLIENT_DISABLED,
+        EventKind.CLIENT_ENABLED,
+        EventKind.API_KEY_CREATED,
+        EventKind.API_KEY_REVOKED,
+        EventKind.ACCOUNT_CREATED,
+        EventKind.ACCOUNT_UPDATED,
+        EventKind.ACCOUNT_DELETED,
+        EventKind.ACCESS_TOKEN_REVOKED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `sequence` is 0 until the store numbers it; `snapshot` is the resource right after it."""
+
+    kind: EventKind
+    resource: str
+    time: int
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    correlation_id: str = ""
+    notification: str = ""
+    actor: str = ""
+    details: dict[str, str] = field(default_factory=dict)
+    snapshot: object | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events to show; empty fields mean any."""
+
+    kinds: frozenset[EventKind] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    resource: str = ""
+
+    def shows(self, event: Event) -> bool:
+        return (
+            (not self.kinds or event.kind in self.kinds)
+            and (not self.merchant_gateway_id or event.merchant_gateway_id == self.merchant_gateway_id)
+            and (not self.merchant_id or event.merchant_id == self.merchant_id)
+            and (
+                not self.resource
+                or event.resource == self.resource
+                or event.resource.startswith(f"{self.resource}/")
+            )
+        )

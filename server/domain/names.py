@@ -1,0 +1,59 @@
+"""Resource names: segments outside `[A-Za-z0-9._~-]` are percent-encoded as UTF-8 (RFC 3986 section 2.1)."""
+
+from urllib.parse import quote, unquote
+
+from server.domain.refusals import FieldInvalid
+
+# What fits into one resource name; an index entry of PostgreSQL ends at 2,704 bytes.
+LONGEST_NAME = 1024
+
+
+def segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def merchant_gateway(gateway: str) -> str:
+    return f"merchantGateways/{segment(gateway)}"
+
+
+def merchant(gateway: str, merchant_id: str) -> str:
+    return f"{merchant_gateway(gateway)}/merchants/{segment(merchant_id)}"
+
+
+def token(gateway: str, merchant_id: str, token_id: str) -> str:
+    return f"{merchant(gateway, merchant_id)}/tokens/{segment(token_id)}"
+
+
+def binding(gateway: str, merchant_id: str, token_id: str, device_id: str) -> str:
+    return f"{token(gateway, merchant_id, token_id)}/bindings/{segment(device_id)}"
+
+
+def notification(notification_id: str) -> str:
+    return f"notifications/{notification_id}"
+
+
+def client(client_id: str) -> str:
+    return f"clients/{segment(client_id)}"
+
+
+def api_key(api_key_id: str) -> str:
+    return f"apiKeys/{segment(api_key_id)}"
+
+
+def account(account_id: str) -> str:
+    return f"partnerAccounts/{segment(account_id)}"
+
+
+def parse_parent(parent: str, collections: tuple[str, ...]) -> dict[str, str]:
+    """The ids that a `parent` fixes, by collection; `-` in place of an id fixes nothing.
+
+    Raises FieldInvalid where the text is not `collection/id` pairs in the given order, all of them.
+    """
+    if not parent:
+        return {}
+    parts = parent.split("/")
+    if len(parts) != 2 * len(collections) or tuple(parts[::2]) != collections or not all(parts[1::2]):
+        pattern = "/".join(f"{collection}/{{id}}" for collection in collections)
+        raise FieldInvalid("parent", f"must look like {pattern}, with - for any", "string.pattern")
+    ids = zip(collections, parts[1::2], strict=True)
+    return {collection: unquote(text) for collection, text in ids if text != "-"}

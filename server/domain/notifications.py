@@ -1,0 +1,157 @@
+"""What partners tell us: the words of the contracts, and a notification as it is kept."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class NotificationKind(StrEnum):
+    D1_TOKEN_UPDATE = "D1_TOKEN_UPDATE"
+    TSH_BINDING_CREATION = "TSH_BINDING_CREATION"
+    TSH_BINDING_UPDATE = "TSH_BINDING_UPDATE"
+    TSH_TOKEN_CREATION = "TSH_TOKEN_CREATION"
+    TSH_TOKEN_UPDATE = "TSH_TOKEN_UPDATE"
+    TSH_MERCHANT_UPDATE = "TSH_MERCHANT_UPDATE"
+
+
+class NotificationState(StrEnum):
+    APPLIED = "APPLIED"
+    STALE = "STALE"
+    QUARANTINED = "QUARANTINED"
+    REJECTED = "REJECTED"
+
+
+class QuarantineReason(StrEnum):
+    MERCHANT_NOT_BOUND = "MERCHANT_NOT_BOUND"
+    CARD_NUMBER_IN_IDENTIFIER = "CARD_NUMBER_IN_IDENTIFIER"
+    STORE_REFUSED = "STORE_REFUSED"
+    FIELD_INVALID = "FIELD_INVALID"
+    BODY_UNREADABLE = "BODY_UNREADABLE"
+    IDENTIFIER_UNUSABLE = "IDENTIFIER_UNUSABLE"
+
+
+# With these the partner was answered 400, so the notification is rejected rather than quarantined.
+ANSWERED_WITH_400 = frozenset({QuarantineReason.FIELD_INVALID, QuarantineReason.BODY_UNREADABLE})
+
+
+class NotificationFlag(StrEnum):
+    DUPLICATE_KEY = "DUPLICATE_KEY"
+    NUL = "NUL"
+    LONE_SURROGATE = "LONE_SURROGATE"
+    TIMESTAMP_MALFORMED = "TIMESTAMP_MALFORMED"
+    TIMESTAMP_UNREADABLE = "TIMESTAMP_UNREADABLE"
+    TIMESTAMP_AHEAD = "TIMESTAMP_AHEAD"
+    CORRELATION_ID_ODD = "CORRELATION_ID_ODD"
+    FIELD_ODD = "FIELD_ODD"
+    NUMBER_AS_TEXT = "NUMBER_AS_TEXT"
+    CARD_NUMBER_CUT = "CARD_NUMBER_CUT"
+    VALUE_UNRECOGNIZED = "VALUE_UNRECOGNIZED"
+
+
+class RecordOutcome(StrEnum):
+    """How the partner is to be answered."""
+
+    STORED = "STORED"
+    REPEATED = "REPEATED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_OURS = "NOT_OURS"
+
+
+@dataclass(frozen=True, slots=True)
+class D1TokenUpdate:
+    update_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class TshBinding:
+    """Texts as they came, empty where absent."""
+
+    device_type: str = ""
+    app_type: str = ""
+    visa_provisioned_token_id: str = ""
+    idv_method: str = ""
+    binding_state: str = ""
+    event_initiator: str = ""
+    creation_timestamp: str = ""
+    last_update_timestamp: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TshToken:
+    """Texts as they came, empty where absent."""
+
+    token_state: str = ""
+    card_bin: str = ""
+    card_last_digits: str = ""
+    card_expiry: str = ""
+    token_last_digits: str = ""
+    token_expiry: str = ""
+    payment_account_reference: str = ""
+    visa_provisioned_token_id: str = ""
+    creation_timestamp: str = ""
+    last_update_timestamp: str = ""
+    error_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TshMerchant:
+    """Texts as they came, empty where absent."""
+
+    scheme: str = ""
+    token_requestor_id: str = ""
+    mastercard_service_id: str = ""
+    last_update_timestamp: str = ""
+    error_code: str = ""
+
+
+Content = D1TokenUpdate | TshBinding | TshToken | TshMerchant
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A notification on its way into the store, as the gateway hands it over after the card-data cut."""
+
+    kind: NotificationKind
+    sender: str
+    merchant_gateway_id: str
+    merchant_id: str
+    token_id: str
+    device_id: str
+    correlation_id: str
+    correlation_id_given: bool
+    body: bytes
+    content_digest: bytes
+    flags: tuple[NotificationFlag, ...] = ()
+    quarantine_reason: QuarantineReason | None = None
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordResult:
+    outcome: RecordOutcome
+    notification: str = ""
+    state: NotificationState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A notification as it is kept. `sealed_body` opens only with the keyring; times are microseconds."""
+
+    name: str
+    kind: NotificationKind
+    state: NotificationState
+    quarantine_reason: QuarantineReason | None
+    flags: tuple[NotificationFlag, ...]
+    resource: str
+    merchant_gateway_id: str
+    merchant_id: str
+    token_id: str
+    device_id: str
+    correlation_id: str
+    sender: str
+    receive_time: int
+    delivery_count: int
+    last_delivery_time: int
+    body_size: int
+    sealed_body: bytes
+    event_sequence: int = 0

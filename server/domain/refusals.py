@@ -1,0 +1,178 @@
+"""Every way in which the domain says no. A refusal changes nothing.
+
+    Refusal
+     ├─ FieldInvalid, PageTokenInvalid, CursorInvalid, ScopeInvalid, SecretTooWeak, BindingInvalid    the caller's words
+     ├─ CursorOutOfRange                                                                              the cursor's place
+     ├─ AccessTokenInvalid, ClientCredentialsInvalid, ScopeMissing                                    who calls
+     ├─ ResourceNotFound, ResourceExists, SecretInUse                                                 what is there
+     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected                                   its state
+     └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
+
+`metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
+"""
+
+
+class Refusal(Exception):
+    """The domain says no. Nothing was changed."""
+
+    def __init__(self, text: str, **metadata: str) -> None:
+        super().__init__(text)
+        self.text = text
+        self.metadata = metadata
+
+
+class FieldInvalid(Refusal):
+    """A field breaks its rule."""
+
+    def __init__(self, field: str, description: str, rule: str = "") -> None:
+        super().__init__(f"{field}: {description}", field=field, rule=rule, description=description)
+
+
+class PageTokenInvalid(Refusal):
+    """The page token was not made by this list with these filters."""
+
+    def __init__(self) -> None:
+        super().__init__("page_token: not made by this list with these filters; start again without it")
+
+
+class CursorInvalid(Refusal):
+    """The text is no cursor."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__("cursor: not a cursor of this server; use one that an event carried, or 0", cursor=cursor)
+
+
+class CursorOutOfRange(Refusal):
+    """The cursor points to where nothing is kept."""
+
+    def __init__(self, why: str, oldest: str, head: str) -> None:
+        super().__init__(f"cursor: {why}; the oldest is {oldest}", oldest_cursor=oldest, head_cursor=head)
+
+
+class ScopeInvalid(Refusal):
+    """A scope is unknown, or not granted to the client."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"scopes: {scope!r} is unknown or not granted to this client", scope=scope)
+
+
+class SecretTooWeak(Refusal):
+    """A taken-over secret is short."""
+
+    def __init__(self) -> None:
+        super().__init__("the secret has under 16 characters; take a longer one or allow a weak one")
+
+
+class BindingInvalid(Refusal):
+    """A client is bound to what cannot be."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, description=description)
+
+
+class AccessTokenInvalid(Refusal):
+    """There is no access token, or none that counts."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"access token: {why}; send `authorization: Bearer` with one from the token endpoint", why=why)
+
+
+class ClientCredentialsInvalid(Refusal):
+    """Client id and secret do not belong together."""
+
+    def __init__(self) -> None:
+        super().__init__("the client id and secret do not belong together, or the client is disabled")
+
+
+class ScopeMissing(Refusal):
+    """The access token lacks a scope."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"the access token lacks the scope {scope}", scope=scope)
+
+
+class ResourceNotFound(Refusal):
+    """Absent, or not for this caller: the two look the same."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"there is no {resource}", resource=resource)
+
+
+class ResourceExists(Refusal):
+    """The identifier is taken."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"{resource} exists already", resource=resource)
+
+
+class SecretInUse(Refusal):
+    """A secret must belong to one name only."""
+
+    def __init__(self) -> None:
+        super().__init__("this key is in use under another name; keys must differ")
+
+
+class EtagMismatch(Refusal):
+    """The resource has changed since it was read."""
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(f"{resource} has changed since it was read; read it again", resource=resource)
+
+
+class RequestIdReused(Refusal):
+    """The same request_id with other content."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__("request_id: used before with other content; make a new one", request_id=request_id)
+
+
+class SecretsFull(Refusal):
+    """A client has two live secrets at most."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__(
+            f"{client} has two live secrets already; wait until one expires, or end the old ones with a lifetime of 0",
+            client=client,
+        )
+
+
+class ClientProtected(Refusal):
+    """The client is one that the house itself needs."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__(f"{client} is a role or the administrator and stays as it is", client=client)
+
+
+class RequestInProgress(Refusal):
+    """The same request is being worked on."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__("the same request is being worked on; repeat after a moment", request_id=request_id)
+
+
+class TooManyCalls(Refusal):
+    """A class of calls is full."""
+
+    def __init__(self, call_class: str) -> None:
+        super().__init__(f"too many {call_class} calls in flight; repeat with backoff", **{"class": call_class})
+
+
+class StoreUnavailable(Refusal):
+    """The store could not be read or written."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the store is not available ({why}); repeat the request as it is")
+
+
+class ShuttingDown(Refusal):
+    """The server takes no new work."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down; repeat the request")
+
+
+class DeadlinePassed(Refusal):
+    """The deadline passed before work began."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before work on the call began")

@@ -1,0 +1,22 @@
+"""The scopes that an access token can carry."""
+
+INTERNAL = frozenset(
+    {
+        "tokens.read",
+        "tokens.write",
+        "bindings.read",
+        "merchants.read",
+        "notifications.read",
+        "events.read",
+        "access_tokens.introspect",
+        "clients.read",
+        "clients.write",
+        "api_keys.read",
+        "api_keys.write",
+        "accounts.read",
+        "accounts.write",
+    }
+)
+PARTNER = frozenset({"d1-notify"})
+ROLES = frozenset({"role.gateway", "role.dispatcher"})
+ALL = INTERNAL | PARTNER | ROLES

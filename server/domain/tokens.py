@@ -1,0 +1,155 @@
+"""Payment tokens: what partners report on them and what we decide about them."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from server.domain import names
+from server.domain.notifications import D1TokenUpdate, NotificationFlag, TshToken
+from server.domain.ordering import is_stale, newest, order_time
+from server.domain.refusals import EtagMismatch
+
+
+class TokenProvider(StrEnum):
+    D1_ECOM = "D1_ECOM"
+    TSH = "TSH"
+
+
+class TokenState(StrEnum):
+    """The state that the partner last reported; an open list."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    UNRECOGNIZED = "UNRECOGNIZED"
+    CREATED = "CREATED"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    DELETED = "DELETED"
+
+
+REPORTED_STATES = {state.value: state for state in (TokenState.ACTIVE, TokenState.SUSPENDED, TokenState.DELETED)}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A payment token. Texts are the partner's own, empty where it reported none; times are microseconds."""
+
+    name: str
+    merchant_gateway_id: str
+    merchant_id: str
+    token_id: str
+    provider: TokenProvider
+    create_time: int
+    update_time: int
+    state: TokenState = TokenState.UNSPECIFIED
+    state_text: str = ""
+    card_bin: str = ""
+    card_last_digits: str = ""
+    card_expiry: str = ""
+    token_last_digits: str = ""
+    token_expiry: str = ""
+    payment_account_reference: str = ""
+    visa_provisioned_token_id: str = ""
+    refresh_generation: int = 0
+    refreshed_generation: int = 0
+    delivery_count: int = 0
+    last_update_type: str = ""
+    disable_time: int | None = None
+    disable_reason: str = ""
+    partner_create_time_text: str = ""
+    partner_update_time_text: str = ""
+    partner_order_time: int | None = None
+    last_content: str = ""
+    revision: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReport:
+    """What a report made of the token. A stale one changed nothing but the count of deliveries."""
+
+    token: Token
+    stale: bool
+    flags: tuple[NotificationFlag, ...]
+
+
+def state_of(text: str) -> TokenState:
+    return REPORTED_STATES.get(text, TokenState.UNRECOGNIZED) if text else TokenState.UNSPECIFIED
+
+
+def first_seen(gateway: str, merchant_id: str, token_id: str, provider: TokenProvider, now: int) -> Token:
+    return Token(
+        name=names.token(gateway, merchant_id, token_id),
+        merchant_gateway_id=gateway,
+        merchant_id=merchant_id,
+        token_id=token_id,
+        provider=provider,
+        create_time=now,
+        update_time=now,
+        revision=0,
+    )
+
+
+def request_refresh(token: Token, fact: D1TokenUpdate, now: int) -> Token:
+    """Every delivery asks for a refresh, a repeated one too: reading once more does no harm, missing one would."""
+    return replace(
+        token,
+        refresh_generation=token.refresh_generation + 1,
+        delivery_count=token.delivery_count + 1,
+        last_update_type=fact.update_type,
+        update_time=now,
+        revision=token.revision + 1,
+    )
+
+
+def report(token: Token, fact: TshToken, content: str, now: int, *, creation: bool) -> TokenReport:
+    """Applies what TSH tells of a token; `content` is the digest that recognises the same report again."""
+    delivered = replace(token, delivery_count=token.delivery_count + 1)
+    order = order_time(fact.creation_timestamp if creation else fact.last_update_timestamp, now)
+    if is_stale(token.partner_order_time, order.micros, creation=creation):
+        return TokenReport(delivered, stale=True, flags=order.flags)
+    state, state_text = token.state, token.state_text
+    flags = order.flags
+    if creation:
+        state, state_text = TokenState.CREATED, ""
+    elif fact.token_state:
+        state, state_text = state_of(fact.token_state), fact.token_state
+        if state is TokenState.UNRECOGNIZED:
+            flags = (*flags, NotificationFlag.VALUE_UNRECOGNIZED)
+    changed = replace(
+        delivered,
+        state=state,
+        state_text=state_text,
+        card_bin=fact.card_bin or token.card_bin,
+        card_last_digits=fact.card_last_digits or token.card_last_digits,
+        card_expiry=fact.card_expiry or token.card_expiry,
+        token_last_digits=fact.token_last_digits or token.token_last_digits,
+        token_expiry=fact.token_expiry or token.token_expiry,
+        payment_account_reference=fact.payment_account_reference or token.payment_account_reference,
+        visa_provisioned_token_id=fact.visa_provisioned_token_id or token.visa_provisioned_token_id,
+        partner_create_time_text=fact.creation_timestamp or token.partner_create_time_text,
+        partner_update_time_text=fact.last_update_timestamp or token.partner_update_time_text,
+        partner_order_time=newest(token.partner_order_time, order.micros),
+        last_content=content,
+        update_time=now,
+        revision=token.revision + 1,
+    )
+    return TokenReport(changed, stale=False, flags=flags)
+
+
+def check_etag(token: Token, etag: str) -> None:
+    if etag and etag != str(token.revision):
+        raise EtagMismatch(token.name)
+
+
+def disable(token: Token, reason: str, etag: str, now: int) -> Token:
+    """The token out of use on our side; as it is where it was disabled already. Raises EtagMismatch."""
+    check_etag(token, etag)
+    if token.disable_time is not None:
+        return token
+    return replace(token, disable_time=now, disable_reason=reason, update_time=now, revision=token.revision + 1)
+
+
+def enable(token: Token, etag: str, now: int) -> Token:
+    """The token in use again; as it is where it was not disabled. Raises EtagMismatch."""
+    check_etag(token, etag)
+    if token.disable_time is None:
+        return token
+    return replace(token, disable_time=None, disable_reason="", update_time=now, revision=token.revision + 1)
