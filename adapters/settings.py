@@ -38,7 +38,15 @@ def _prefix(value: str) -> str:
     return value if value == "" else _path(value)
 
 
+def _loopback(value: str) -> str:
+    host = _address(value).rpartition(":")[0].strip("[]")
+    if not value.startswith("unix:") and host not in {"localhost", "::1"} and not host.startswith("127."):
+        raise ValueError("must be on loopback: whoever reaches it can send in the partners' names")
+    return value
+
+
 Address = Annotated[str, AfterValidator(_address)]
+LoopbackAddress = Annotated[str, AfterValidator(_loopback)]
 HttpPath = Annotated[str, AfterValidator(_path)]
 HttpPrefix = Annotated[str, AfterValidator(_prefix)]
 
@@ -52,13 +60,20 @@ class Settings(BaseSettings):
     grpc_address: Address = "127.0.0.1:50051"
     admin_address: Address = "127.0.0.1:9090"
     internal_address: str = ""
-    sandbox_address: Address = "127.0.0.1:8090"
+    sandbox_address: LoopbackAddress = "127.0.0.1:8090"
     data_dir: Path = Path("data")
     credentials_file: Path | None = None
     public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
     development: bool = False
     clock_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    # The sandbox: where its twins send to (empty: this gateway), what they authenticate with, and how many times
+    # faster than the partners they wait between retries.
+    sandbox_target: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
+    sandbox_client_file: Path | None = None
+    sandbox_api_key_file: Path | None = None
+    sandbox_speed: float = Field(default=1.0, gt=0, le=10_000)
 
     # TLS of the gateway's own listener, and the authority that partners' client certificates come from.
     http_tls_certificate: Path | None = None
@@ -107,6 +122,30 @@ class Settings(BaseSettings):
     def credentials(self, client: str) -> Path:
         """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
+
+    @property
+    def sandbox_target_url(self) -> str:
+        """The URL that the twins send to, without a path; empty where the gateway listens on a unix socket."""
+        if self.sandbox_target or self.http_address.startswith("unix:"):
+            return self.sandbox_target
+        host, _, port = self.http_address.rpartition(":")
+        host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104  compared, not bound
+        return f"{'https' if self.http_tls_certificate else 'http'}://{host}:{port}"
+
+    @property
+    def sandbox_client(self) -> Path:
+        """The file with the D1 twin's client id and secret."""
+        return self.sandbox_client_file or self.data_dir / "credentials" / "sandbox.d1.json"
+
+    @property
+    def sandbox_api_key(self) -> Path:
+        """The file with the TSH twin's API key."""
+        return self.sandbox_api_key_file or self.data_dir / "credentials" / "sandbox.tsh.json"
+
+
+def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a role that we start: our own, and `overrides` over it."""
+    return {**os.environ, **overrides}
 
 
 def load(overrides: Mapping[str, object] | None = None) -> Settings:
