@@ -1,0 +1,80 @@
+"""What every test may use: real servers, one of each per worker, and a database per test."""
+
+import importlib
+import itertools
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.postgres import Postgres
+from tests.valkey import Valkey
+
+QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
+settings.register_profile("short", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)
+settings.register_profile("campaign", deadline=None, database=None, max_examples=10_000, suppress_health_check=QUIET)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    campaign = config.getoption("-m") == "campaign"
+    settings.load_profile("campaign" if campaign else "short")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """The worker's PostgreSQL. Whoever stops it starts it again."""
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Postgres) -> str:
+    """The name of a database at the newest schema, to copy from."""
+    upgrade: Callable[[str], None] = importlib.import_module("server.store.migrate").upgrade
+    postgres.execute("CREATE DATABASE migrated")
+    upgrade(postgres.url("migrated"))
+    return "migrated"
+
+
+@pytest.fixture(scope="session")
+def _database_names() -> Iterator[str]:
+    return (f"test_{number}" for number in itertools.count(1))
+
+
+def _database(server: Postgres, name: str, template: str) -> Iterator[str]:
+    server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_database(postgres: Postgres, postgres_template: str, _database_names: Iterator[str]) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database at the newest schema."""
+    yield from _database(postgres, next(_database_names), postgres_template)
+
+
+@pytest.fixture
+def empty_postgres_database(postgres: Postgres, _database_names: Iterator[str]) -> Iterator[str]:
+    """The URL of a fresh PostgreSQL database without a schema."""
+    yield from _database(postgres, next(_database_names), "template0")
+
+
+@pytest.fixture(scope="session")
+def _valkey_server() -> Iterator[Valkey]:
+    server = Valkey()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def valkey(_valkey_server: Valkey) -> Valkey:
+    """The worker's Valkey, empty. Whoever stops it starts it again."""
+    _valkey_server.flush()
+    return _valkey_server
