@@ -19,9 +19,7 @@ class BindingState(StrEnum):
     DELETED = "DELETED"
 
 
-REPORTED_STATES = {
-    state.value: state for state in (BindingState.ACTIVE, BindingState.SUSPENDED, BindingState.DELETED)
-}
+REPORTED_STATES = {state.value: state for state in (BindingState.ACTIVE, BindingState.SUSPENDED, BindingState.DELETED)}
 
 
 @dataclass(frozen=True, slots=True)

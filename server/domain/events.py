@@ -51,7 +51,7 @@ OF_PRINCIPALS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. `sequence` is 0 until the store numbers it; `snapshot` is the resource right after it."""
+    """Something that happened. `sequence` is 0 until the store numbers it; `snapshot` is the resource after it."""
 
     kind: EventKind
     resource: str
@@ -80,9 +80,5 @@ class EventFilter:
             (not self.kinds or event.kind in self.kinds)
             and (not self.merchant_gateway_id or event.merchant_gateway_id == self.merchant_gateway_id)
             and (not self.merchant_id or event.merchant_id == self.merchant_id)
-            and (
-                not self.resource
-                or event.resource == self.resource
-                or event.resource.startswith(f"{self.resource}/")
-            )
+            and (not self.resource or event.resource == self.resource or event.resource.startswith(f"{self.resource}/"))
         )

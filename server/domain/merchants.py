@@ -80,7 +80,5 @@ def report(merchant: Merchant, fact: TshMerchant, content: str, now: int) -> Mer
     )
     others = (each for each in merchant.scheme_registrations if each.scheme_text != fact.scheme)
     registrations = tuple(sorted((*others, changed), key=lambda each: each.scheme_text))
-    updated = replace(
-        delivered, scheme_registrations=registrations, update_time=now, revision=merchant.revision + 1
-    )
+    updated = replace(delivered, scheme_registrations=registrations, update_time=now, revision=merchant.revision + 1)
     return MerchantReport(updated, stale=False, flags=order.flags)

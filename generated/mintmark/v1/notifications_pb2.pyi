@@ -283,7 +283,7 @@ class Notification(_message.Message):
     UTF-8 escaped. Only in GetNotification.
     """
     event_sequence: _builtins.int
-    """The sequence of the event that it caused; 0 when it caused none."""
+    """The sequence of the event that it caused; 0 when it caused none. Only in GetNotification."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What is odd about it."""

@@ -1,0 +1,106 @@
+"""Everybody who may speak to us, as one picture: who may record a notification, and whose gateways are ours."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from server.domain import scopes
+from server.domain.accounts import Account, AccountProvider, InboundAuthentication
+from server.domain.api_keys import ApiKey, ApiKeyState
+from server.domain.callers import ANY
+from server.domain.clients import Client, ClientState
+from server.domain.notifications import NotificationKind, QuarantineReason, Record, RecordOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedAccessToken:
+    """An access token that no longer counts; `expire_time` in microseconds, after which it can be forgotten."""
+
+    jwt_id: str
+    client: str
+    expire_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a record's sender may do: nothing (`refused`), or speak for `merchant_gateway_id`."""
+
+    merchant_gateway_id: str = ""
+    refused: RecordOutcome | None = None
+    quarantine_reason: QuarantineReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principals:
+    """All clients, API keys and accounts by name, and the revoked access tokens by id."""
+
+    clients: Mapping[str, Client] = field(default_factory=dict)
+    api_keys: Mapping[str, ApiKey] = field(default_factory=dict)
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    revoked: Mapping[str, RevokedAccessToken] = field(default_factory=dict)
+    merchant_gateway_ids: frozenset[str] = frozenset()
+    merchant_ids: frozenset[str] = frozenset()
+
+    def standing(self, record: Record) -> Standing:
+        """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
+        if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
+            return self._tsh_standing(record)
+        if record.sender in self.accounts:
+            return self._certificate_standing(record, self.accounts[record.sender])
+        client = self.clients.get(record.sender)
+        if client is None or client.state is not ClientState.ACTIVE:
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        if not scopes.PARTNER & set(client.scopes):
+            return Standing(refused=RecordOutcome.FORBIDDEN)
+        if not client.reach.gateway(record.merchant_gateway_id):
+            ours = record.merchant_gateway_id in self.merchant_gateway_ids
+            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
+        if not client.reach.merchant(record.merchant_gateway_id, record.merchant_id):
+            ours = record.merchant_id in self.merchant_ids
+            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
+        return Standing(record.merchant_gateway_id)
+
+    def _certificate_standing(self, record: Record, account: Account) -> Standing:
+        certified = account.inbound_authentication is InboundAuthentication.CERTIFICATE
+        if account.provider is not AccountProvider.D1_ECOM or not certified:
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        if account.merchant_gateway_id != record.merchant_gateway_id:
+            ours = record.merchant_gateway_id in self.merchant_gateway_ids
+            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
+        if account.merchant_ids and record.merchant_id not in account.merchant_ids:
+            return Standing(refused=RecordOutcome.NOT_OURS)
+        return Standing(record.merchant_gateway_id)
+
+    def _tsh_standing(self, record: Record) -> Standing:
+        key = self.api_keys.get(record.sender)
+        if key is None or key.state is not ApiKeyState.ACTIVE:
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        bound = key.reach.merchant(key.merchant_gateway_id, record.merchant_id)
+        # A notification without a readable merchant was answered 400 already; it stays with that reason.
+        reason = None if bound or record.quarantine_reason else QuarantineReason.MERCHANT_NOT_BOUND
+        return Standing(key.merchant_gateway_id, quarantine_reason=reason)
+
+
+def picture(
+    clients: Iterable[Client],
+    api_keys: Iterable[ApiKey],
+    accounts: Iterable[Account],
+    revoked: Iterable[RevokedAccessToken],
+) -> Principals:
+    """A gateway or merchant is ours when an account, a client's binding or an API key names it."""
+    by_name = {client.name: client for client in clients}
+    keys = {key.name: key for key in api_keys}
+    held = {account.name: account for account in accounts}
+    gateways = {gateway for client in by_name.values() for gateway in client.merchant_gateway_ids}
+    gateways |= {key.merchant_gateway_id for key in keys.values()}
+    gateways |= {account.merchant_gateway_id for account in held.values()}
+    merchants = {merchant for client in by_name.values() for merchant in client.merchant_ids}
+    merchants |= {merchant for key in keys.values() for merchant in key.merchant_ids}
+    merchants |= {merchant for account in held.values() for merchant in account.merchant_ids}
+    return Principals(
+        by_name,
+        keys,
+        held,
+        {token.jwt_id: token for token in revoked},
+        frozenset(gateways - {ANY}),
+        frozenset(merchants),
+    )

@@ -1,0 +1,55 @@
+"""What lists can be asked for. Empty fields mean any; `reach` is always the caller's and always narrows."""
+
+from dataclasses import dataclass
+
+from server.domain.bindings import BindingState
+from server.domain.callers import Reach
+from server.domain.notifications import NotificationKind, NotificationState
+from server.domain.tokens import TokenProvider, TokenState
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where a page begins (after this name) and how many it holds at most."""
+
+    after: str = ""
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TokenQuery:
+    reach: Reach
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    provider: TokenProvider | None = None
+    states: frozenset[TokenState] = frozenset()
+    refresh_due: bool = False
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindingQuery:
+    reach: Reach
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token_id: str = ""
+    device_id: str = ""
+    states: frozenset[BindingState] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantQuery:
+    reach: Reach
+    merchant_gateway_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationQuery:
+    reach: Reach
+    states: frozenset[NotificationState] = frozenset()
+    kinds: frozenset[NotificationKind] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token_id: str = ""
+    device_id: str = ""
+    correlation_id: str = ""

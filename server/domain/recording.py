@@ -1,0 +1,182 @@
+"""What one notification does: which resource it tells of, what becomes of that resource, and which event it causes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from server.domain import bindings, merchants, names, tokens
+from server.domain.bindings import Binding
+from server.domain.events import Event, EventKind
+from server.domain.merchants import Merchant
+from server.domain.notifications import (
+    ANSWERED_WITH_400,
+    D1TokenUpdate,
+    NotificationFlag,
+    NotificationKind,
+    NotificationState,
+    QuarantineReason,
+    Record,
+    TshBinding,
+    TshMerchant,
+    TshToken,
+)
+from server.domain.tokens import Token, TokenProvider
+
+# D1's correlation ids are not unique; within this time the same one with the same content is a repeat.
+D1_REPEAT_WINDOW = 24 * 3600 * 1_000_000
+
+Resource = Token | Binding | Merchant
+CREATIONS = frozenset({NotificationKind.TSH_BINDING_CREATION, NotificationKind.TSH_TOKEN_CREATION})
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The resource that a record tells of: its type and name, or why it cannot be known."""
+
+    of: type[Token] | type[Binding] | type[Merchant] | None
+    name: str
+    quarantine_reason: QuarantineReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a record did. `after` is the resource to save; None where nothing is."""
+
+    state: NotificationState
+    flags: tuple[NotificationFlag, ...]
+    after: Resource | None = None
+    event: Event | None = None
+    quarantine_reason: QuarantineReason | None = None
+
+
+def target(record: Record, gateway: str) -> Target:
+    match record.content:
+        case TshBinding():
+            parts: Sequence[str] = (gateway, record.merchant_id, record.token_id, record.device_id)
+            of: type[Token] | type[Binding] | type[Merchant] = Binding
+            name = names.binding(gateway, record.merchant_id, record.token_id, record.device_id)
+        case D1TokenUpdate() | TshToken() if record.token_id:
+            parts = (gateway, record.merchant_id, record.token_id)
+            of, name = Token, names.token(gateway, record.merchant_id, record.token_id)
+        case TshToken() | TshMerchant():
+            parts = (gateway, record.merchant_id)
+            of, name = Merchant, names.merchant(gateway, record.merchant_id)
+        case _:
+            return Target(None, "")
+    if not all(parts) or len(name) > names.LONGEST_NAME:
+        return Target(None, "", QuarantineReason.IDENTIFIER_UNUSABLE)
+    return Target(of, name)
+
+
+def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
+    """The parts that tell whether two notifications are one (safety rules, "Identity"); None where it never repeats."""
+    content: bytes = record.content_digest
+    place = (gateway, record.merchant_id, record.token_id, record.device_id)
+    if record.kind is NotificationKind.D1_TOKEN_UPDATE and not record.correlation_id_given:
+        return None
+    correlation_id = record.correlation_id if record.correlation_id_given else ""
+    reason = record.quarantine_reason or ""
+    texts = (record.kind, *place, correlation_id, reason)
+    return (*(text.encode() for text in texts), content)
+
+
+def is_repeat(record: Record, held: Resource | None, known_since: int, now: int) -> bool:
+    """Whether a record whose identity is known since `known_since` is a repeat."""
+    if record.kind is NotificationKind.D1_TOKEN_UPDATE:
+        return now - known_since < D1_REPEAT_WINDOW
+    if record.correlation_id_given:
+        return True
+    last = last_content(record, held)
+    return now - known_since < D1_REPEAT_WINDOW if last is None else last == record.content_digest.hex()
+
+
+def last_content(record: Record, held: Resource | None) -> str | None:
+    """The content last applied to what a record tells of; None where there is no such memory."""
+    match held, record.content:
+        case (Token() | Binding(), _):
+            return held.last_content
+        case (Merchant(), TshMerchant(scheme=scheme)):
+            return merchants.registration(held, scheme).last_content
+        case _:
+            return None
+
+
+def repeated(record: Record, held: Resource | None, now: int) -> Resource | None:
+    """The resource after one more delivery of what it knows: D1 asks for a refresh again, TSH is only counted."""
+    match held, record.content:
+        case (Token(), D1TokenUpdate() as fact):
+            return tokens.request_refresh(held, fact, now)
+        case (None, _):
+            return None
+        case _:
+            return replace(held, delivery_count=held.delivery_count + 1)
+
+
+def quarantined(record: Record, reason: QuarantineReason) -> Applied:
+    rejected = reason in ANSWERED_WITH_400
+    state = NotificationState.REJECTED if rejected else NotificationState.QUARANTINED
+    return Applied(state, record.flags, quarantine_reason=reason)
+
+
+def apply(record: Record, gateway: str, held: Resource | None, now: int) -> Applied:
+    """Applies a new record to the resource it tells of, `held` being that resource or None where it is unknown."""
+    creation = record.kind in CREATIONS
+    digest = record.content_digest.hex()
+    details: dict[str, str] = {}
+    after: Resource
+    stale = False
+    flags: tuple[NotificationFlag, ...] = ()
+    match record.content:
+        case D1TokenUpdate() as update:
+            token = held if isinstance(held, Token) else _new_token(record, gateway, TokenProvider.D1_ECOM, now)
+            after = tokens.request_refresh(token, update, now)
+            kind, details = EventKind.TOKEN_REFRESH_REQUESTED, {"update_type": update.update_type}
+        case TshToken() as told if record.token_id:
+            token = held if isinstance(held, Token) else _new_token(record, gateway, TokenProvider.TSH, now)
+            report = tokens.report(token, told, digest, now, creation=creation)
+            after, stale, flags = report.token, report.stale, report.flags
+            kind = EventKind.TOKEN_CREATED if creation else EventKind.TOKEN_UPDATED
+            details = {"error_code": told.error_code} if told.error_code else {}
+        case TshToken() as told:
+            event = _event(record, EventKind.TOKEN_CREATION_FAILED, gateway, now, {"error_code": told.error_code})
+            resource = names.merchant(gateway, record.merchant_id)
+            return Applied(NotificationState.APPLIED, record.flags, event=replace(event, resource=resource))
+        case TshBinding() as bound:
+            binding = held if isinstance(held, Binding) else _new_binding(record, gateway, now)
+            outcome = bindings.report(binding, bound, digest, now, creation=creation)
+            after, stale, flags = outcome.binding, outcome.stale, outcome.flags
+            kind = EventKind.BINDING_CREATED if creation else EventKind.BINDING_UPDATED
+        case TshMerchant() as registered:
+            merchant = held if isinstance(held, Merchant) else merchants.first_seen(gateway, record.merchant_id, now)
+            change = merchants.report(merchant, registered, digest, now)
+            after, stale, flags = change.merchant, change.stale, change.flags
+            kind, details = EventKind.MERCHANT_UPDATED, {"scheme": registered.scheme}
+            if registered.error_code:
+                details["error_code"] = registered.error_code
+        case None:
+            return quarantined(record, QuarantineReason.IDENTIFIER_UNUSABLE)
+    all_flags = tuple(dict.fromkeys((*record.flags, *flags)))
+    if stale:
+        return Applied(NotificationState.STALE, all_flags, after)
+    event = _event(record, kind, gateway, now, details)
+    return Applied(NotificationState.APPLIED, all_flags, after, replace(event, resource=after.name, snapshot=after))
+
+
+def _new_token(record: Record, gateway: str, provider: TokenProvider, now: int) -> Token:
+    return tokens.first_seen(gateway, record.merchant_id, record.token_id, provider, now)
+
+
+def _new_binding(record: Record, gateway: str, now: int) -> Binding:
+    return bindings.first_seen(gateway, record.merchant_id, record.token_id, record.device_id, now)
+
+
+def _event(record: Record, kind: EventKind, gateway: str, now: int, details: dict[str, str]) -> Event:
+    return Event(
+        kind=kind,
+        resource="",
+        time=now,
+        merchant_gateway_id=gateway,
+        merchant_id=record.merchant_id,
+        correlation_id=record.correlation_id,
+        actor=record.sender,
+        details=details,
+    )

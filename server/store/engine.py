@@ -1,0 +1,105 @@
+"""Engines for SQLite and PostgreSQL, set up so that a commit is on disk when it returns."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+STATEMENT_TIMEOUT_MS = 5_000
+CONNECT_TIMEOUT_S = 3
+READERS = 40
+
+
+class DatabaseUnfit(Exception):
+    """The database would lose acknowledged data, or its schema is not ours. The text says what to do."""
+
+
+def parse_url(database_url: str) -> URL:
+    """The database's URL with our driver. Raises ValueError for anything but SQLite files and PostgreSQL."""
+    url = make_url(database_url)
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise ValueError("a SQLite database must be a file")
+        return url.set(drivername="sqlite+pysqlite")
+    if backend == "postgresql":
+        return url.set(drivername="postgresql+psycopg")
+    raise ValueError("must begin with sqlite:/// or postgresql://")
+
+
+def sqlite_path(url: URL) -> Path | None:
+    """The file of a SQLite database; None for PostgreSQL."""
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def writer_engine(url: URL) -> Engine:
+    """One connection, for the writer."""
+    return _sqlite(url, begin="BEGIN IMMEDIATE", size=1) if sqlite_path(url) else _postgresql(url, size=1)
+
+
+def reader_engine(url: URL) -> Engine:
+    """Connections for reads, a thread one at a time."""
+    return _sqlite(url, begin="BEGIN", size=READERS) if sqlite_path(url) else _postgresql(url, size=READERS)
+
+
+def _sqlite(url: URL, *, begin: str, size: int) -> Engine:
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": STATEMENT_TIMEOUT_MS / 1000},
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=STATEMENT_TIMEOUT_MS / 1000,
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, _record: Any) -> None:
+        # The driver must not begin or commit by itself: with its defaults a released savepoint commits.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgresql(url: URL, *, size: int) -> Engine:
+    return create_engine(
+        url,
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        },
+        isolation_level="READ COMMITTED",
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=STATEMENT_TIMEOUT_MS / 1000,
+        pool_pre_ping=True,
+    )
+
+
+def check_durable(engine: Engine) -> None:
+    """Raises DatabaseUnfit where PostgreSQL would acknowledge a commit that a crash can undo."""
+    if engine.dialect.name != "postgresql":
+        return
+    with engine.connect() as connection:
+        for setting in ("fsync", "synchronous_commit"):
+            value = connection.execute(text(f"SHOW {setting}")).scalar_one()
+            if value == "off":
+                raise DatabaseUnfit(f"PostgreSQL runs with {setting} off and would lose acknowledged data; set it on")
+
+
+def schema_revision(engine: Engine) -> str:
+    """The migration that the database is at; empty for an empty database."""
+    try:
+        with engine.connect() as connection:
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() or "")
+    except SQLAlchemyError as error:
+        if "alembic_version" in str(error):
+            return ""
+        raise

@@ -1,0 +1,9 @@
+"""How Alembic runs our migrations: on the connection that `migrate.upgrade` hands over, in its transaction."""
+
+from alembic import context
+
+from server.store.schema import metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,111 @@
+"""Rows from dataclasses and back: columns are named as fields, enums are their words, tuples and maps are JSON."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from server.domain.accounts import Account
+from server.domain.api_keys import ApiKey
+from server.domain.bindings import Binding
+from server.domain.clients import Client
+from server.domain.events import Event
+from server.domain.merchants import Merchant
+from server.domain.notifications import Notification
+from server.domain.principals import RevokedAccessToken
+from server.domain.tokens import Token
+
+T = TypeVar("T")
+Convert = Callable[[Any], Any]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _optional(convert: Convert) -> Convert:
+    return convert if convert is _same else lambda value: None if value is None else convert(value)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON can hold of a value."""
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return value
+
+
+def _write_json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
+
+
+def _converters(hint: Any) -> tuple[Convert, Convert]:
+    """How a field of this type is written to and read from its column."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        (inner,) = (each for each in get_args(hint) if each is not type(None))
+        write, read = _converters(inner)
+        return _optional(write), _optional(read)
+    if origin is tuple:
+        item = get_args(hint)[0]
+        if isinstance(item, type) and is_dataclass(item):
+            shape = Shape(item)
+            return _write_json, lambda text: tuple(shape.read(each) for each in json.loads(text))
+        read_item = _converters(item)[1]
+        return _write_json, lambda text: tuple(read_item(each) for each in json.loads(text))
+    if origin is dict:
+        return _write_json, json.loads
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return str, hint
+    return _same, _same
+
+
+class Shape(Generic[T]):
+    """How one dataclass is written and read."""
+
+    def __init__(self, of: Callable[..., T], without: frozenset[str] = frozenset()) -> None:
+        hints = get_type_hints(of)
+        self._of = of
+        self.columns = tuple(name for name in hints if name not in without)
+        self._writers = tuple((name, _converters(hints[name])[0]) for name in self.columns)
+        self._readers = tuple((name, _converters(hints[name])[1]) for name in self.columns)
+
+    def row(self, item: T) -> dict[str, Any]:
+        return {name: write(getattr(item, name)) for name, write in self._writers}
+
+    def read(self, row: Mapping[Any, Any]) -> T:
+        return self._of(**{name: read(row[name]) for name, read in self._readers})
+
+
+TOKEN = Shape(Token)
+BINDING = Shape(Binding)
+MERCHANT = Shape(Merchant)
+NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
+CLIENT = Shape(Client)
+API_KEY = Shape(ApiKey)
+ACCOUNT = Shape(Account)
+REVOKED = Shape(RevokedAccessToken)
+
+_EVENT = Shape(Event, frozenset({"snapshot"}))
+_SNAPSHOTS: dict[str, Shape[Any]] = {"Token": TOKEN, "Binding": BINDING, "Merchant": MERCHANT}
+
+
+def event_row(event: Event, sequence: int) -> dict[str, Any]:
+    row = _EVENT.row(event)
+    row["sequence"] = sequence
+    row["snapshot"] = ""
+    if event.snapshot is not None:
+        of = type(event.snapshot).__name__
+        row["snapshot"] = json.dumps([of, _SNAPSHOTS[of].row(event.snapshot)], ensure_ascii=False)
+    return row
+
+
+def read_event(row: Mapping[Any, Any]) -> Event:
+    snapshot = None
+    if row["snapshot"]:
+        of, fields_ = json.loads(row["snapshot"])
+        snapshot = _SNAPSHOTS[of].read(fields_)
+    return replace(_EVENT.read(row), snapshot=snapshot)

@@ -1,0 +1,214 @@
+"""The tables. Columns are named as the fields of the domain's dataclasses; times are microseconds since the epoch."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.types import TypeEngine
+
+# The newest migration. The core starts without Alembic when the database says the same.
+REVISION = "0001"
+
+# Byte order, as Python and SQLite sort, whatever the database's locale is.
+Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
+
+# INTEGER makes it SQLite's own row id, so that events lie in their order.
+Sequence: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData()
+
+store_head = Table(
+    "store_head",
+    metadata,
+    # One row. `sequence` is the number of the newest event.
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("generation", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    # The newest event that retention has removed.
+    Column("removed_sequence", BigInteger, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("token_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_text", Text, nullable=False),
+    Column("card_bin", Text, nullable=False),
+    Column("card_last_digits", Text, nullable=False),
+    Column("card_expiry", Text, nullable=False),
+    Column("token_last_digits", Text, nullable=False),
+    Column("token_expiry", Text, nullable=False),
+    Column("payment_account_reference", Text, nullable=False),
+    Column("visa_provisioned_token_id", Text, nullable=False),
+    Column("refresh_generation", BigInteger, nullable=False),
+    Column("refreshed_generation", BigInteger, nullable=False),
+    Column("delivery_count", BigInteger, nullable=False),
+    Column("last_update_type", Text, nullable=False),
+    Column("disable_time", BigInteger),
+    Column("disable_reason", Text, nullable=False),
+    Column("partner_create_time_text", Text, nullable=False),
+    Column("partner_update_time_text", Text, nullable=False),
+    Column("partner_order_time", BigInteger),
+    Column("last_content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+bindings = Table(
+    "bindings",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("token_id", Text, nullable=False),
+    Column("device_id", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_text", Text, nullable=False),
+    Column("device_type_text", Text, nullable=False),
+    Column("app_type_text", Text, nullable=False),
+    Column("idv_method_text", Text, nullable=False),
+    Column("event_initiator_text", Text, nullable=False),
+    Column("visa_provisioned_token_id", Text, nullable=False),
+    Column("delivery_count", BigInteger, nullable=False),
+    Column("partner_create_time_text", Text, nullable=False),
+    Column("partner_update_time_text", Text, nullable=False),
+    Column("partner_order_time", BigInteger),
+    Column("last_content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("bindings_by_device", "device_id", "name"),
+)
+
+merchants = Table(
+    "merchants",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("scheme_registrations", Text, nullable=False),
+    Column("delivery_count", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+notifications = Table(
+    "notifications",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("quarantine_reason", Text),
+    Column("flags", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("token_id", Text, nullable=False),
+    Column("device_id", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("receive_time", BigInteger, nullable=False),
+    Column("delivery_count", BigInteger, nullable=False),
+    Column("last_delivery_time", BigInteger, nullable=False),
+    Column("body_size", Integer, nullable=False),
+    Column("sealed_body", LargeBinary, nullable=False),
+    Index("notifications_by_correlation_id", "correlation_id"),
+    Index("notifications_by_token_id", "token_id"),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("notification", Text, nullable=False),
+    Column("known_since", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("sequence", Sequence, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False),
+    Column("notification", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("snapshot", Text, nullable=False),
+    Index("events_by_notification", "notification"),
+)
+
+clients = Table(
+    "clients",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("client_id", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("merchant_gateway_ids", Text, nullable=False),
+    Column("merchant_ids", Text, nullable=False),
+    Column("issuer_ids", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("secrets", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("api_key_id", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_ids", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("taken_over", Boolean, nullable=False),
+    Column("key_hash", Text, nullable=False, unique=True),
+    Column("create_time", BigInteger, nullable=False),
+    Column("revoke_time", BigInteger),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("account_id", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("display_name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_ids", Text, nullable=False),
+    Column("inbound_authentication", Text, nullable=False),
+    Column("client_certificate_common_name", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+)
+
+revoked_access_tokens = Table(
+    "revoked_access_tokens",
+    metadata,
+    Column("jwt_id", Text, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("expire_time", BigInteger, nullable=False),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("client", Text, primary_key=True),
+    Column("method", Text, primary_key=True),
+    Column("request_id", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("response", LargeBinary, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)

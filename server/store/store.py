@@ -1,0 +1,72 @@
+"""The store as the services see it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from server.domain.events import Event
+from server.ports import Transaction
+from server.store.engine import (
+    DatabaseUnfit,
+    check_durable,
+    parse_url,
+    reader_engine,
+    schema_revision,
+    sqlite_path,
+    writer_engine,
+)
+from server.store.reader import SqlView
+from server.store.schema import REVISION
+from server.store.writer import Writer
+
+R = TypeVar("R")
+
+
+class SqlStore:
+    """SQLite or PostgreSQL behind one writer and many readers. Open it when the schema is up to date."""
+
+    def __init__(self, database_url: str, writer: type[Writer] = Writer) -> None:
+        """Raises DatabaseUnfit where the schema is not ours or durability is off, SQLAlchemyError where it is gone."""
+        url = parse_url(database_url)
+        self._readers = reader_engine(url)
+        self._writers = writer_engine(url)
+        self._listeners: list[Callable[[Sequence[Event]], None]] = []
+        self._lock = threading.Lock()
+        try:
+            self._check()
+        except BaseException:
+            self._dispose()
+            raise
+        self.view = SqlView(self._readers)
+        self.generation = self.view.head()[0]
+        self._writer = writer(self._writers, sqlite_path(url), self._committed)
+
+    def _check(self) -> None:
+        check_durable(self._readers)
+        revision = schema_revision(self._readers)
+        if revision != REVISION:
+            raise DatabaseUnfit(
+                f"the database's schema is at {revision or 'nothing'}, this version needs {REVISION}; "
+                "run `mintmark migrate`"
+            )
+
+    def write(self, key: str, run: Callable[[Transaction], R], *, deadline: float | None = None) -> R:
+        return self._writer.write(key, run, deadline)
+
+    def listen(self, committed: Callable[[Sequence[Event]], None]) -> None:
+        """Calls back, on the writer's thread and before the callers hear of it, with the events of each commit."""
+        with self._lock:
+            self._listeners.append(committed)
+
+    def _committed(self, events: Sequence[Event]) -> None:
+        for listener in self._listeners:
+            listener(events)
+
+    def close(self) -> None:
+        """Commits what is waiting and lets go of the database."""
+        self._writer.close()
+        self._dispose()
+
+    def _dispose(self) -> None:
+        self._readers.dispose()
+        self._writers.dispose()

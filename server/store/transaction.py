@@ -1,0 +1,193 @@
+"""One transaction of the writer."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy.sql import Executable
+
+from server.domain.accounts import Account
+from server.domain.api_keys import ApiKey
+from server.domain.bindings import Binding
+from server.domain.clients import Client
+from server.domain.events import Event
+from server.domain.merchants import Merchant
+from server.domain.notifications import Notification
+from server.domain.principals import RevokedAccessToken
+from server.domain.tokens import Token
+from server.ports import Identity, Request
+from server.store import rows, schema
+from server.store.rows import Shape, event_row
+
+T = TypeVar("T")
+
+
+def among(connection: Connection, column: str) -> str:
+    """A condition on a list of any length in one parameter, so that one statement serves them all."""
+    if connection.dialect.name == "postgresql":
+        return f"{column} = ANY(:wanted)"
+    return f"{column} IN (SELECT value FROM json_each(:wanted))"  # noqa: S608  our own names
+
+
+def wanted(connection: Connection, values: Sequence[Any]) -> Any:
+    return list(values) if connection.dialect.name == "postgresql" else json.dumps(list(values))
+
+
+class TableShelf(Generic[T]):
+    """The rows of one resource type."""
+
+    def __init__(self, transaction: "SqlTransaction", table: Table, shape: Shape[T]) -> None:
+        self._transaction = transaction
+        self._table = table
+        self._shape = shape
+
+    def get(self, name: str) -> T | None:
+        return self.get_many((name,)).get(name)
+
+    def get_many(self, names: Sequence[str]) -> dict[str, T]:
+        if not names:
+            return {}
+        connection = self._transaction.connection
+        # Locked in the order of the names, so that two cores wait for each other instead of locking each other out.
+        lock = " FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+        condition = among(connection, "name")
+        statement = text(f"SELECT * FROM {self._table.name} WHERE {condition} ORDER BY name{lock}")  # noqa: S608  our own names
+        found = connection.execute(statement, {"wanted": wanted(connection, sorted(set(names)))})
+        return {row["name"]: self._shape.read(row) for row in found.mappings()}
+
+    def all(self) -> list[T]:
+        found = self._transaction.connection.execute(select(self._table).order_by(self._table.c.name))
+        return [self._shape.read(row) for row in found.mappings()]
+
+    def insert(self, items: Sequence[T]) -> None:
+        if items:
+            self._transaction.change(insert(self._table), [self._shape.row(item) for item in items])
+
+    def update(self, items: Sequence[T]) -> None:
+        if not items:
+            return
+        columns: dict[str, Any] = {name: bindparam(name) for name in self._shape.columns if name != "name"}
+        statement = update(self._table).where(self._table.c.name == bindparam("of_name")).values(columns)
+        changed = []
+        for item in items:
+            row = self._shape.row(item)
+            row["of_name"] = row.pop("name")
+            changed.append(row)
+        self._transaction.change(statement, changed)
+
+    def delete(self, names: Sequence[str]) -> None:
+        if names:
+            statement = delete(self._table).where(self._table.c.name == bindparam("of_name"))
+            self._transaction.change(statement, [{"of_name": name} for name in names])
+
+
+class SqlTransaction:
+    """Gathers the units of one group commit. `changes` counts statements that wrote, `events` those to be numbered."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.changes = 0
+        self.appended: list[Event] = []
+        self.tokens: TableShelf[Token] = TableShelf(self, schema.tokens, rows.TOKEN)
+        self.bindings: TableShelf[Binding] = TableShelf(self, schema.bindings, rows.BINDING)
+        self.merchants: TableShelf[Merchant] = TableShelf(self, schema.merchants, rows.MERCHANT)
+        self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
+        self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
+        self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
+
+    def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
+        self.changes += 1
+        self.connection.execute(statement, parameters)
+
+    def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
+        if not digests:
+            return {}
+        table = schema.identities
+        # Bytes do not travel in JSON, so this list is expanded into parameters; a batch has 512 at most.
+        found = self.connection.execute(select(table).where(table.c.digest.in_(sorted(set(digests)))))
+        return {bytes(row.digest): Identity(bytes(row.digest), row.notification, row.known_since) for row in found}
+
+    def know(self, new: Sequence[Identity], renewed: Sequence[Identity]) -> None:
+        table = schema.identities
+        if new:
+            self.change(insert(table), [_identity_row(identity) for identity in new])
+        if renewed:
+            statement = (
+                update(table)
+                .where(table.c.digest == bindparam("of_digest"))
+                .values(notification=bindparam("notification"), known_since=bindparam("known_since"))
+            )
+            renewals = [_identity_row(identity) for identity in renewed]
+            for row in renewals:
+                row["of_digest"] = row.pop("digest")
+            self.change(statement, renewals)
+
+    def keep_notifications(self, notifications: Sequence[Notification]) -> None:
+        if notifications:
+            self.change(insert(schema.notifications), [rows.NOTIFICATION.row(each) for each in notifications])
+
+    def count_deliveries(self, deliveries: Mapping[str, int], time: int) -> None:
+        if not deliveries:
+            return
+        table = schema.notifications
+        statement = (
+            update(table)
+            .where(table.c.name == bindparam("of_name"))
+            .values(delivery_count=table.c.delivery_count + bindparam("more"), last_delivery_time=bindparam("time"))
+        )
+        counted = [{"of_name": name, "more": more, "time": time} for name, more in sorted(deliveries.items())]
+        self.change(statement, counted)
+
+    def revoke_access_token(self, token: RevokedAccessToken) -> None:
+        table = schema.revoked_access_tokens
+        known = self.connection.execute(select(table.c.jwt_id).where(table.c.jwt_id == token.jwt_id)).first()
+        if known is None:
+            self.change(insert(table), [rows.REVOKED.row(token)])
+
+    def request(self, client: str, method: str, request_id: str) -> Request | None:
+        table = schema.requests
+        row = self.connection.execute(
+            select(table).where(table.c.client == client, table.c.method == method, table.c.request_id == request_id)
+        ).first()
+        if row is None:
+            return None
+        return Request(client, method, request_id, bytes(row.fingerprint), bytes(row.response), row.time)
+
+    def keep_request(self, request: Request) -> None:
+        row = {
+            "client": request.client,
+            "method": request.method,
+            "request_id": request.request_id,
+            "fingerprint": request.fingerprint,
+            "response": request.response,
+            "time": request.time,
+        }
+        self.change(insert(schema.requests), [row])
+
+    def append(self, event: Event) -> None:
+        self.appended.append(event)
+
+    def number_events(self) -> int:
+        """Gives the events their numbers and stores them: the last thing in a transaction. Returns the new head.
+
+        Updating the one row of the head locks it until the commit, so numbers appear in the order of commits and no
+        reader can see a number before every smaller one.
+        """
+        head = schema.store_head
+        raised = (update(head).values(sequence=head.c.sequence + len(self.appended)).where(head.c.id == 1)).returning(
+            head.c.sequence
+        )
+        last = int(self.connection.execute(raised).scalar_one())
+        first = last - len(self.appended) + 1
+        numbered = [event_row(event, first + place) for place, event in enumerate(self.appended)]
+        self.connection.execute(insert(schema.events), numbered)
+        return last
+
+
+def _identity_row(identity: Identity) -> dict[str, Any]:
+    return {
+        "digest": identity.digest,
+        "notification": identity.notification,
+        "known_since": identity.known_since,
+    }

@@ -1,0 +1,235 @@
+"""The one writer: gathers the units of work that are waiting and commits them as one transaction."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+
+from server.domain.events import Event
+from server.domain.refusals import DeadlinePassed, Refusal, ShuttingDown, StoreUnavailable
+from server.ports import ContentRefused, Transaction
+from server.store.faults import Fault, classify, describe
+from server.store.transaction import SqlTransaction
+
+R = TypeVar("R")
+
+QUEUE_LIMIT = 1024
+GROUP_LIMIT = 256
+TRIES = 3
+RESULT_TIMEOUT_S = 60.0
+
+log = structlog.get_logger("store")
+Committed = Callable[[Sequence[Event]], None]
+
+
+class CommitUnknown(Exception):
+    """COMMIT was sent and its outcome is not known."""
+
+
+class Unit:
+    """A piece of work on its way through the writer."""
+
+    __slots__ = ("deadline", "future", "key", "run")
+
+    def __init__(self, key: str, run: Callable[[Transaction], Any], deadline: float | None) -> None:
+        self.key = key
+        self.run = run
+        self.deadline = deadline
+        self.future: Future[Any] = Future()
+
+
+class Writer:
+    """Owns the writing connection and its thread. `numbered` sees every commit's events after it is durable."""
+
+    def __init__(self, engine: Engine, file: Path | None, committed: Committed) -> None:
+        self._engine = engine
+        self._file = file
+        self._inode = file.stat().st_ino if file else 0
+        self._committed = committed
+        self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_LIMIT)
+        self._closing = False
+        self._connection: Connection | None = None
+        self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
+        self._thread.start()
+
+    def write(self, key: str, run: Callable[[Transaction], R], deadline: float | None) -> R:
+        if self._closing:
+            raise ShuttingDown
+        unit = Unit(key, run, deadline)
+        try:
+            self._queue.put_nowait(unit)
+        except queue.Full:
+            raise StoreUnavailable("the writer's queue is full") from None
+        result: R = unit.future.result(RESULT_TIMEOUT_S)
+        return result
+
+    def close(self) -> None:
+        """Finishes what is waiting and ends the thread."""
+        self._closing = True
+        self._queue.put(None)
+        self._thread.join(RESULT_TIMEOUT_S)
+        self._drop_connection()
+
+    def _work(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            units, last = self._gather(first)
+            self._commit_group(units)
+            if last:
+                return
+
+    def _gather(self, first: Unit) -> tuple[list[Unit], bool]:
+        units = [first]
+        while len(units) < GROUP_LIMIT:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if unit is None:
+                return units, True
+            units.append(unit)
+        return units, False
+
+    def _commit_group(self, units: list[Unit]) -> None:
+        now = time.monotonic()
+        begun = []
+        for unit in units:
+            if unit.deadline is not None and now > unit.deadline:
+                unit.future.set_exception(DeadlinePassed())
+            else:
+                begun.append(unit)
+        begun.sort(key=lambda unit: unit.key)
+        if len(begun) > 1 and self._try_together(begun):
+            return
+        for unit in begun:
+            self._run_alone(unit)
+
+    def _try_together(self, units: list[Unit]) -> bool:
+        """Commits the units as one transaction; False when each must be run alone, nothing having been stored."""
+        try:
+            outcomes, events = self._transact(units)
+        except CommitUnknown as error:
+            self._fail(units, StoreUnavailable(str(error)))
+            return True
+        except Exception as error:
+            if classify(error) is Fault.UNAVAILABLE:
+                self._fail(units, self._unavailable(error))
+                return True
+            return False
+        self._finish(units, outcomes, events)
+        return True
+
+    def _run_alone(self, unit: Unit) -> None:
+        for left in reversed(range(TRIES)):
+            try:
+                outcomes, events = self._transact([unit])
+            except CommitUnknown as error:
+                self._fail([unit], StoreUnavailable(str(error)))
+                return
+            except Exception as error:
+                match classify(error):
+                    case Fault.UNAVAILABLE:
+                        self._fail([unit], self._unavailable(error))
+                    case Fault.PASSING if left:
+                        continue
+                    case Fault.PASSING | Fault.CONTENT:
+                        self._fail([unit], ContentRefused(describe(error)))
+                    case Fault.OURS:
+                        self._fail([unit], error)
+                return
+            self._finish([unit], outcomes, events)
+            return
+
+    def _transact(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
+        """Runs the units in one transaction and commits it. Raises what the database raises, with nothing stored."""
+        connection = self._connected()
+        try:
+            connection.begin()
+            transaction = SqlTransaction(connection)
+            outcomes = [self._run(unit, transaction) for unit in units]
+            if transaction.appended:
+                self.number(transaction)
+        except BaseException:
+            self._roll_back(connection)
+            raise
+        if transaction.changes == 0 and not transaction.appended:
+            self._roll_back(connection)
+            return outcomes, ()
+        try:
+            self._check_file()
+            connection.commit()
+        except Exception as error:
+            self._drop_connection()
+            log.error("commit_unknown", error=describe(error))
+            raise CommitUnknown(f"the outcome of a commit is not known: {describe(error)}") from error
+        return outcomes, transaction.appended
+
+    def number(self, transaction: SqlTransaction) -> None:
+        """Numbers the events, last of all. A seam: the order's own test replaces it with a wrong one."""
+        transaction.number_events()
+
+    def _run(self, unit: Unit, transaction: SqlTransaction) -> Any:
+        """A unit's result, or its refusal, which must come before its first write."""
+        changes, events = transaction.changes, len(transaction.appended)
+        try:
+            return unit.run(transaction)
+        except Refusal as refusal:
+            if transaction.changes != changes or len(transaction.appended) != events:
+                raise RuntimeError(f"refused after its first write: {type(refusal).__name__}") from refusal
+            return refusal
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            if self._file:
+                # The driver would make a new, empty file where the database is gone.
+                self._inode = self._file.stat().st_ino
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _check_file(self) -> None:
+        """A SQLite file that was deleted or replaced takes commits that nobody will ever read."""
+        if self._file and self._file.stat().st_ino != self._inode:
+            raise OSError("the database file was replaced")
+
+    def _roll_back(self, connection: Connection) -> None:
+        try:
+            connection.rollback()
+        except Exception as error:
+            log.warning("rollback_failed", error=describe(error))
+            self._drop_connection()
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                connection.invalidate()
+                connection.close()
+            except Exception as error:
+                log.warning("close_failed", error=describe(error))
+
+    def _unavailable(self, error: Exception) -> StoreUnavailable:
+        self._drop_connection()
+        log.error("store_unavailable", error=describe(error))
+        return StoreUnavailable(describe(error))
+
+    def _finish(self, units: Sequence[Unit], outcomes: Sequence[Any], events: Sequence[Event]) -> None:
+        if events:
+            self._committed(events)
+        for unit, outcome in zip(units, outcomes, strict=True):
+            if isinstance(outcome, Refusal):
+                unit.future.set_exception(outcome)
+            else:
+                unit.future.set_result(outcome)
+
+    @staticmethod
+    def _fail(units: Sequence[Unit], error: Exception) -> None:
+        for unit in units:
+            unit.future.set_exception(error)
