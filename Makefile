@@ -46,14 +46,14 @@ generate: $(SETUP) ## Write generated/ from protos/.
 faults: $(SETUP) ## Run the fault campaigns: kills, crash points, full disks, hostile requests.
 	$(BIN)/python -m pytest -n 0 -m campaign --timeout 3600 tests
 
-image: $(SETUP) ## Build the wheel, and the container image from it where Docker is.
-	rm -rf dist && $(BIN)/python -m hatchling build -t wheel
-	docker build -t mintmark .
+image: ## Build the container image: the wheel, and what it needs from the lock.
+	docker build --tag mintmark .
 
 lock: $(SETUP) ## Pin the newest versions that pyproject.toml allows.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q pyproject.toml --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q --group build -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## Remove everything that can be made again; the data folder stays.
 	rm -rf .venv dist build .mypy_cache .ruff_cache .import_linter_cache .hypothesis

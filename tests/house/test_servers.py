@@ -15,6 +15,12 @@ def test_postgres_is_durable_and_each_test_gets_an_empty_database(empty_postgres
     assert tables == (0,)
 
 
+def test_a_database_from_the_template_has_the_schema(postgres_database: str) -> None:
+    with psycopg.connect(postgres_database) as connection:
+        tables = connection.execute("SELECT count(*) FROM pg_tables WHERE tablename = 'tokens'").fetchone()
+    assert tables == (1,)
+
+
 def test_postgres_keeps_its_data_over_a_crash(postgres: Postgres, empty_postgres_database: str) -> None:
     with psycopg.connect(empty_postgres_database) as connection:
         connection.execute("CREATE TABLE kept (number int)")
