@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import Postgres
+from tests.stack import Stack
 from tests.valkey import Valkey
 
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
@@ -78,3 +79,16 @@ def valkey(_valkey_server: Valkey) -> Valkey:
     """The worker's Valkey, empty. Whoever stops it starts it again."""
     _valkey_server.flush()
     return _valkey_server
+
+
+@pytest.fixture(scope="session")
+def running_stack() -> Iterator[Stack]:
+    """The worker's `mintmark serve --sandbox` in development mode. Tests share it: make clients and ids of your own.
+
+    A test that stops roles, changes settings or needs to be refused without an access token starts a Stack itself.
+    """
+    stack = Stack(sandbox=True, development=True)
+    try:
+        yield stack.start()
+    finally:
+        stack.remove()
