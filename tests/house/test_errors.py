@@ -8,7 +8,8 @@ from mintmark.v1 import errors_pb2
 
 from server.domain import refusals
 from server.domain.refusals import Refusal
-from tests.house.tree import ROOT
+from server.rpc.refusals import TOLD_AS
+from tests.house.tree import ROOT, calls, parsed, sources
 
 PREFIX = "ERROR_REASON_"
 # A fault of ours is no refusal: the gRPC room answers it where nothing else fits.
@@ -63,3 +64,15 @@ def test_a_refusal_carries_the_metadata_that_is_documented(name: str) -> None:
     _, _, documented = COMMENTS[name].partition("Metadata: ")
     assert set(refusal.metadata) == set(re.findall(r"`(\w+)`", documented.partition(";")[0]))
     assert refusal.text
+
+
+def test_every_refusal_is_told_with_its_own_reason_and_the_code_that_is_documented() -> None:
+    told = {item: (errors_pb2.ErrorReason.Name(number), code.name) for item, (number, code) in TOLD_AS.items()}
+    documented = {item: (PREFIX + name, COMMENTS[name].partition(".")[0]) for name, item in REFUSALS.items()}
+    assert told == documented
+
+
+def test_every_refusal_is_used() -> None:
+    used = set[str]().union(*(calls(parsed(path)) for path in sources("server") if path.name != "refusals.py"))
+    named = {name.rpartition(".")[2] for name in used}
+    assert not {item.__name__ for item in REFUSALS.values()} - named

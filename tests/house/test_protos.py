@@ -14,6 +14,7 @@ from buf.validate import validate_pb2
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from mintmark.v1 import options_pb2
 
+from server.domain import scopes
 from server.domain.events import EventKind
 from tests.house.tree import ROOT
 
@@ -73,6 +74,13 @@ def test_scopes_are_named_after_nouns() -> None:
     scopes = {policy(method).scope for method in METHODS.values()} - {""}
     wrong = {scope for scope in scopes if not re.fullmatch(r"role\.[a-z]+|[a-z_]+\.[a-z]+", scope)}
     assert not wrong
+
+
+def test_scopes_are_those_that_the_domain_grants() -> None:
+    """`access_tokens.introspect` widens a method that any client may call, and `d1-notify` is a partner's alone."""
+    asked = {policy(method).scope for method in METHODS.values()} - {""}
+    assert asked <= scopes.INTERNAL | scopes.ROLES
+    assert scopes.INTERNAL - {"access_tokens.introspect"} <= asked
 
 
 def test_roles_only_methods_are_internal() -> None:
