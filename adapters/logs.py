@@ -1,0 +1,54 @@
+"""Logs: one JSON object a line on stderr. Never a message object, a body, a secret or a path with ids in it."""
+
+import logging
+import sys
+from typing import Any
+
+import msgspec
+import structlog
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Forward(logging.Handler):
+    """Takes what libraries log into our log: the text of the message, and the kind of an exception with its places."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        method = {logging.WARNING: "warning", logging.INFO: "info", logging.DEBUG: "debug"}.get(record.levelno, "error")
+        facts: dict[str, Any] = {"logger": record.name}
+        if record.exc_info and record.exc_info[0]:
+            facts |= fault(record.exc_info[1])
+        getattr(structlog.get_logger(), method)(record.getMessage().strip(), **facts)
+
+
+def fault(error: BaseException | None) -> dict[str, Any]:
+    """What a log line tells of an exception: its type and the places in the code, not its text, which may quote data."""
+    places = []
+    trace = error.__traceback__ if error else None
+    while trace:
+        code = trace.tb_frame.f_code
+        places.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return {"error": type(error).__name__, "places": places[-8:]}
+
+
+def _render(_logger: object, _method: str, event: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(event, enc_hook=str)
+
+
+def configure(level: str, role: str) -> None:
+    """Sets logging up for this process; `level` as in MINTMARK_LOG_LEVEL, `role` goes into every line."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            lambda _logger, _method, event: {"role": role, **event},
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
