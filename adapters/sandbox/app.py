@@ -1,0 +1,263 @@
+"""The sandbox's HTTP control API, on loopback only, and the role that serves it."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+import httpx
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from adapters.sandbox import d1, tsh
+from adapters.sandbox.bursts import Bursts
+from adapters.sandbox.clock import TwinClock
+from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
+from adapters.sandbox.delivery import Deliveries
+from adapters.sandbox.feeds import all_feeds
+from adapters.sandbox.ledger import Delivery, Ledger
+from adapters.sandbox.notifications import D1, TSH, Notification, malformed, timestamp
+from adapters.sandbox.target import NotConfigured, Sender, Target
+from adapters.settings import Settings
+
+LONGEST_BODY = 64 * 1024
+OLDER = timedelta(hours=1)
+
+
+class Sandbox:
+    """The D1 and TSH twins and what can be asked of them."""
+
+    def __init__(self, settings: Settings, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
+        self.clock = TwinClock(settings.sandbox_speed)
+        self.target = Target(settings.sandbox_target_url, settings.sandbox_client, settings.sandbox_api_key)
+        self.sender = Sender(self.target, wall)
+        self.feeds = all_feeds()
+        self.ledger = Ledger(settings.data_dir / "sandbox" / "ledger.jsonl", self.now)
+        self.deliveries = Deliveries(self.sender, self.feeds, self.ledger, self.clock, Random(), self.now)
+        self.bursts = Bursts(self.deliveries)
+
+    def now(self) -> datetime:
+        """The time that the twins write into notifications."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    async def close(self) -> None:
+        """Gives up what is on its way."""
+        await self.bursts.close()
+        self.ledger.close()
+        await self.sender.close()
+
+    async def send_d1(self, _request: Request, body: bytes) -> Response:
+        """POST /notifications/d1-token-update: answers when every sending is settled."""
+        order = parse(body, SendD1)
+        self.target.check(D1)
+        notification = d1.token_update(
+            order.merchant_gateway_id, order.merchant_id, order.token_id, order.update_type, order.correlation_id
+        )
+        return await self._deliver([notification], order.repeat, order.deadline)
+
+    async def send_tsh(self, request: Request, body: bytes) -> Response:
+        """POST /notifications/tsh/{kind}: the same for TSH."""
+        kind = f"tsh-{request.path_params['kind']}"
+        if kind not in tsh.PATHS:
+            known = ", ".join(name.removeprefix("tsh-") for name in tsh.PATHS)
+            return _error(404, f"TSH sends no {request.path_params['kind']}; it sends {known}")
+        order = parse(body, SendTsh)
+        self.target.check(TSH)
+        now = self.now()
+        first = tsh.notification(kind, now, order.fields, order.correlation_id)
+        time_field = tsh.TIME_FIELDS[kind]
+        if order.malformed_timestamp and time_field not in order.fields:
+            odd = {**first.body, time_field: malformed(timestamp(now))}
+            first = tsh.notification(kind, now, odd, first.correlation_id)
+        notifications = [first]
+        if order.out_of_order:
+            older = {**first.body, time_field: timestamp(now - OLDER)}
+            notifications.append(tsh.notification(kind, now - OLDER, older))
+        return await self._deliver(notifications, order.repeat, order.deadline)
+
+    async def start_burst(self, _request: Request, body: bytes) -> Response:
+        """POST /bursts: begins a burst; GET /bursts/{name} tells how far it is."""
+        shape = parse(body, StartBurst).shape()
+        for feed in (D1, TSH):
+            if any(weight and kind.startswith(feed) for kind, weight in shape.kinds.items()):
+                self.target.check(feed)
+        return JSONResponse(self.bursts.start(shape, self.now()).document(), 202)
+
+    async def get_burst(self, request: Request, _body: bytes) -> Response:
+        """GET /bursts/{name}."""
+        burst = self.bursts.get(request.path_params["name"])
+        return JSONResponse(burst.document()) if burst else _error(404, "there is no such burst")
+
+    async def cancel_burst(self, request: Request, _body: bytes) -> Response:
+        """DELETE /bursts/{name}."""
+        burst = self.bursts.get(request.path_params["name"])
+        if burst is None:
+            return _error(404, "there is no such burst")
+        self.bursts.cancel(burst)
+        return JSONResponse(burst.document(), 202)
+
+    async def configure(self, _request: Request, body: bytes) -> Response:
+        """POST /configure: target, credentials, speed."""
+        order = parse(body, Configure)
+        if (order.client_id is None) != (order.client_secret is None):
+            raise ControlInvalid("clientId and clientSecret go together")
+        if order.client_id is not None and order.client_secret is not None:
+            self.target.client = (order.client_id, order.client_secret)
+        self.target.url = order.target_url or self.target.url
+        self.target.api_key = order.api_key or self.target.api_key
+        self.target.token_path = order.token_path or self.target.token_path
+        if order.tsh_prefix is not None:
+            self.target.tsh_prefix = order.tsh_prefix
+        if order.speed is not None:
+            self.clock.speed = order.speed
+        if order.client_id is not None or order.target_url is not None or order.token_path is not None:
+            self.sender.forget_access_token()
+        return JSONResponse(self.document())
+
+    async def fetch_access_token(self, _request: Request, _body: bytes) -> Response:
+        """POST /access-token: D1 fetches a new access token now. The token itself is not shown."""
+        self.target.check(D1)
+        try:
+            refused = await self.sender.renew(anew=True)
+        except (httpx.HTTPError, TimeoutError) as error:
+            return _error(502, f"the token endpoint did not answer: {type(error).__name__}")
+        if refused is not None:
+            return _error(502, refused.error)
+        return JSONResponse(self._access_token())
+
+    async def resume(self, request: Request, _body: bytes) -> Response:
+        """POST /feeds/{feed}/resume."""
+        feed = self.feeds.get(request.path_params["feed"])
+        if feed is None:
+            return _error(404, f"there is no such feed; there are {', '.join(self.feeds)}")
+        # Whoever resumes has settled the matter: with new credentials perhaps.
+        self.sender.forget_access_token()
+        return JSONResponse({"resumed": feed.resume(), **feed.document()})
+
+    async def state(self, _request: Request, _body: bytes) -> Response:
+        """GET /state."""
+        return JSONResponse(self.document())
+
+    async def get_ledger(self, _request: Request, _body: bytes) -> Response:
+        """GET /ledger: JSON lines."""
+        lines = (line + "\n" for line in self.ledger.lines())
+        return StreamingResponse(lines, media_type="application/jsonl")
+
+    def document(self) -> dict[str, Any]:
+        """How the twins are."""
+        configured = {}
+        for feed in (D1, TSH):
+            try:
+                self.target.check(feed)
+                configured[feed] = ""
+            except NotConfigured as missing:
+                configured[feed] = str(missing)
+        return {
+            "targetUrl": self.target.url,
+            "speed": self.clock.speed,
+            "feeds": {
+                name: {"configured": not configured[name], "missing": configured[name], **feed.document()}
+                for name, feed in self.feeds.items()
+            },
+            "accessToken": self._access_token(),
+            "ledger": {
+                "file": str(self.ledger.path),
+                "pending": len(self.ledger.pending()),
+                "held": sum(delivery.outcome == "held" for delivery in self.ledger.pending()),
+                **dict(sorted(self.ledger.totals.items())),
+            },
+            "bursts": [burst.document() for burst in self.bursts.all()],
+        }
+
+    def _access_token(self) -> dict[str, Any]:
+        held = self.sender.access_token
+        expires = timestamp(datetime.fromtimestamp(held.expires, UTC)) if held.text else None
+        return {"held": bool(held.text), "expireTime": expires, "scope": held.scope, "fetched": held.fetched}
+
+    async def _deliver(self, notifications: list[Notification], repeat: int, deadline: float) -> Response:
+        done: list[Delivery] = []
+        for notification in notifications:
+            for number in range(repeat + 1):
+                done.append(await self.deliveries.deliver(notification, repeat=number, deadline=deadline))
+        return JSONResponse({"deliveries": [delivery.document() for delivery in done]})
+
+
+def _error(status: int, text: str) -> JSONResponse:
+    return JSONResponse({"error": text}, status)
+
+
+Endpoint = Callable[[Request, bytes], Awaitable[Response]]
+
+
+def _guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    """Reads the body within its limit, keeps web pages out, and puts refusals into JSON."""
+
+    async def guarded(request: Request) -> Response:
+        if "origin" in request.headers:
+            return _error(403, "web pages may not control the sandbox")
+        body = bytearray()
+        async for piece in request.stream():
+            body += piece
+            if len(body) > LONGEST_BODY:
+                return _error(413, f"a control call has at most {LONGEST_BODY} bytes")
+        try:
+            return await endpoint(request, bytes(body))
+        except ControlInvalid as invalid:
+            return _error(400, str(invalid))
+        except NotConfigured as missing:
+            return _error(409, str(missing))
+
+    return guarded
+
+
+async def _no_such(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _error(status, "there is no such call; the README lists the sandbox's calls")
+
+
+def build(sandbox: Sandbox) -> Starlette:
+    """The control API of `sandbox`, which is closed with it."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        await sandbox.close()
+
+    def route(method: str, path: str, endpoint: Endpoint) -> Route:
+        return Route(path, _guarded(endpoint), methods=[method])
+
+    return Starlette(
+        routes=[
+            route("POST", "/notifications/d1-token-update", sandbox.send_d1),
+            route("POST", "/notifications/tsh/{kind}", sandbox.send_tsh),
+            route("POST", "/bursts", sandbox.start_burst),
+            route("GET", "/bursts/{name}", sandbox.get_burst),
+            route("DELETE", "/bursts/{name}", sandbox.cancel_burst),
+            route("POST", "/access-token", sandbox.fetch_access_token),
+            route("POST", "/feeds/{feed}/resume", sandbox.resume),
+            route("POST", "/configure", sandbox.configure),
+            route("GET", "/state", sandbox.state),
+            route("GET", "/ledger", sandbox.get_ledger),
+        ],
+        # A page in a browser must not reach us under a name of its own.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "sandbox"])],
+        exception_handlers={HTTPException: _no_such},
+        lifespan=lifespan,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Runs the sandbox until SIGTERM or SIGINT. Raises AddressUnusable."""
+    import asyncio
+
+    from adapters.sandbox.role import serve
+
+    asyncio.run(serve(settings))
