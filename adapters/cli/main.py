@@ -1,0 +1,79 @@
+"""The entry of the command `mintmark`."""
+
+import contextlib
+import os
+import sys
+
+import typer
+
+from adapters.cli import output
+from adapters.cli.accounts import accounts
+from adapters.cli.api_keys import api_keys
+from adapters.cli.bindings import bindings
+from adapters.cli.clients import clients
+from adapters.cli.events import events
+from adapters.cli.merchants import merchants
+from adapters.cli.notifications import notifications
+from adapters.cli.refusals import REFUSED, USAGE, Refused
+from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
+from adapters.cli.sandbox import sandbox
+from adapters.cli.tokens import tokens
+
+app = typer.Typer(
+    name="mintmark",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(form: output.Output = None) -> None:
+    """Mintmark: where a company's card tokens meet the outside world.
+
+    Exit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage or settings.
+    """
+    output.choose(form)
+
+
+for command in (serve, core, gateway, dispatcher, migrate):
+    app.command()(command)
+for name, group in {
+    "sandbox": sandbox,
+    "clients": clients,
+    "api-keys": api_keys,
+    "accounts": accounts,
+    "tokens": tokens,
+    "bindings": bindings,
+    "merchants": merchants,
+    "events": events,
+    "notifications": notifications,
+    "keyring": keyring,
+}.items():
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Runs the command and ends the process with its exit code."""
+    from adapters.settings import SettingsInvalid
+
+    try:
+        app()
+    except Refused as refused:
+        _end(str(refused), refused.code)
+    except SettingsInvalid as invalid:
+        _end(f"mintmark: {invalid}", USAGE)
+    except BrokenPipeError:
+        # Whoever read our output has read enough. Nothing more must be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        _end("", 130)
+
+
+def _end(text: str, code: int = REFUSED) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        if text:
+            sys.stderr.write(text + "\n")
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""`mintmark serve`: one subprocess per role, watched, restarted, and ended with it."""
