@@ -1,4 +1,4 @@
-"""Every setting of the gateway, the dispatcher, the sandbox and the command: the one place in adapters that reads the environment."""
+"""Every setting of the roles in adapters and of the command: the one place here that reads the environment."""
 
 import hashlib
 import os
@@ -85,8 +85,8 @@ class Settings(BaseSettings):
     internal_key: Path | None = None
 
     # Where partners find us. Paths are given to Thales at onboarding.
-    ecom_token_path: HttpPath = "/oauth2/token"  # noqa: S105  a path, not a secret
-    issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"  # noqa: S105  a path, not a secret
+    ecom_token_path: HttpPath = "/oauth2/token"
+    issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"
     tsh_prefix: HttpPrefix = "/tsh-cof"
     tsh_basic: bool = False
 
