@@ -52,6 +52,8 @@ def _sqlite(url: URL, *, begin: str, size: int) -> Engine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=STATEMENT_TIMEOUT_MS / 1000,
+        # An error text that holds a statement's parameters would carry them into a log.
+        hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")
@@ -79,6 +81,8 @@ def _postgresql(url: URL, *, size: int) -> Engine:
         pool_size=size,
         max_overflow=0,
         pool_timeout=STATEMENT_TIMEOUT_MS / 1000,
+        # An error text that holds a statement's parameters would carry them into a log.
+        hide_parameters=True,
         pool_pre_ping=True,
     )
 

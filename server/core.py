@@ -1,0 +1,221 @@
+"""The core put together: store, keys, services and listeners, from start to stop."""
+
+from collections.abc import Mapping
+
+import grpc
+import structlog
+from google.protobuf.descriptor import ServiceDescriptor
+from mintmark.v1 import (
+    access_tokens_pb2,
+    accounts_pb2,
+    api_keys_pb2,
+    bindings_pb2,
+    clients_pb2,
+    events_pb2,
+    merchants_pb2,
+    notifications_pb2,
+    principals_pb2,
+    tokens_pb2,
+)
+
+from server import bootstrap
+from server.admin import AdminServer
+from server.clock import SystemClock
+from server.domain.refusals import StoreUnavailable
+from server.ids import RandomIds
+from server.keys import keyring
+from server.keys.hashing import Hasher
+from server.keys.sealing import Sealer
+from server.keys.signing import Signer
+from server.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, Listener, reflect
+from server.rpc.access_tokens import AccessTokenMethods
+from server.rpc.accounts import Accounts
+from server.rpc.api_keys import ApiKeys
+from server.rpc.auth import Authenticator
+from server.rpc.bindings import Bindings
+from server.rpc.calls import Calls
+from server.rpc.clients import Clients
+from server.rpc.events import Events
+from server.rpc.merchants import Merchants
+from server.rpc.notifications import NotificationRecords, Notifications
+from server.rpc.pages import PageTokens
+from server.rpc.principals import PrincipalMethods
+from server.rpc.tokens import Tokens
+from server.services.access_tokens import AccessTokens
+from server.services.events import EventFeed
+from server.services.notifications import Recorder
+from server.services.principals import Directory
+from server.services.requests import InProgress
+from server.settings import Settings, SettingsInvalid
+from server.store.store import SqlStore
+from server.store.writer import Writer
+
+AUDIENCE = "mintmark"
+
+log = structlog.get_logger("core")
+
+
+class Core:
+    """A running core. Raises SettingsInvalid, DatabaseUnfit, AddressInUse, SQLAlchemyError where it cannot start."""
+
+    def __init__(self, settings: Settings, writer: type[Writer] = Writer) -> None:
+        self._settings = settings
+        bootstrap.folders(settings)
+        keys = _keyring(settings)
+        self.clock = SystemClock(settings.clock_file)
+        hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
+        self.store = _store(settings, writer)
+        self.directory = Directory(self.store, self.clock)
+        self.store.listen(self.directory.saw)
+        self.feed = EventFeed(self.store, self.directory.saw)
+        self.store.listen(self.feed.committed)
+        try:
+            bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
+            access_tokens = AccessTokens(
+                self.store,
+                self.directory,
+                hasher,
+                signer,
+                self.clock,
+                ids,
+                issuer=settings.issuer,
+                audience=AUDIENCE,
+            )
+            in_progress = InProgress()
+            public = Authenticator(access_tokens, development=settings.development)
+            internal = Authenticator(access_tokens, development=False)
+            self.calls = Calls(self.store, public, hasher, self.clock, in_progress)
+            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress)
+            self._public = Listener(
+                settings.grpc_address,
+                self._public_services(access_tokens, signer, hasher, Sealer(keys), ids),
+                self.calls,
+                MESSAGE_LIMIT,
+            )
+            reflect(self._public, list(self._public_services_shown), self.calls)
+            recorder = Recorder(self.store, self.directory, hasher, Sealer(keys), self.clock, ids)
+            self._internal = Listener(
+                settings.internal_listener,
+                self._internal_services(access_tokens, signer, recorder, keys.api_key_hash_key),
+                self.internal_calls,
+                INTERNAL_MESSAGE_LIMIT,
+            )
+            self._internal.start(_internal_credentials(settings))
+            self._public.start(_public_credentials(settings))
+            self._admin = AdminServer(settings.admin_address, self.ready)
+        except BaseException:
+            self.feed.close()
+            self.store.close()
+            raise
+        log.info("core_ready", grpc=settings.grpc_address)
+
+    def _public_services(
+        self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
+    ) -> Mapping[ServiceDescriptor, object]:
+        store, calls, pages = self.store, self.calls, PageTokens(hasher)
+        services = {
+            tokens_pb2.DESCRIPTOR: ("TokensService", Tokens(store, calls, pages)),
+            bindings_pb2.DESCRIPTOR: ("BindingsService", Bindings(store, pages)),
+            merchants_pb2.DESCRIPTOR: ("MerchantsService", Merchants(store, pages)),
+            notifications_pb2.DESCRIPTOR: ("NotificationsService", Notifications(store, sealer, pages)),
+            events_pb2.DESCRIPTOR: ("EventsService", Events(store, self.feed)),
+            access_tokens_pb2.DESCRIPTOR: ("AccessTokensService", AccessTokenMethods(access_tokens, signer.jwks)),
+            clients_pb2.DESCRIPTOR: ("ClientsService", Clients(store, calls, pages, hasher, ids)),
+            api_keys_pb2.DESCRIPTOR: ("ApiKeysService", ApiKeys(store, calls, pages, hasher)),
+            accounts_pb2.DESCRIPTOR: ("AccountsService", Accounts(store, calls, pages)),
+        }
+        shown = {file.services_by_name[name]: servicer for file, (name, servicer) in services.items()}
+        self._public_services_shown = shown
+        return shown
+
+    def _internal_services(
+        self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, api_key_hash_key: bytes
+    ) -> Mapping[ServiceDescriptor, object]:
+        def database_time() -> int:
+            return self.store.view.database_time() + self.clock.offset()
+
+        principals = PrincipalMethods(self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time)
+        records = notifications_pb2.DESCRIPTOR.services_by_name["NotificationRecordsService"]
+        return {
+            records: NotificationRecords(recorder),
+            principals_pb2.DESCRIPTOR.services_by_name["PrincipalsService"]: principals,
+            access_tokens_pb2.DESCRIPTOR.services_by_name["AccessTokensService"]: AccessTokenMethods(
+                access_tokens, signer.jwks
+            ),
+        }
+
+    def ready(self) -> bool:
+        """Whether the store answers."""
+        try:
+            self.store.view.bounds()
+        except StoreUnavailable:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Refuses new work, finishes what is in flight, lets go of everything."""
+        self.calls.stop()
+        self.internal_calls.stop()
+        # Those who wait for events look up and leave, so that only work in flight takes time.
+        self.feed.close()
+        deadline = self.clock.monotonic() + self._settings.shutdown_timeout
+        for listener in (self._public, self._internal):
+            listener.stop(max(0.0, deadline - self.clock.monotonic()))
+        self._admin.close()
+        self.store.close()
+        log.info("core_stopped")
+
+
+def _keyring(settings: Settings) -> keyring.Keyring:
+    path = settings.keyring
+    if not path.exists():
+        if not settings.embedded:
+            raise SettingsInvalid(
+                f"MINTMARK_KEYRING_FILE: {path} is not there; with PostgreSQL the keyring must be given: "
+                "`mintmark keyring create FILE` makes one"
+            )
+        keyring.create(path)
+    try:
+        return keyring.load(path)
+    except keyring.KeyringInvalid as error:
+        raise SettingsInvalid(f"MINTMARK_KEYRING_FILE: {error}") from None
+
+
+def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
+    if settings.embedded and not _is_current(settings):
+        from server.store.migrate import upgrade
+
+        upgrade(settings.database)
+    return SqlStore(settings.database, writer)
+
+
+def _is_current(settings: Settings) -> bool:
+    """Whether the SQLite file has today's schema, found out without Alembic, which takes long to import."""
+    from server.store.engine import parse_url, reader_engine, schema_revision, sqlite_path
+    from server.store.schema import REVISION
+
+    url = parse_url(settings.database)
+    file = sqlite_path(url)
+    if file is None or not file.exists():
+        return False
+    engine = reader_engine(url)
+    try:
+        return schema_revision(engine) == REVISION
+    finally:
+        engine.dispose()
+
+
+def _public_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if settings.grpc_certificate is None or settings.grpc_key is None:
+        return None
+    pair = (settings.grpc_key.read_bytes(), settings.grpc_certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair])
+
+
+def _internal_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+    if settings.internal_listener.startswith("unix:"):
+        return None
+    if not (settings.internal_key and settings.internal_certificate and settings.internal_client_ca):
+        raise SettingsInvalid("MINTMARK_INTERNAL_ADDRESS: a network address needs mutual TLS")
+    pair = (settings.internal_key.read_bytes(), settings.internal_certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair], settings.internal_client_ca.read_bytes(), require_client_auth=True)

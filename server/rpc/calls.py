@@ -1,0 +1,320 @@
+"""What every call goes through: limits, who calls, what was asked, and how refusals and faults are told."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from prometheus_client import Counter, Gauge, Histogram
+
+from server.domain.callers import Caller
+from server.domain.refusals import (
+    AccessTokenInvalid,
+    DeadlinePassed,
+    FieldInvalid,
+    Refusal,
+    ShuttingDown,
+    TooManyCalls,
+)
+from server.ports import Clock, ContentRefused, Hasher, Request, Store, Transaction
+from server.rpc import refusals
+from server.rpc.auth import Authenticator, correlation_id_of, metadata_of
+from server.rpc.policies import Policy, policy_of
+from server.services import requests
+from server.services.requests import InProgress
+
+R = TypeVar("R", bound=Message)
+
+DEFAULT_DEADLINE_S = 10.0
+LONGEST_DEADLINE_S = 60.0
+UNARY_LIMIT = 32
+WAITING_LIMIT = 32
+STREAM_LIMIT = 64
+# Threads that are left to say no when every class is full.
+SPARE_THREADS = 8
+THREADS = UNARY_LIMIT + WAITING_LIMIT + STREAM_LIMIT + SPARE_THREADS
+
+CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
+SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls.", ("method",))
+IN_FLIGHT = Gauge("mintmark_grpc_in_flight", "Calls in flight.", ("call_class",))
+
+log = structlog.get_logger("rpc")
+
+
+def path_of(violation: protovalidate.Violation) -> str:
+    """The field that a violation is about, such as `tokens[3].token_id`."""
+    path = ""
+    for element in violation.proto.field.elements if violation.proto.field else ():
+        path += f".{element.field_name}"
+        if element.subscript and element.subscript.field == "index":
+            path += f"[{element.subscript.value}]"
+    return path.removeprefix(".")
+
+
+def field_with_nul(message: Message, prefix: str = "") -> str:
+    """The first text field that holds U+0000, which PostgreSQL cannot store; empty where none does."""
+    for field, value in message.ListFields():
+        name = f"{prefix}{field.name}"
+        if field.type == FieldDescriptor.TYPE_STRING:
+            if any("\0" in text for text in ((value,) if isinstance(value, str) else value)):
+                return name
+        elif field.type == FieldDescriptor.TYPE_MESSAGE:
+            for each in (value,) if isinstance(value, Message) else value:
+                found = field_with_nul(each, f"{name}.") if isinstance(each, Message) else ""
+                if found:
+                    return found
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: who, until when on the monotonic clock, and whether the caller has gone."""
+
+    caller: Caller
+    policy: Policy
+    deadline: float
+    correlation_id: str
+    gone: threading.Event
+    stopping: threading.Event
+    check: Callable[[], Caller]
+    on_gone: Callable[[Callable[[], None]], bool]
+
+    def over(self) -> bool:
+        """Whether a stream has to end: its caller has gone, or the server stops."""
+        return self.gone.is_set() or self.stopping.is_set()
+
+    def end(self) -> None:
+        """Raises ShuttingDown for a caller that is still there, so that it comes back."""
+        if not self.gone.is_set():
+            raise ShuttingDown
+
+
+class Calls:
+    """Wraps servicers whose methods are `(request, call) -> response` (or an iterator of responses)."""
+
+    def __init__(
+        self, store: Store, authenticator: Authenticator, hasher: Hasher, clock: Clock, in_progress: InProgress
+    ) -> None:
+        self._store = store
+        self._authenticator = authenticator
+        self._hasher = hasher
+        self.clock = clock
+        self._in_progress = in_progress
+        self._validator = protovalidate.Validator()
+        self._rooms = {
+            "unary": threading.BoundedSemaphore(UNARY_LIMIT),
+            "stream": threading.BoundedSemaphore(STREAM_LIMIT),
+        }
+        self._stopping = threading.Event()
+        self._idle = threading.Condition()
+        self._unary_in_flight = 0
+
+    def stop(self) -> None:
+        """Refuses everything new from now on; streams end."""
+        self._stopping.set()
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Waits until no unary call is in flight or the time is up; whether none is."""
+        with self._idle:
+            return self._idle.wait_for(lambda: self._unary_in_flight == 0, seconds)
+
+    def wrap(self, servicer: object, service: ServiceDescriptor) -> object:
+        """An object with gRPC's own methods `(request, context)` for each method of the service."""
+        methods = {method.name: self._wrapped(servicer, method) for method in service.methods}
+        return type(f"Wrapped{service.name}", (), {name: staticmethod(run) for name, run in methods.items()})()
+
+    def handler(self, servicer: object, service: ServiceDescriptor) -> grpc.GenericRpcHandler:
+        """The wrapped servicer as a real server takes it."""
+        wrapped = self.wrap(servicer, service)
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        for method in service.methods:
+            make = (
+                grpc.unary_stream_rpc_method_handler if method.server_streaming else grpc.unary_unary_rpc_method_handler
+            )
+            handlers[method.name] = make(
+                getattr(wrapped, method.name),
+                request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+                response_serializer=lambda response: response.SerializeToString(),
+            )
+        return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    def write(
+        self,
+        call: Call,
+        request: Any,
+        key: str,
+        run: Callable[[Transaction], R],
+        repeated: Callable[[R], R] | None = None,
+    ) -> R:
+        """Runs a unit of work once per `request_id`; the same request again gets the first answer.
+
+        `repeated` makes the answer that a repeat gets, without what is shown once. Raises RequestIdReused,
+        RequestInProgress, and what `run` refuses with.
+        """
+        bare = type(request)()
+        bare.CopyFrom(request)
+        bare.DiscardUnknownFields()
+        # A keyed digest: the request may hold a secret.
+        fingerprint = self._hasher.identity_hash(
+            call.policy.method.encode(), bare.SerializeToString(deterministic=True)
+        )
+        client, request_id = call.caller.client, request.request_id.lower()
+
+        def unit(transaction: Transaction) -> R | bytes:
+            first = requests.answered(transaction, client, call.policy.method, request_id, fingerprint)
+            if first is not None:
+                return first
+            response = run(transaction)
+            kept = repeated(response) if repeated else response
+            now = self.clock.now()
+            kept_bytes = kept.SerializeToString()
+            requests.keep(transaction, Request(client, call.policy.method, request_id, fingerprint, kept_bytes, now))
+            return response
+
+        with self._in_progress.of(client, call.policy.method, request_id):
+            answer = self._store.write(key, unit, deadline=call.deadline)
+        if isinstance(answer, bytes):
+            return cast("R", call.policy.answer.FromString(answer))
+        return answer
+
+    def _wrapped(self, servicer: object, method: MethodDescriptor) -> Callable[[Any, grpc.ServicerContext], Any]:
+        policy = policy_of(method)
+        behaviour = getattr(servicer, method.name)
+
+        def unary(request: Any, context: grpc.ServicerContext) -> Any:
+            seconds = SECONDS.labels(method.name)
+            with self._told(policy, request, context) as begin, self.room("unary"), seconds.time():
+                return behaviour(request, begin())
+
+        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            with self._told(policy, request, context) as begin, self.room("stream"):
+                yield from behaviour(request, begin())
+
+        return stream if method.server_streaming else unary
+
+    @contextmanager
+    def _told(self, policy: Policy, request: Any, context: grpc.ServicerContext) -> Iterator[Callable[[], Call]]:
+        """Tells refusals and faults to the caller, and every call's end to the log."""
+        began = time.monotonic()
+        metadata = metadata_of(context)
+        correlation_id = correlation_id_of(metadata)
+        code = grpc.StatusCode.OK
+        told: tuple[grpc.StatusCode, str, bytes] | None = None
+        seen: dict[str, str] = {}
+
+        def begin() -> Call:
+            call = self._begin(policy, request, context, metadata, correlation_id)
+            seen["client"] = call.caller.client
+            return call
+
+        try:
+            yield begin
+        except Refusal as refusal:
+            told = refusals.of_refusal(refusal)
+        except ContentRefused:
+            told = refusals.of_refusal(FieldInvalid("", "the database cannot hold this content"))
+        except GeneratorExit:
+            code = grpc.StatusCode.CANCELLED
+            raise
+        except Exception as error:
+            # The text of an unforeseen error may hold anything; its type and place say where to look.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error(
+                "fault", method=policy.method, error=type(error).__name__, at=where, correlation_id=correlation_id
+            )
+            told = refusals.of_fault(correlation_id)
+        finally:
+            code = told[0] if told else code
+            CALLS.labels(policy.method.rpartition("/")[2], code.name).inc()
+            log.info(
+                "call",
+                method=policy.method,
+                # A name that names nothing is the caller's own text, and not for a log.
+                resource=getattr(request, "name", "") if code is grpc.StatusCode.OK else "",
+                code=code.name,
+                ms=round((time.monotonic() - began) * 1000, 1),
+                correlation_id=correlation_id,
+                client=seen.get("client", ""),
+            )
+        if told:
+            context.set_trailing_metadata(((refusals.DETAILS_KEY, told[2]),))
+            context.abort(told[0], told[1])
+
+    def _begin(
+        self,
+        policy: Policy,
+        request: Any,
+        context: grpc.ServicerContext,
+        metadata: dict[str, str],
+        correlation_id: str,
+    ) -> Call:
+        if self._stopping.is_set():
+            raise ShuttingDown
+        remaining = context.time_remaining()
+        seconds = DEFAULT_DEADLINE_S if remaining is None else min(remaining, LONGEST_DEADLINE_S)
+        if seconds <= 0:
+            raise DeadlinePassed
+        caller = self._authenticator.caller(policy, metadata, correlation_id)
+        self._validate(policy, request)
+        gone = threading.Event()
+        context.add_callback(gone.set)
+        return Call(
+            caller=caller,
+            policy=policy,
+            deadline=time.monotonic() + seconds,
+            correlation_id=correlation_id,
+            gone=gone,
+            stopping=self._stopping,
+            check=lambda: self._check(policy, metadata, caller),
+            on_gone=context.add_callback,
+        )
+
+    def _check(self, policy: Policy, metadata: dict[str, str], caller: Caller) -> Caller:
+        """Who the caller of a long call is now. Its token may expire meanwhile; a revoked one ends the call."""
+        try:
+            return self._authenticator.caller(policy, metadata, caller.correlation_id)
+        except AccessTokenInvalid as invalid:
+            if invalid.metadata["why"] == "expired":
+                return caller
+            raise
+
+    def _validate(self, policy: Policy, request: Message) -> None:
+        violations = [
+            (path_of(violation), violation.proto.message, violation.proto.rule_id)
+            for violation in self._validator.collect_violations(request)
+        ]
+        if violations:
+            raise refusals.FieldsInvalid(violations)
+        # What partners sent is stored escaped; what a client of ours writes must be clean.
+        field = "" if policy.internal else field_with_nul(request)
+        if field:
+            raise FieldInvalid(field, "must not contain U+0000", "string.nul")
+
+    @contextmanager
+    def room(self, call_class: str) -> Iterator[None]:
+        """A place among the calls of a class. Raises TooManyCalls where there is none."""
+        room = self._rooms[call_class]
+        if not room.acquire(blocking=False):
+            raise TooManyCalls(call_class)
+        self._count(call_class, 1)
+        try:
+            with IN_FLIGHT.labels(call_class).track_inprogress():
+                yield
+        finally:
+            room.release()
+            self._count(call_class, -1)
+
+    def _count(self, call_class: str, change: int) -> None:
+        if call_class == "unary":
+            with self._idle:
+                self._unary_in_flight += change
+                self._idle.notify_all()

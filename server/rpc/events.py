@@ -1,0 +1,127 @@
+"""EventsService."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from mintmark.v1 import events_pb2 as pb
+
+from server.domain.bindings import Binding
+from server.domain.events import Event, EventFilter, EventKind
+from server.domain.merchants import Merchant
+from server.domain.tokens import Token
+from server.ports import Store
+from server.rpc import bindings, merchants, tokens
+from server.rpc.calls import Call
+from server.rpc.pages import DEFAULT_SIZE
+from server.rpc.words import timestamp
+from server.services import events
+from server.services.events import EventFeed
+
+BATCH = 500
+# A message stays well below the 4 MiB that gRPC clients accept by default.
+MESSAGE_BYTES = 512 * 1024
+HEARTBEAT_S = 10.0
+# How soon a stream notices that its caller's access token was revoked.
+CHECK_S = 1.0
+
+KINDS = {pb.EventKind.Value(f"EVENT_KIND_{kind}"): kind for kind in EventKind}
+
+
+def to_proto(event: Event, generation: str) -> pb.Event:
+    shown = pb.Event(
+        name=f"events/{event.sequence}",
+        sequence=event.sequence,
+        cursor=events.cursor(generation, event.sequence),
+        kind=pb.EventKind.Value(f"EVENT_KIND_{event.kind}"),
+        resource=event.resource,
+        merchant_gateway_id=event.merchant_gateway_id,
+        merchant_id=event.merchant_id,
+        time=timestamp(event.time),
+        correlation_id=event.correlation_id,
+        notification=event.notification,
+        actor=event.actor,
+        details=event.details,
+    )
+    match event.snapshot:
+        case Token() as token:
+            shown.token.CopyFrom(tokens.to_proto(token))
+        case Binding() as binding:
+            shown.binding.CopyFrom(bindings.to_proto(binding))
+        case Merchant() as merchant:
+            shown.merchant.CopyFrom(merchants.to_proto(merchant))
+    return shown
+
+
+def filter_of(wanted: pb.EventFilter) -> EventFilter:
+    return EventFilter(
+        frozenset(KINDS[kind] for kind in wanted.kinds if kind),
+        wanted.merchant_gateway_id,
+        wanted.merchant_id,
+        wanted.resource,
+    )
+
+
+class Events:
+    """The methods of EventsService, behind the wrapper of every call."""
+
+    def __init__(self, store: Store, feed: EventFeed) -> None:
+        self._store = store
+        self._feed = feed
+
+    def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
+        found, place, caught_up = events.list_page(
+            self._store, call.caller, filter_of(request.filter), request.cursor, request.page_size or DEFAULT_SIZE
+        )
+        generation = self._store.generation
+        return pb.ListEventsResponse(
+            events=[to_proto(event, generation) for event in found],
+            next_cursor=events.cursor(generation, place),
+            caught_up=caught_up,
+        )
+
+    def StreamEvents(self, request: pb.StreamEventsRequest, call: Call) -> Iterator[pb.StreamEventsResponse]:
+        place = events.position(self._store, request.cursor) if request.cursor else self._feed.head
+        wanted = filter_of(request.filter)
+        interval = request.heartbeat_interval.ToTimedelta().total_seconds() or HEARTBEAT_S
+        caller, checked, spoke = call.caller, time.monotonic(), 0.0
+        told_caught_up = False
+        call.on_gone(self._feed.wake)
+        while not call.over():
+            now = time.monotonic()
+            if now - checked >= CHECK_S:
+                caller, checked = call.check(), now
+            batch = self._feed.events(place, BATCH)
+            if batch:
+                place = batch[-1].sequence
+                told_caught_up = self._feed.head <= place
+                shown = events.shown(batch, caller, wanted)
+                # Nothing to show is worth a message only where it says that nothing newer is there.
+                if shown or told_caught_up:
+                    yield from self._messages(shown, place, caught_up=told_caught_up)
+                    spoke = time.monotonic()
+                continue
+            if not told_caught_up or now - spoke >= interval:
+                told_caught_up, spoke = True, now
+                yield self._message((), place, caught_up=True)
+            self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
+        call.end()
+
+    def _messages(self, shown: Sequence[Event], place: int, *, caught_up: bool) -> Iterator[pb.StreamEventsResponse]:
+        """The events in messages of a bearable size; only the last one moves past what was left out."""
+        message = self._message((), place, caught_up=caught_up)
+        size = 0
+        for event in shown:
+            told = to_proto(event, self._store.generation)
+            size += told.ByteSize()
+            if size > MESSAGE_BYTES and message.events:
+                message.cursor = message.events[-1].cursor
+                message.caught_up = False
+                yield message
+                message, size = self._message((), place, caught_up=caught_up), told.ByteSize()
+            message.events.append(told)
+        yield message
+
+    def _message(self, shown: Sequence[pb.Event], place: int, *, caught_up: bool) -> pb.StreamEventsResponse:
+        return pb.StreamEventsResponse(
+            events=shown, cursor=events.cursor(self._store.generation, place), caught_up=caught_up
+        )

@@ -1,0 +1,171 @@
+"""NotificationsService, and the gateway's NotificationRecordsService."""
+
+from mintmark.v1 import notifications_pb2 as pb
+
+from server.domain.notifications import (
+    Content,
+    D1TokenUpdate,
+    Notification,
+    NotificationFlag,
+    NotificationKind,
+    NotificationState,
+    QuarantineReason,
+    Record,
+    RecordResult,
+    TshBinding,
+    TshMerchant,
+    TshToken,
+)
+from server.domain.queries import NotificationQuery
+from server.ports import Sealer, Store
+from server.rpc.calls import Call
+from server.rpc.pages import PageTokens
+from server.rpc.words import timestamp
+from server.services import notifications
+from server.services.notifications import Recorder
+
+KINDS = {pb.NotificationKind.Value(f"NOTIFICATION_KIND_{kind}"): kind for kind in NotificationKind}
+STATES = {pb.NotificationState.Value(f"NOTIFICATION_STATE_{state}"): state for state in NotificationState}
+FLAGS = {pb.NotificationFlag.Value(f"NOTIFICATION_FLAG_{flag}"): flag for flag in NotificationFlag}
+REASONS = {pb.QuarantineReason.Value(f"QUARANTINE_REASON_{reason}"): reason for reason in QuarantineReason}
+
+
+def to_proto(notification: Notification, body: bytes | None = None) -> pb.Notification:
+    reason = notification.quarantine_reason
+    return pb.Notification(
+        name=notification.name,
+        kind=pb.NotificationKind.Value(f"NOTIFICATION_KIND_{notification.kind}"),
+        state=pb.NotificationState.Value(f"NOTIFICATION_STATE_{notification.state}"),
+        quarantine_reason=pb.QuarantineReason.Value(f"QUARANTINE_REASON_{reason or 'UNSPECIFIED'}"),
+        flags=[pb.NotificationFlag.Value(f"NOTIFICATION_FLAG_{flag}") for flag in notification.flags],
+        resource=notification.resource,
+        merchant_gateway_id=notification.merchant_gateway_id,
+        merchant_id=notification.merchant_id,
+        token_id=notification.token_id,
+        device_id=notification.device_id,
+        correlation_id=notification.correlation_id,
+        sender=notification.sender,
+        receive_time=timestamp(notification.receive_time),
+        delivery_count=notification.delivery_count,
+        last_delivery_time=timestamp(notification.last_delivery_time),
+        body_size=notification.body_size,
+        redacted_body="" if body is None else body.decode(errors="backslashreplace"),
+        event_sequence=notification.event_sequence,
+    )
+
+
+def clean(text: str) -> str:
+    """Text that PostgreSQL can store: U+0000 escaped."""
+    return text.replace("\0", "\\u0000") if "\0" in text else text
+
+
+def content_of(record: pb.NotificationRecord) -> Content | None:
+    match record.WhichOneof("content"):
+        case "d1_token_update":
+            return D1TokenUpdate(clean(record.d1_token_update.update_type))
+        case "tsh_binding":
+            bound = record.tsh_binding
+            return TshBinding(
+                clean(bound.device_type),
+                clean(bound.app_type),
+                clean(bound.visa_provisioned_token_id),
+                clean(bound.idv_method),
+                clean(bound.binding_state),
+                clean(bound.event_initiator),
+                clean(bound.creation_timestamp),
+                clean(bound.last_update_timestamp),
+            )
+        case "tsh_token":
+            told = record.tsh_token
+            return TshToken(
+                clean(told.token_state),
+                clean(told.card_bin),
+                clean(told.card_last_digits),
+                clean(told.card_expiry),
+                clean(told.token_last_digits),
+                clean(told.token_expiry),
+                clean(told.payment_account_reference),
+                clean(told.visa_provisioned_token_id),
+                clean(told.creation_timestamp),
+                clean(told.last_update_timestamp),
+                clean(told.error_code),
+            )
+        case "tsh_merchant":
+            registered = record.tsh_merchant
+            return TshMerchant(
+                clean(registered.scheme),
+                clean(registered.token_requestor_id),
+                clean(registered.mastercard_service_id),
+                clean(registered.last_update_timestamp),
+                clean(registered.error_code),
+            )
+        case _:
+            return None
+
+
+def record_of(record: pb.NotificationRecord) -> Record:
+    return Record(
+        kind=KINDS[record.kind],
+        sender=clean(record.sender),
+        merchant_gateway_id=clean(record.merchant_gateway_id),
+        merchant_id=clean(record.merchant_id),
+        token_id=clean(record.token_id),
+        device_id=clean(record.device_id),
+        correlation_id=clean(record.correlation_id),
+        correlation_id_given=record.correlation_id_given,
+        body=record.body,
+        content_digest=record.content_digest,
+        flags=tuple(FLAGS[flag] for flag in record.flags if flag in FLAGS),
+        quarantine_reason=REASONS.get(record.quarantine_reason),
+        content=content_of(record),
+    )
+
+
+def result(outcome: RecordResult) -> pb.RecordResult:
+    state = outcome.state
+    return pb.RecordResult(
+        outcome=pb.RecordOutcome.Value(f"RECORD_OUTCOME_{outcome.outcome}"),
+        notification=outcome.notification,
+        state=pb.NotificationState.Value(f"NOTIFICATION_STATE_{state or 'UNSPECIFIED'}"),
+    )
+
+
+class Notifications:
+    """The methods of NotificationsService, behind the wrapper of every call."""
+
+    def __init__(self, store: Store, sealer: Sealer, pages: PageTokens) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._pages = pages
+
+    def GetNotification(self, request: pb.GetNotificationRequest, call: Call) -> pb.GetNotificationResponse:
+        found, body = notifications.get(self._store, self._sealer, call.caller, request.name)
+        return pb.GetNotificationResponse(notification=to_proto(found, body))
+
+    def ListNotifications(self, request: pb.ListNotificationsRequest, call: Call) -> pb.ListNotificationsResponse:
+        query = NotificationQuery(
+            call.caller.reach,
+            frozenset(STATES[state] for state in request.states if state),
+            frozenset(KINDS[kind] for kind in request.kinds if kind),
+            request.merchant_gateway_id,
+            request.merchant_id,
+            request.token_id,
+            request.device_id,
+            request.correlation_id,
+        )
+        found, next_page = self._pages.list(
+            request, call.caller.client, lambda page: notifications.list_page(self._store, query, page)
+        )
+        return pb.ListNotificationsResponse(notifications=[to_proto(each) for each in found], next_page_token=next_page)
+
+
+class NotificationRecords:
+    """The methods of NotificationRecordsService, behind the wrapper of every call."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def RecordNotifications(self, request: pb.RecordNotificationsRequest, call: Call) -> pb.RecordNotificationsResponse:
+        records = [record_of(record) for record in request.records]
+        outcomes = self._recorder.record(records, call.deadline)
+        return pb.RecordNotificationsResponse(results=[result(outcome) for outcome in outcomes])

@@ -1,0 +1,150 @@
+"""Events: cursors, pages, and the feed that streams follow."""
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from server.domain.callers import Caller
+from server.domain.events import Event, EventFilter
+from server.domain.refusals import CursorInvalid, CursorOutOfRange, StoreUnavailable
+from server.ports import Store
+
+# Streams are woken at most this often, so that a burst of commits costs each of them one wake-up.
+WAKE_INTERVAL_S = 0.010
+# How long another core's events may go unnoticed.
+POLL_INTERVAL_S = 0.100
+REMEMBERED = 20_000
+READ_LIMIT = 1_000
+LONGEST_SEQUENCE = 18
+
+log = structlog.get_logger("events")
+
+
+def sequence_of(event: Event) -> int:
+    return event.sequence
+
+
+def cursor(generation: str, sequence: int) -> str:
+    return f"{generation}.{sequence}"
+
+
+def position(store: Store, text: str) -> int:
+    """The sequence that a cursor stands for: events after it follow. Raises CursorInvalid, CursorOutOfRange."""
+    removed, head = store.view.bounds()
+    if text in ("", "0"):
+        return removed
+    generation, dot, digits = text.rpartition(".")
+    if not dot or not digits.isascii() or not digits.isdigit() or len(digits) > LONGEST_SEQUENCE:
+        raise CursorInvalid(text[:64])
+    sequence = int(digits)
+    ends = cursor(store.generation, removed), cursor(store.generation, head)
+    if generation != store.generation:
+        raise CursorOutOfRange("it comes from another generation of the store", *ends)
+    if sequence < removed:
+        raise CursorOutOfRange("retention has passed it", *ends)
+    if sequence > head:
+        raise CursorOutOfRange("it is ahead of the head", *ends)
+    return sequence
+
+
+def shown(events: Sequence[Event], caller: Caller, wanted: EventFilter) -> list[Event]:
+    return [
+        event
+        for event in events
+        if caller.reach.sees(event.merchant_gateway_id, event.merchant_id) and wanted.shows(event)
+    ]
+
+
+def list_page(
+    store: Store, caller: Caller, wanted: EventFilter, text: str, limit: int
+) -> tuple[list[Event], int, bool]:
+    """Up to `limit` events after a cursor, the sequence to go on with, and whether nothing newer was there."""
+    place = position(store, text)
+    found: list[Event] = []
+    for _ in range(READ_LIMIT):
+        batch = store.view.events(place, READ_LIMIT)
+        for event in batch:
+            place = event.sequence
+            found += shown((event,), caller, wanted)
+            if len(found) == limit:
+                return found, place, store.view.bounds()[1] <= place
+        if len(batch) < READ_LIMIT:
+            return found, place, True
+    return found, place, False
+
+
+class EventFeed:
+    """Reads new events once, on one thread, and wakes everybody who follows them."""
+
+    def __init__(self, store: Store, saw: Callable[[Sequence[Event]], None]) -> None:
+        self._view = store.view
+        self._saw = saw
+        self._news = threading.Event()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._head = self._view.bounds()[1]
+        self._recent: list[Event] = []
+        # Everything after this sequence is remembered.
+        self._floor = self._head
+        self._thread = threading.Thread(target=self._work, name="feed", daemon=True)
+        self._thread.start()
+
+    @property
+    def head(self) -> int:
+        return self._head
+
+    def committed(self, _events: Sequence[Event]) -> None:
+        """Tells that this process has committed events."""
+        self._news.set()
+
+    def wait(self, after: int, timeout: float, stopped: Callable[[], bool]) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._head > after or stopped() or self._closing, timeout)
+            return self._head > after
+
+    def wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def events(self, after: int, limit: int) -> list[Event]:
+        """Events after `after` in order: from memory where possible, else from the store."""
+        with self._changed:
+            if after >= self._floor:
+                place = bisect_right(self._recent, after, key=sequence_of)
+                return self._recent[place : place + limit]
+        return self._view.events(after, limit)
+
+    def close(self) -> None:
+        self._closing = True
+        self._news.set()
+        self.wake()
+        self._thread.join(5)
+
+    def _work(self) -> None:
+        pause = threading.Event()
+        while not self._closing:
+            self._news.wait(POLL_INTERVAL_S)
+            self._news.clear()
+            try:
+                found = self._view.events(self._head, READ_LIMIT)
+            except StoreUnavailable as unavailable:
+                log.warning("feed_waits", error=unavailable.text)
+                pause.wait(POLL_INTERVAL_S)
+                continue
+            if found:
+                self._saw(found)
+                self._remember(found)
+                if len(found) == READ_LIMIT:
+                    self._news.set()
+                pause.wait(WAKE_INTERVAL_S)
+
+    def _remember(self, found: Sequence[Event]) -> None:
+        with self._changed:
+            self._recent.extend(found)
+            self._head = found[-1].sequence
+            if len(self._recent) > 2 * REMEMBERED:
+                self._floor = self._recent[-REMEMBERED - 1].sequence
+                del self._recent[:-REMEMBERED]
+            self._changed.notify_all()

@@ -1,0 +1,141 @@
+"""Every setting of the core: the one place in server that reads the environment."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LONGEST_SOCKET_PATH = 100
+LOOPBACK = ("127.", "localhost", "[::1]", "::1")
+
+
+class SettingsInvalid(Exception):
+    """One or more settings are wrong. The text names all of them."""
+
+
+def _address(value: str) -> str:
+    if value.startswith("unix:"):
+        if not value.removeprefix("unix:"):
+            raise ValueError("name a path after unix:")
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError("must be host:port or unix:/path")
+    return value
+
+
+def _database_url(value: str) -> str:
+    if value and not value.startswith(("sqlite:///", "postgresql://")):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+
+
+def is_loopback(address: str) -> bool:
+    return address.startswith("unix:") or address.startswith(LOOPBACK)
+
+
+class Settings(BaseSettings):
+    """The settings, each from the environment variable `MINTMARK_` plus its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix="MINTMARK_", extra="ignore", frozen=True)
+
+    grpc_address: Address = "127.0.0.1:50051"
+    http_address: Address = "127.0.0.1:8080"
+    admin_address: Address = "127.0.0.1:9090"
+    internal_address: str = ""
+    database_url: DatabaseUrl = ""
+    redis_url: str = Field(default="", pattern=r"^((redis|rediss|unix)://.+)?$")
+    data_dir: Path = Path("data")
+    public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
+    development: bool = False
+    clock_file: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    keyring_file: Path | None = None
+    admin_secret_file: Path | None = None
+    shutdown_timeout: float = Field(default=10.0, gt=0)
+
+    # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
+    grpc_certificate: Path | None = None
+    grpc_key: Path | None = None
+    internal_certificate: Path | None = None
+    internal_key: Path | None = None
+    internal_client_ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.development:
+            for address in (self.grpc_address, self.http_address):
+                if not is_loopback(address):
+                    raise ValueError("MINTMARK_DEVELOPMENT: only with addresses on loopback")
+        elif self.clock_file:
+            raise ValueError("MINTMARK_CLOCK_FILE: only with MINTMARK_DEVELOPMENT=1")
+        if (self.grpc_certificate is None) != (self.grpc_key is None):
+            raise ValueError("MINTMARK_GRPC_CERTIFICATE and MINTMARK_GRPC_KEY: both or neither")
+        mutual = (self.internal_certificate, self.internal_key, self.internal_client_ca)
+        if self.internal_address and not self.internal_address.startswith("unix:") and not all(mutual):
+            raise ValueError(
+                "MINTMARK_INTERNAL_ADDRESS: a network address needs MINTMARK_INTERNAL_CERTIFICATE, "
+                "MINTMARK_INTERNAL_KEY and MINTMARK_INTERNAL_CLIENT_CA"
+            )
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of sockets and pid files, short enough for a unix socket's path."""
+        folder = self.data_dir.resolve() / "run"
+        if len(str(folder / "dispatcher.admin.sock").encode()) <= LONGEST_SOCKET_PATH:
+            return folder
+        digest = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"mintmark-{os.getuid()}-{digest}"
+
+    @property
+    def internal_listener(self) -> str:
+        """Where the internal listener is, as gRPC writes it."""
+        return self.internal_address or f"unix:{self.run_dir / 'internal.sock'}"
+
+    @property
+    def database(self) -> str:
+        """The database's URL: the given one, or a SQLite file in the data folder."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'mintmark.sqlite'}"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether everything is in the data folder, so that what is missing may be made there."""
+        return self.database.startswith("sqlite:")
+
+    @property
+    def keyring(self) -> Path:
+        return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def issuer(self) -> str:
+        """The `iss` of access tokens."""
+        return self.public_url or f"http://{self.http_address}"
+
+    def credentials(self, client: str) -> Path:
+        """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
+        return self.data_dir / "credentials" / f"{client}.json"
+
+
+def load(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Reads the settings; `overrides` win over the environment.
+
+    Raises SettingsInvalid with one text that names every wrong setting, never its value.
+    """
+    try:
+        return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
+            lines.append(where + item["msg"].removeprefix("Value error, "))
+        raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
