@@ -43,7 +43,7 @@ def complain(text: str, code: int) -> int:
 def serve(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT."""
     from server.core import Core
-    from server.listeners import AddressInUse
+    from server.rpc.listeners import AddressInUse
     from server.store.engine import DatabaseUnfit
 
     logs.configure(settings.log_level)

@@ -2,21 +2,7 @@
 
 from collections.abc import Mapping
 
-import grpc
 import structlog
-from google.protobuf.descriptor import ServiceDescriptor
-from mintmark.v1 import (
-    access_tokens_pb2,
-    accounts_pb2,
-    api_keys_pb2,
-    bindings_pb2,
-    clients_pb2,
-    events_pb2,
-    merchants_pb2,
-    notifications_pb2,
-    principals_pb2,
-    tokens_pb2,
-)
 
 from server import bootstrap
 from server.admin import AdminServer
@@ -27,7 +13,6 @@ from server.keys import keyring
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
-from server.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, Listener, reflect
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
@@ -36,6 +21,7 @@ from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
+from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
@@ -86,13 +72,9 @@ class Core:
             internal = Authenticator(access_tokens, development=False)
             self.calls = Calls(self.store, public, hasher, self.clock, in_progress)
             self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress)
-            self._public = Listener(
-                settings.grpc_address,
-                self._public_services(access_tokens, signer, hasher, Sealer(keys), ids),
-                self.calls,
-                MESSAGE_LIMIT,
-            )
-            reflect(self._public, list(self._public_services_shown), self.calls)
+            services = self._public_services(access_tokens, signer, hasher, Sealer(keys), ids)
+            self._public = Listener(settings.grpc_address, services, self.calls, MESSAGE_LIMIT)
+            reflect(self._public, list(services), self.calls)
             recorder = Recorder(self.store, self.directory, hasher, Sealer(keys), self.clock, ids)
             self._internal = Listener(
                 settings.internal_listener,
@@ -100,8 +82,8 @@ class Core:
                 self.internal_calls,
                 INTERNAL_MESSAGE_LIMIT,
             )
-            self._internal.start(_internal_credentials(settings))
-            self._public.start(_public_credentials(settings))
+            self._internal.start(_internal_tls(settings))
+            self._public.start(_public_tls(settings))
             self._admin = AdminServer(settings.admin_address, self.ready)
         except BaseException:
             self.feed.close()
@@ -111,37 +93,32 @@ class Core:
 
     def _public_services(
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
-    ) -> Mapping[ServiceDescriptor, object]:
+    ) -> Mapping[str, object]:
         store, calls, pages = self.store, self.calls, PageTokens(hasher)
-        services = {
-            tokens_pb2.DESCRIPTOR: ("TokensService", Tokens(store, calls, pages)),
-            bindings_pb2.DESCRIPTOR: ("BindingsService", Bindings(store, pages)),
-            merchants_pb2.DESCRIPTOR: ("MerchantsService", Merchants(store, pages)),
-            notifications_pb2.DESCRIPTOR: ("NotificationsService", Notifications(store, sealer, pages)),
-            events_pb2.DESCRIPTOR: ("EventsService", Events(store, self.feed)),
-            access_tokens_pb2.DESCRIPTOR: ("AccessTokensService", AccessTokenMethods(access_tokens, signer.jwks)),
-            clients_pb2.DESCRIPTOR: ("ClientsService", Clients(store, calls, pages, hasher, ids)),
-            api_keys_pb2.DESCRIPTOR: ("ApiKeysService", ApiKeys(store, calls, pages, hasher)),
-            accounts_pb2.DESCRIPTOR: ("AccountsService", Accounts(store, calls, pages)),
+        return {
+            "TokensService": Tokens(store, calls, pages),
+            "BindingsService": Bindings(store, pages),
+            "MerchantsService": Merchants(store, pages),
+            "NotificationsService": Notifications(store, sealer, pages),
+            "EventsService": Events(store, self.feed),
+            "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
+            "ClientsService": Clients(store, calls, pages, hasher, ids),
+            "ApiKeysService": ApiKeys(store, calls, pages, hasher),
+            "AccountsService": Accounts(store, calls, pages),
         }
-        shown = {file.services_by_name[name]: servicer for file, (name, servicer) in services.items()}
-        self._public_services_shown = shown
-        return shown
 
     def _internal_services(
         self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, api_key_hash_key: bytes
-    ) -> Mapping[ServiceDescriptor, object]:
+    ) -> Mapping[str, object]:
         def database_time() -> int:
             return self.store.view.database_time() + self.clock.offset()
 
-        principals = PrincipalMethods(self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time)
-        records = notifications_pb2.DESCRIPTOR.services_by_name["NotificationRecordsService"]
         return {
-            records: NotificationRecords(recorder),
-            principals_pb2.DESCRIPTOR.services_by_name["PrincipalsService"]: principals,
-            access_tokens_pb2.DESCRIPTOR.services_by_name["AccessTokensService"]: AccessTokenMethods(
-                access_tokens, signer.jwks
+            "NotificationRecordsService": NotificationRecords(recorder),
+            "PrincipalsService": PrincipalMethods(
+                self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
+            "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
         }
 
     def ready(self) -> bool:
@@ -205,17 +182,15 @@ def _is_current(settings: Settings) -> bool:
         engine.dispose()
 
 
-def _public_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _public_tls(settings: Settings) -> Tls | None:
     if settings.grpc_certificate is None or settings.grpc_key is None:
         return None
-    pair = (settings.grpc_key.read_bytes(), settings.grpc_certificate.read_bytes())
-    return grpc.ssl_server_credentials([pair])
+    return Tls(settings.grpc_certificate, settings.grpc_key)
 
 
-def _internal_credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _internal_tls(settings: Settings) -> Tls | None:
     if settings.internal_listener.startswith("unix:"):
         return None
     if not (settings.internal_key and settings.internal_certificate and settings.internal_client_ca):
         raise SettingsInvalid("MINTMARK_INTERNAL_ADDRESS: a network address needs mutual TLS")
-    pair = (settings.internal_key.read_bytes(), settings.internal_certificate.read_bytes())
-    return grpc.ssl_server_credentials([pair], settings.internal_client_ca.read_bytes(), require_client_auth=True)
+    return Tls(settings.internal_certificate, settings.internal_key, settings.internal_client_ca)

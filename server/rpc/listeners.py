@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -24,7 +25,26 @@ SHORTEST_PING_INTERVAL_MS = 60_000
 # What a stream has to say goodbye.
 LAST_WORDS_S = 0.5
 
-Servicers = Mapping[ServiceDescriptor, object]
+# Our servicers by the names of their services, such as `TokensService`.
+Servicers = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files for a listener; with `client_ca`, callers need a certificate from it (mutual TLS)."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+
+    def credentials(self) -> grpc.ServerCredentials:
+        pair = (self.key.read_bytes(), self.certificate.read_bytes())
+        authority = self.client_ca.read_bytes() if self.client_ca else None
+        return grpc.ssl_server_credentials([pair], authority, require_client_auth=authority is not None)
+
+
+def descriptor_of(name: str) -> ServiceDescriptor:
+    return descriptor_pool.Default().FindServiceByName(f"mintmark.v1.{name}")
 
 
 class AddressInUse(Exception):
@@ -49,13 +69,14 @@ class Listener:
             ),
         )
         self.server.add_generic_rpc_handlers(
-            tuple(calls.handler(servicer, service) for service, servicer in servicers.items())
+            tuple(calls.handler(servicer, descriptor_of(name)) for name, servicer in servicers.items())
         )
         self.health = health.HealthServicer(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
 
-    def start(self, credentials: grpc.ServerCredentials | None) -> None:
-        """Raises AddressInUse."""
+    def start(self, tls: "Tls | None") -> None:
+        """Raises AddressInUse, or OSError where a file of `tls` cannot be read."""
+        credentials = tls.credentials() if tls else None
         mask = os.umask(0o177) if self.address.startswith("unix:") else None
         try:
             if credentials is None:
@@ -89,7 +110,7 @@ class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # the pa
         super().__init__(names, pool)
         self._calls = calls
 
-    def ServerReflectionInfo(  # noqa: N802  the proto's name
+    def ServerReflectionInfo(
         self, request_iterator: Iterator[object], context: grpc.ServicerContext
     ) -> Iterator[object]:
         try:
@@ -99,7 +120,7 @@ class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # the pa
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal.text)
 
 
-def reflect(listener: Listener, services: Sequence[ServiceDescriptor], calls: Calls) -> None:
+def reflect(listener: Listener, service_names: Sequence[str], calls: Calls) -> None:
     """Shows the public API, and nothing of the internal one, to clients that know no protos."""
     pool = descriptor_pool.DescriptorPool()
     added: set[str] = set()
@@ -121,6 +142,7 @@ def reflect(listener: Listener, services: Sequence[ServiceDescriptor], calls: Ca
         shown.service.extend(public)
         pool.Add(shown)
 
+    services = [descriptor_of(name) for name in service_names]
     for service in services:
         add(service.file)
     add(health_pb2.DESCRIPTOR)
