@@ -9,7 +9,7 @@ from collections.abc import Mapping
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _COMMENT = re.compile(r"^# (?:HELP|TYPE) (\S+)")
-_SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (.+)$")
+_SAMPLE = re.compile(r"^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+(?: -?[0-9]+)?)$")
 
 
 def merged(texts: Mapping[str, str]) -> str:

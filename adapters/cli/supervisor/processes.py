@@ -33,7 +33,7 @@ GATEWAY = Role("gateway", ("adapters", "gateway"), 10.0)
 DISPATCHER = Role("dispatcher", ("adapters", "dispatcher"), 20.0)
 SANDBOX = Role("sandbox", ("adapters", "sandbox"), 10.0)
 # Whoever sends stops before whoever receives.
-STOP_ORDER = (SANDBOX, GATEWAY, DISPATCHER, CORE)
+STOP_ORDER = ("sandbox", "gateway", "dispatcher", "core")
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from adapters.cli.supervisor.processes import (
     SANDBOX,
     STOP_ORDER,
     WRONG_SETTINGS,
+    Role,
     RoleProcess,
     describe,
 )
@@ -31,17 +32,18 @@ ANSWER_SECONDS = 1.0
 class Supervisor:
     """Starts the roles, starts them again when they die, and stops them in order."""
 
-    def __init__(self, settings: Settings, *, sandbox: bool) -> None:
+    def __init__(self, settings: Settings, roles: tuple[Role, ...], demonstration: Demonstration | None = None) -> None:
+        """The first of the roles is the core."""
         self.settings = settings
-        names = (CORE, GATEWAY, DISPATCHER, *((SANDBOX,) if sandbox else ()))
-        self.demonstration = Demonstration(settings) if sandbox and settings.development else None
+        self.demonstration = demonstration
         environment = {"MINTMARK_DATA_DIR": str(settings.data_dir.resolve())}
         if self.demonstration and "log_level" not in settings.model_fields_set:
             # The event feed shows what happens; a log line for each call would bury it.
             environment["MINTMARK_LOG_LEVEL"] = "warning"
-        self.roles = tuple(RoleProcess(role, settings, environment) for role in names)
+        self.roles = tuple(RoleProcess(role, settings, environment) for role in roles)
         self.core = self.roles[0]
         self._wake = threading.Event()
+        self._ask = threading.Event()
         self._stop_signals = 0
         self._code = 0
         self._announced = False
@@ -75,6 +77,7 @@ class Supervisor:
                 self._died(process, code)
             if process.due() and self._may_start(process) and not self._code:
                 process.start()
+                self._ask.set()
         if not self._announced and self._all_ready():
             self._announced = True
             if not self.demonstration:
@@ -118,7 +121,8 @@ class Supervisor:
                     process.seen(probe.get(process.admin_address, "/readyz", ANSWER_SECONDS)[0] == 200)
             if [process.ready for process in self.roles] != before:
                 self._wake.set()
-            time.sleep(CALM if self._all_ready() else EAGER)
+            self._ask.wait(CALM if self._all_ready() else EAGER)
+            self._ask.clear()
 
     def _watch_signals(self) -> None:
         def stop(_number: int, _frame: FrameType | None) -> None:
@@ -135,16 +139,16 @@ class Supervisor:
     def _stop_roles(self) -> None:
         """Gateway before dispatcher before core; a second signal kills what is left."""
         asked = max(1, self._stop_signals)
-        for role in STOP_ORDER:
-            for process in self.roles:
-                if process.role is role:
-                    process.stop(lambda: self._stop_signals > asked)
+        for process in sorted(self.roles, key=lambda process: STOP_ORDER.index(process.role.name)):
+            process.stop(lambda: self._stop_signals > asked)
 
 
 def run(settings: Settings, *, sandbox: bool) -> int:
     """Runs `mintmark serve`. Returns the exit code: 0 stopped by a signal, 1 could not begin, 2 wrong settings."""
+    roles = (CORE, GATEWAY, DISPATCHER, *((SANDBOX,) if sandbox else ()))
+    demonstration = Demonstration(settings) if sandbox and settings.development else None
     try:
-        return Supervisor(settings, sandbox=sandbox).run()
+        return Supervisor(settings, roles, demonstration).run()
     except Refused as refused:
         note(str(refused))
         return REFUSED
