@@ -1,13 +1,17 @@
 """Resource names: segments outside `[A-Za-z0-9._~-]` are percent-encoded as UTF-8 (RFC 3986 section 2.1)."""
 
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from server.domain.refusals import FieldInvalid
 
 # What fits into one resource name; an index entry of PostgreSQL ends at 2,704 bytes.
 LONGEST_NAME = 1024
+# A notification's names are asked for several times in a row.
+REMEMBERED = 4096
 
 
+@lru_cache(REMEMBERED)
 def segment(text: str) -> str:
     return quote(text, safe="")
 
@@ -16,14 +20,17 @@ def merchant_gateway(gateway: str) -> str:
     return f"merchantGateways/{segment(gateway)}"
 
 
+@lru_cache(REMEMBERED)
 def merchant(gateway: str, merchant_id: str) -> str:
     return f"{merchant_gateway(gateway)}/merchants/{segment(merchant_id)}"
 
 
+@lru_cache(REMEMBERED)
 def token(gateway: str, merchant_id: str, token_id: str) -> str:
     return f"{merchant(gateway, merchant_id)}/tokens/{segment(token_id)}"
 
 
+@lru_cache(REMEMBERED)
 def binding(gateway: str, merchant_id: str, token_id: str, device_id: str) -> str:
     return f"{token(gateway, merchant_id, token_id)}/bindings/{segment(device_id)}"
 
