@@ -53,7 +53,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_MERCHANT_UPDATED: _EventKind.ValueType  # 10
     """A partner reported on a merchant's registration at a scheme. Details: `scheme`, `error_code`."""
     EVENT_KIND_NOTIFICATION_QUARANTINED: _EventKind.ValueType  # 11
-    """A notification was stored and acknowledged but could not be applied. Details: `quarantine_reason`."""
+    """A notification was stored but could not be applied. Details: `quarantine_reason`."""
     EVENT_KIND_CLIENT_CREATED: _EventKind.ValueType  # 12
     """A client was created."""
     EVENT_KIND_CLIENT_UPDATED: _EventKind.ValueType  # 13
@@ -103,7 +103,7 @@ EVENT_KIND_BINDING_UPDATED: EventKind.ValueType  # 9
 EVENT_KIND_MERCHANT_UPDATED: EventKind.ValueType  # 10
 """A partner reported on a merchant's registration at a scheme. Details: `scheme`, `error_code`."""
 EVENT_KIND_NOTIFICATION_QUARANTINED: EventKind.ValueType  # 11
-"""A notification was stored and acknowledged but could not be applied. Details: `quarantine_reason`."""
+"""A notification was stored but could not be applied. Details: `quarantine_reason`."""
 EVENT_KIND_CLIENT_CREATED: EventKind.ValueType  # 12
 """A client was created."""
 EVENT_KIND_CLIENT_UPDATED: EventKind.ValueType  # 13
