@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -105,7 +106,8 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL: the given one, or a SQLite file in the data folder."""
-        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'mintmark.sqlite'}"
+        file = self.data_dir.resolve() / "mintmark.sqlite"
+        return self.database_url or f"sqlite:///{quote(str(file))}"
 
     @property
     def embedded(self) -> bool:

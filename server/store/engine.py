@@ -3,10 +3,12 @@
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 STATEMENT_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 3
@@ -46,9 +48,16 @@ def reader_engine(url: URL) -> Engine:
 
 
 def _sqlite(url: URL, *, begin: str, size: int) -> Engine:
+    # `mode=rw`: where the file is gone, nobody must make a new and empty one.
+    file = f"file:{quote(str(sqlite_path(url)))}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(file, uri=True, check_same_thread=False, timeout=STATEMENT_TIMEOUT_MS / 1000)
+
     engine = create_engine(
-        url,
-        connect_args={"check_same_thread": False, "timeout": STATEMENT_TIMEOUT_MS / 1000},
+        "sqlite+pysqlite://",
+        creator=connect,
+        poolclass=QueuePool,
         pool_size=size,
         max_overflow=0,
         pool_timeout=STATEMENT_TIMEOUT_MS / 1000,
