@@ -16,6 +16,7 @@ from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, Servic
 from google.protobuf.message import Message
 from prometheus_client import Counter, Gauge, Histogram
 
+from server.domain import card_numbers
 from server.domain.callers import Caller
 from server.domain.refusals import (
     AccessTokenInvalid,
@@ -60,19 +61,25 @@ def path_of(violation: protovalidate.Violation) -> str:
     return path.removeprefix(".")
 
 
-def field_with_nul(message: Message, prefix: str = "") -> str:
-    """The first text field that holds U+0000, which PostgreSQL cannot store; empty where none does."""
+def unfit_text(message: Message, prefix: str = "") -> tuple[str, str, str] | None:
+    """The first text field that must not be stored as it is: its path, what is wrong, and the rule. None where all may.
+
+    U+0000 cannot be stored by PostgreSQL; a card number must not be stored by anybody. Secrets are kept as hashes only.
+    """
     for field, value in message.ListFields():
         name = f"{prefix}{field.name}"
-        if field.type == FieldDescriptor.TYPE_STRING:
-            if any("\0" in text for text in ((value,) if isinstance(value, str) else value)):
-                return name
+        if field.type == FieldDescriptor.TYPE_STRING and not field.GetOptions().debug_redact:
+            for text in (value,) if isinstance(value, str) else value:
+                if "\0" in text:
+                    return name, "must not contain U+0000", "string.nul"
+                if card_numbers.holds_one(text):
+                    return name, "must not contain a card number", "string.card_number"
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for each in (value,) if isinstance(value, Message) else value:
-                found = field_with_nul(each, f"{name}.") if isinstance(each, Message) else ""
+                found = unfit_text(each, f"{name}.") if isinstance(each, Message) else None
                 if found:
                     return found
-    return ""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,10 +301,10 @@ class Calls:
         ]
         if violations:
             raise refusals.FieldsInvalid(violations)
-        # What partners sent is stored escaped; what a client of ours writes must be clean.
-        field = "" if policy.internal else field_with_nul(request)
-        if field:
-            raise FieldInvalid(field, "must not contain U+0000", "string.nul")
+        # What partners sent is cut and escaped before it is stored; what a client of ours writes must be clean.
+        unfit = None if policy.internal else unfit_text(request)
+        if unfit:
+            raise FieldInvalid(*unfit)
 
     @contextmanager
     def room(self, call_class: str) -> Iterator[None]:

@@ -1,0 +1,31 @@
+"""Card numbers where none belong: what our own clients write must not hold one, because it is stored as it comes."""
+
+import re
+
+# Digits in one piece, or grouped as on a card.
+_CANDIDATE = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9]{13,19}|[0-9]{4}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|[0-9]{4}([ -])[0-9]{6}\2[0-9]{4,5})"
+    r"(?![0-9A-Za-z])"
+)
+# What card numbers of the payment schemes begin with (ISO/IEC 7812 issuer identification numbers).
+_SCHEME = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]|8[12]|9792")
+
+
+def holds_one(text: str) -> bool:
+    """Whether a text holds what can only be a card number: its length, its beginning and its check digit fit."""
+    if len(text) < 13:
+        return False
+    return any(_is_one(re.sub(r"[ -]", "", found[0])) for found in _CANDIDATE.finditer(text))
+
+
+def _is_one(digits: str) -> bool:
+    return _SCHEME.match(digits) is not None and _luhn(digits)
+
+
+def _luhn(digits: str) -> bool:
+    """ISO/IEC 7812-1 annex B."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
