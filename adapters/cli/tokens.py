@@ -5,7 +5,18 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.output import Column, Limit, Output, enum_word, show, show_list
+from adapters.cli.output import (
+    Column,
+    Form,
+    Limit,
+    Output,
+    enum_word,
+    form_of,
+    json_line,
+    line,
+    show,
+    show_list,
+)
 from adapters.cli.session import connect, request_id
 from adapters.cli.words import enum_number, enum_numbers, parent
 
@@ -107,4 +118,9 @@ def import_tokens(
 
     entries = read_tokens(file)
     with connect() as session:
-        show(send_tokens(session, entries), output)
+        total = send_tokens(session, entries)
+    if form_of(output) is Form.JSON:
+        # Counts of 0 are counts: canonical JSON would leave them out.
+        json_line({"createdCount": total.created_count, "existingCount": total.existing_count})
+    else:
+        line(f"{total.created_count} are new, {total.existing_count} were known")

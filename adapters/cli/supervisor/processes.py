@@ -114,6 +114,7 @@ class RoleProcess:
     def stop(self, hurry: Callable[[], bool]) -> None:
         """SIGTERM, its time limit, SIGKILL; SIGKILL at once when `hurry` says so. Returns when it has ended."""
         if self._process is None:
+            self.pid_file.unlink(missing_ok=True)
             return
         self._process.terminate()
         deadline = self.monotonic() + self.role.stop_seconds + GRACE
