@@ -1,0 +1,65 @@
+"""The examples of the README, run as they stand there."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.house.tree import ROOT
+from tests.stack import Stack
+
+README = (ROOT / "README.md").read_text()
+BIN = Path(sys.executable).parent
+
+
+def blocks(heading: str, language: str) -> list[str]:
+    """The examples in one section."""
+    _, _, after = README.partition(f"\n## {heading}\n")
+    section = after.partition("\n## ")[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert found
+    return found
+
+
+@pytest.fixture
+def run(running_stack: Stack, tmp_path: Path) -> "Runner":
+    return Runner(running_stack, tmp_path)
+
+
+class Runner:
+    """Runs an example against the stack: the addresses are the stack's, everything else is as written."""
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+
+    def __call__(self, *command: str, example: str) -> list[str]:
+        example = example.replace("http://127.0.0.1:8080", self._stack.http_url)
+        example = example.replace("127.0.0.1:50051", self._stack.grpc_address)
+        environment = {**self._stack.environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+        result = subprocess.run(
+            [*command, example],
+            cwd=self._folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert result.returncode == 0, f"{example}\n{result.stdout}{result.stderr}"
+        return result.stdout.splitlines()
+
+
+def test_what_partners_and_services_do(run: Runner) -> None:
+    for example in blocks("As a partner", "sh"):
+        assert run("sh", "-ec", example=example)[-1] == "204"
+    for example in blocks("As an internal service", "sh"):
+        run("sh", "-ec", example=example)
+    stubs, reflection = blocks("As an internal service", "python")
+    shown = run(sys.executable, "-c", example=stubs)
+    assert "merchantGateways/MGW_000002/merchants/10610027312/tokens/readme-token 1" in shown
+    assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
+    assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
