@@ -1,7 +1,6 @@
 """The entry of the command `mintmark`."""
 
 import contextlib
-import os
 import sys
 
 import typer
@@ -64,10 +63,6 @@ def main() -> None:
         _end(str(refused), refused.code)
     except SettingsInvalid as invalid:
         _end(f"mintmark: {invalid}", USAGE)
-    except BrokenPipeError:
-        # Whoever read our output has read enough. Nothing more must be flushed into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except KeyboardInterrupt:
         _end("", 130)
 
