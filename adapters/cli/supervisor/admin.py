@@ -41,7 +41,16 @@ class _Handler(BaseHTTPRequestHandler):
         return "local"
 
 
-class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class _Quiet(socketserver.BaseServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that hangs up early is no news."""
+
+
+class _TcpServer(_Quiet, ThreadingHTTPServer):
+    """host:port."""
+
+
+class _UnixServer(_Quiet, socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
 
@@ -67,7 +76,7 @@ class Admin:
                     os.umask(mask)
             else:
                 host, _, port = address.rpartition(":")
-                self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), handler)
+                self._server = _TcpServer((host.strip("[]"), int(port)), handler)
         except OSError as error:
             raise Refused(
                 f"cannot bind the admin address {address}: {error.strerror or error}",
