@@ -1,5 +1,6 @@
 """Channels to the core, and the access token that a role or the command calls it with."""
 
+import asyncio
 import json
 import threading
 import time
@@ -8,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-
 from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc
 
 OPTIONS: tuple[tuple[str, int], ...] = (
@@ -106,3 +106,48 @@ class AccessToken:
         """Drops the token, so that the next call fetches a new one: call it after UNAUTHENTICATED."""
         with self._lock:
             self._text = ""
+
+
+class AioAccessToken:
+    """The same for asyncio."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, credentials: Path, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stub = access_tokens_pb2_grpc.AccessTokensServiceStub(channel)
+        self._credentials = credentials
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._text = ""
+        self._renew_at = 0.0
+
+    async def metadata(self) -> tuple[tuple[str, str], ...]:
+        """The metadata to call with. Raises CredentialsMissing or grpc.RpcError."""
+        async with self._lock:
+            if not self._text or self._monotonic() >= self._renew_at:
+                client_id, client_secret = read_credentials(self._credentials)
+                began = self._monotonic()
+                answer = await self._stub.IssueAccessToken(
+                    access_tokens_pb2.IssueAccessTokenRequest(client_id=client_id, client_secret=client_secret),
+                    timeout=10,
+                )
+                self._text = answer.access_token
+                self._renew_at = began + 0.8 * answer.expires_in
+            return (("authorization", f"Bearer {self._text}"),)
+
+    def forget(self) -> None:
+        """Drops the token, so that the next call fetches a new one: call it after UNAUTHENTICATED."""
+        self._text = ""
+
+
+def reason(error: grpc.aio.AioRpcError) -> str:
+    """The ErrorReason that the core gave, without its prefix; empty where it gave none."""
+    from google.rpc import error_details_pb2, status_pb2
+
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            for detail in status_pb2.Status.FromString(value).details:
+                about = error_details_pb2.ErrorInfo()
+                if detail.Unpack(about) and about.domain == "mintmark":
+                    return str(about.reason)
+    return ""

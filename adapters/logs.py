@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ class _Forward(logging.Handler):
 
 
 def fault(error: BaseException | None) -> dict[str, Any]:
-    """What a log line tells of an exception: its type and the places in the code, not its text, which may quote data."""
+    """What a log line tells of an exception: its type and the places in the code. Its text may quote what came in."""
     places = []
     trace = error.__traceback__ if error else None
     while trace:
@@ -32,7 +33,7 @@ def fault(error: BaseException | None) -> dict[str, Any]:
     return {"error": type(error).__name__, "places": places[-8:]}
 
 
-def _render(_logger: object, _method: str, event: dict[str, Any]) -> bytes:
+def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
     return msgspec.json.encode(event, enc_hook=str)
 
 

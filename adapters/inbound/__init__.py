@@ -1,0 +1,1 @@
+"""The gateway: everything that partners and OAuth clients call over HTTP."""

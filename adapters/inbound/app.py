@@ -1,0 +1,112 @@
+"""The gateway's ASGI application: finds the route, holds the limits, turns what goes wrong into an answer."""
+
+import re
+import time
+from collections.abc import Collection
+from typing import Any
+
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from adapters.inbound import problems
+from adapters.inbound.limits import Limits
+from adapters.inbound.metrics import Metrics
+from adapters.inbound.problems import CLOSE, Answer, Disconnected, Problem, error
+from adapters.inbound.protocol import CROWDED, body_complete
+from adapters.inbound.recorder import NotStored
+from adapters.inbound.request import Request
+from adapters.inbound.routes import Route, Routes
+from adapters.logs import fault
+
+UNKNOWN = "unknown"
+GONE = 499
+_PORT = re.compile(rb":[0-9]{0,5}\Z")
+
+
+class Gateway:
+    """The application. `hosts`, where given, are the only ones that the Host header may name (development mode)."""
+
+    def __init__(self, routes: Routes, limits: Limits, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
+        self._routes = routes
+        self._limits = limits
+        self._metrics = metrics
+        self._hosts = None if hosts is None else {host.encode() for host in hosts}
+        self._log = structlog.get_logger()
+        self.in_flight = 0
+        self.stopping = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        route = self._routes.find(scope["raw_path"])
+        request = Request(scope, receive, self._limits)
+        self.in_flight += 1
+        self._metrics.in_flight.set(self.in_flight)
+        try:
+            answer = await self._answer(scope, route, request)
+            if answer is not None:
+                await _send(answer, scope, send)
+        finally:
+            self.in_flight -= 1
+            self._metrics.in_flight.set(self.in_flight)
+        self._account(route, request, answer.status if answer else GONE, time.perf_counter() - began)
+
+    async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
+        """The answer; None where nobody waits for one any more."""
+        try:
+            refused = self._refusal(scope, route, request)
+            if refused is not None or route is None:
+                return refused or problems.NOT_FOUND
+            return await route.endpoint(request)
+        except Problem as problem:
+            return problem.answer
+        except NotStored:
+            return problems.unavailable()
+        except Disconnected:
+            return None
+        except Exception as wrong:
+            self._log.error("a fault of ours", route=route.template if route else UNKNOWN, **fault(wrong))
+            return problems.unavailable("Something went wrong here; send it again")
+
+    def _refusal(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
+        """The answer where the request is refused whatever it says."""
+        tsh = route is not None and route.tsh
+        if self.stopping:
+            return problems.stopping()
+        if scope.get(CROWDED):
+            return problems.crowded(tsh=tsh)
+        if self.in_flight > self._limits.requests and not (route and route.never_shed):
+            return problems.overloaded(tsh=tsh)
+        if self._hosts is not None and not self._host_is_ours(request):
+            return problems.HOST_WRONG
+        if route is not None and request.method not in route.methods:
+            return error(405, problems.METHOD_WRONG, (b"allow", ", ".join(route.methods).encode()))
+        return None
+
+    def _host_is_ours(self, request: Request) -> bool:
+        """Keeps web pages from reaching a developer's gateway under a name of their own (DNS rebinding)."""
+        host = request.header(b"host")
+        return not host or _PORT.sub(b"", host).lower() in (self._hosts or ())
+
+    def _account(self, route: Route | None, request: Request, status: int, seconds: float) -> None:
+        template = route.template if route else UNKNOWN
+        self._metrics.answered(template, status, seconds)
+        facts: dict[str, Any] = {
+            "method": request.method,
+            "route": template,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "correlation_id": request.correlation_id,
+        }
+        if status == 401 and route is not None and route.partner:
+            self._log.warning("authentication failed on a partner path: the feed may have stopped", alert=True, **facts)
+        else:
+            self._log.info("request", **facts)
+
+
+async def _send(answer: Answer, scope: Scope, send: Send) -> None:
+    headers = list(answer.headers)
+    # What is left of the body is not read: the connection cannot be used again.
+    if not body_complete(scope) and CLOSE not in headers:
+        headers.append(CLOSE)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,156 @@
+"""Whose access token or API key it is. Nothing here asks the core: what it says is at most 5 s old."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from mintmark.v1 import principals_pb2
+
+from adapters.inbound.basic import pairs
+from adapters.inbound.clock_guard import Passed
+from adapters.inbound.principals import ApiKey, Client, Principals
+from adapters.inbound.problems import Problem, unauthenticated, unavailable
+from adapters.inbound.request import Request
+from adapters.jose.access_tokens import LONGEST_TOKEN, AccessToken, AccessTokenInvalid
+
+SCRYPT_N, SCRYPT_R, SCRYPT_P, HASH_BYTES = 16384, 8, 1, 32
+# OpenSSL counts a little more than the 128 * N * r bytes that scrypt needs.
+SCRYPT_MEMORY = 2 * 128 * SCRYPT_N * SCRYPT_R
+LONGEST_KEY = 512
+PARTNER_SCOPE = "d1-notify"
+KEPT_TOKENS = 4096
+KEPT_KEYS = 1024
+CHALLENGE_BEARER = 'Bearer realm="mintmark"'
+CHALLENGE_API_KEY = 'APIKEY realm="mintmark"'
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Remembered(Generic[K, V]):
+    """The newest `size` things found out; all forgotten when the principals change."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._version = -1
+        self._held: dict[K, V] = {}
+
+    def get(self, key: K, version: int) -> V | None:
+        if version != self._version:
+            self._held.clear()
+            self._version = version
+        return self._held.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        if len(self._held) >= self._size:
+            self._held.pop(next(iter(self._held)))
+        self._held[key] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client with the scopes of the access token that it called with, as far as it still has them."""
+
+    client: Client
+    scopes: frozenset[str]
+
+
+class Authentication:
+    """Access tokens (D1) and API keys (TSH)."""
+
+    def __init__(self, principals: Principals, *, basic: bool) -> None:
+        self._principals = principals
+        self._basic = basic
+        self._tokens: Remembered[str, AccessToken] = Remembered(KEPT_TOKENS)
+        # Slow hashes by a fast one that means nothing outside this process.
+        self._process_key = secrets.token_bytes(32)
+        self._slow_hashes: Remembered[bytes, bytes] = Remembered(KEPT_KEYS)
+        self._one_at_a_time = asyncio.Lock()
+
+    def check_fresh(self) -> None:
+        """Raises Problem (503) while nobody can know what was revoked."""
+        if not self._principals.fresh:
+            raise Problem(unavailable("Callers cannot be checked right now; send it again"))
+
+    def bearer(self, request: Request) -> Caller:
+        """The client of the access token. Raises Problem: 401, or 503 where nobody can know."""
+        self.check_fresh()
+        scheme, text = request.authorization
+        if scheme != "bearer" or not text or len(text) > LONGEST_TOKEN:
+            raise Problem(unauthenticated(CHALLENGE_BEARER))
+        token = self._verified(text)
+        client = self._principals.by_client_id.get(token.client_id)
+        if client is None or token.jwt_id in self._principals.revoked:
+            raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
+        passed = self._principals.guard.has_passed(token.expire_time)
+        if passed is Passed.UNSURE:
+            raise Problem(unavailable("The time is not certain right now; send it again"))
+        if passed is Passed.YES:
+            raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
+        return Caller(client, token.scopes & client.scopes)
+
+    def _verified(self, text: str) -> AccessToken:
+        known = self._tokens.get(text, self._principals.version)
+        if known is not None:
+            return known
+        try:
+            if self._principals.verifier is None:
+                raise AccessTokenInvalid
+            token = self._principals.verifier.verify(text)
+        except AccessTokenInvalid:
+            raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"')) from None
+        self._tokens.put(text, token)
+        return token
+
+    async def api_key(self, request: Request) -> ApiKey:
+        """The API key that the caller has shown. Raises Problem: 401, or 503 where nobody can know."""
+        self.check_fresh()
+        scheme, text = request.authorization
+        if scheme == "apikey" and text:
+            found = await self._find(text)
+            if found:
+                return found
+        elif scheme == "basic" and self._basic:
+            for name, key in pairs(text):
+                found = await self._find(key)
+                if found and hmac.compare_digest(found.api_key_id.encode(), name.encode("utf-8", "surrogatepass")):
+                    return found
+        raise Problem(unauthenticated('Basic realm="mintmark", charset="UTF-8"' if self._basic else CHALLENGE_API_KEY))
+
+    async def _find(self, key: str) -> ApiKey | None:
+        """The API key with this text, by its hash: a keyed hash tells nothing by the time that looking it up takes."""
+        if not 0 < len(key) <= LONGEST_KEY:
+            return None
+        content = key.encode("utf-8", "surrogatepass")
+        fast = hmac.digest(self._principals.api_key_hash_key, content, "sha256")
+        found = self._held(principals_pb2.KEY_HASH_HMAC_SHA256, fast)
+        scrypt = principals_pb2.KEY_HASH_SCRYPT
+        if found or not any(each.hash == scrypt for each in self._principals.api_keys.values()):
+            return found
+        return self._held(scrypt, await self._slow_hash(content))
+
+    async def _slow_hash(self, content: bytes) -> bytes:
+        label = hmac.digest(self._process_key, content, "sha256")
+        known = self._slow_hashes.get(label, self._principals.version)
+        if known is not None:
+            return known
+        async with self._one_at_a_time:
+            known = self._slow_hashes.get(label, self._principals.version)
+            if known is None:
+                known = await asyncio.to_thread(_scrypt, content, self._principals.api_key_hash_key)
+                self._slow_hashes.put(label, known)
+            return known
+
+    def _held(self, kind: int, key_hash: bytes) -> ApiKey | None:
+        found = self._principals.by_key_hash.get((kind, key_hash))
+        return found if found and hmac.compare_digest(found.key_hash, key_hash) else None
+
+
+def _scrypt(content: bytes, salt: bytes) -> bytes:
+    return hashlib.scrypt(
+        content, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, maxmem=SCRYPT_MEMORY, dklen=HASH_BYTES
+    )

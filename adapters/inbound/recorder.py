@@ -1,0 +1,126 @@
+"""Hands notifications to the core in batches: whatever waits when the batch before returns goes into the next one."""
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass
+
+import grpc
+import structlog
+from mintmark.v1 import notifications_pb2, notifications_pb2_grpc
+
+from adapters.core import AioAccessToken, CredentialsMissing
+from adapters.inbound.metrics import Metrics
+
+MOST_RECORDS = 512
+MOST_BYTES = 1024 * 1024
+TIMEOUT = 5.0
+
+
+class NotStored(Exception):
+    """The notification is not known to be stored. Recording it again is safe."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    record: notifications_pb2.NotificationRecord
+    size: int
+    done: asyncio.Future[notifications_pb2.RecordResult]
+
+
+class Recorder:
+    """One batch is in flight at a time. It closes at 512 records or 1 MiB of bodies; a larger body travels alone."""
+
+    def __init__(self, channel: grpc.aio.Channel, access_token: AioAccessToken, metrics: Metrics) -> None:
+        self._stub = notifications_pb2_grpc.NotificationRecordsServiceStub(channel)
+        self._access_token = access_token
+        self._metrics = metrics
+        self._waiting: deque[_Waiting] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def record(self, record: notifications_pb2.NotificationRecord) -> notifications_pb2.RecordResult:
+        """Returns when the core has stored it or says that it will not. Raises NotStored."""
+        done: asyncio.Future[notifications_pb2.RecordResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(record, len(record.body), done))
+        self._metrics.waiting.set(len(self._waiting))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._work())
+        return await done
+
+    async def close(self) -> None:
+        """Gives up what is still waiting."""
+        worker = self._worker
+        if worker is not None:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._take()
+                self._metrics.waiting.set(len(self._waiting))
+                self._metrics.batch.observe(len(batch))
+                await self._send(batch)
+        finally:
+            self._worker = None
+            while self._waiting:
+                _settle(self._waiting.popleft(), None)
+
+    def _take(self) -> list[_Waiting]:
+        batch = [self._waiting.popleft()]
+        size = batch[0].size
+        while self._waiting and len(batch) < MOST_RECORDS:
+            size += self._waiting[0].size
+            if size > MOST_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        return batch
+
+    async def _send(self, batch: list[_Waiting]) -> None:
+        """Records a batch; one that the core cannot read as a whole is halved, so that the others are stored."""
+        try:
+            results = await self._call(batch)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT and len(batch) > 1:
+                middle = len(batch) // 2
+                await self._send(batch[:middle])
+                await self._send(batch[middle:])
+                return
+            structlog.get_logger().warning("not recorded", code=error.code().name, records=len(batch))
+            results = []
+        except CredentialsMissing as missing:
+            structlog.get_logger().warning("not recorded", why=str(missing), records=len(batch))
+            results = []
+        except BaseException:
+            for each in batch:
+                _settle(each, None)
+            raise
+        if len(results) != len(batch):
+            self._metrics.not_stored.inc(len(batch))
+            results = []
+        for place, each in enumerate(batch):
+            _settle(each, results[place] if results else None)
+
+    async def _call(self, batch: list[_Waiting]) -> list[notifications_pb2.RecordResult]:
+        request = notifications_pb2.RecordNotificationsRequest(records=[each.record for each in batch])
+        for attempt in (1, 2):
+            metadata = await self._access_token.metadata()
+            try:
+                answer = await self._stub.RecordNotifications(request, metadata=metadata, timeout=TIMEOUT)
+            except grpc.aio.AioRpcError as error:
+                if attempt == 2 or error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                    raise
+                self._access_token.forget()
+            else:
+                return list(answer.results)
+        return []
+
+
+def _settle(waiting: _Waiting, result: notifications_pb2.RecordResult | None) -> None:
+    if waiting.done.done():
+        return
+    if result is None:
+        waiting.done.set_exception(NotStored())
+    else:
+        waiting.done.set_result(result)

@@ -1,0 +1,115 @@
+"""One request: its headers, its path in segments, and its body within the limits."""
+
+import asyncio
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import Receive, Scope
+
+from adapters.inbound.limits import Limits
+from adapters.inbound.problems import (
+    BODY_TOO_LARGE,
+    BODY_TOO_SLOW,
+    COMPRESSED,
+    CONTENT_TYPE_WRONG,
+    Disconnected,
+    Problem,
+)
+from adapters.inbound.protocol import CLIENT_CERTIFICATE, body_complete
+
+LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
+_UNSENT = (b"", b"identity")
+_CHUNKED = (b"", b"chunked")
+
+
+class Request:
+    """What the caller sent. Header names are lower case; of a repeated header `header` gives the first."""
+
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+        self.method: str = scope["method"]
+        self.raw_path: bytes = scope["raw_path"]
+        self._scope = scope
+        self._receive = receive
+        self._limits = limits
+        self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
+        self._began = asyncio.get_running_loop().time()
+        # Filled in on the way, for the log.
+        self.correlation_id = ""
+
+    def header(self, name: bytes) -> bytes:
+        """The header's value; empty where it was not sent."""
+        return self._headers.get(name, b"")
+
+    def times(self, name: bytes) -> int:
+        """How many times the header was sent."""
+        return sum(each == name for each, _ in self._scope["headers"]) if name in self._headers else 0
+
+    @cached_property
+    def authorization(self) -> tuple[str, str]:
+        """Scheme in lower case without a colon behind it, and the credentials. Both empty where it is sent twice."""
+        if self.times(b"authorization") != 1:
+            return "", ""
+        value = self.header(b"authorization")
+        try:
+            text = value.decode("utf-8")
+        except UnicodeDecodeError:
+            text = value.decode("latin-1")
+        scheme, _, credentials = text.strip().partition(" ")
+        return scheme.lower().removesuffix(":"), credentials.strip()
+
+    @property
+    def common_name(self) -> str:
+        """The common name of the client certificate that TLS has verified; empty without one."""
+        certificate = self._scope.get(CLIENT_CERTIFICATE)
+        return certificate["common_name"] if certificate else ""
+
+    @property
+    def from_loopback(self) -> bool:
+        """Whether the caller is on this machine, and not a proxy here that speaks for somebody elsewhere."""
+        client = self._scope.get("client")
+        forwarded = any(self.header(name) for name in (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"))
+        return bool(client and LOOPBACK.match(client[0])) and not forwarded
+
+    def check_content_type(self, expected: bytes) -> None:
+        """Raises Problem (415) for another content type than expected, and for compressed bodies."""
+        if self.header(b"content-encoding").strip().lower() not in _UNSENT:
+            raise Problem(COMPRESSED)
+        if self.header(b"transfer-encoding").strip().lower() not in _CHUNKED:
+            raise Problem(COMPRESSED)
+        if self.header(b"content-type").partition(b";")[0].strip().lower() != expected:
+            raise Problem(CONTENT_TYPE_WRONG)
+
+    async def body(self, limit: int) -> bytes:
+        """The body. Raises Problem (413, 408) without reading on, and Disconnected."""
+        length = self.header(b"content-length")
+        if length.isdigit() and int(length[:20]) > limit:
+            raise Problem(BODY_TOO_LARGE)
+        if body_complete(self._scope):
+            return await self._read(limit)
+        try:
+            async with asyncio.timeout_at(self._began + self._limits.body_timeout):
+                return await self._read(limit)
+        except TimeoutError:
+            raise Problem(BODY_TOO_SLOW) from None
+
+    async def _read(self, limit: int) -> bytes:
+        body = b""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            body += bytes(message.get("body", b""))
+            if len(body) > limit:
+                raise Problem(BODY_TOO_LARGE)
+            if not message.get("more_body", False):
+                return body
+
+
+def decoded(segments: Iterable[bytes]) -> list[str] | None:
+    """Path segments after exactly one percent-decoding; None where one is not UTF-8."""
+    try:
+        return [unquote_to_bytes(segment).decode("utf-8") for segment in segments]
+    except UnicodeDecodeError:
+        return None

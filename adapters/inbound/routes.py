@@ -1,0 +1,62 @@
+"""Every path of the gateway, and what answers there. Paths are matched as they were sent, before percent-decoding."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from adapters.inbound import d1_ecom, tsh
+from adapters.inbound.d1_ecom import D1Ecom
+from adapters.inbound.oauth import OAuth, Paths
+from adapters.inbound.problems import Answer
+from adapters.inbound.request import Request
+from adapters.inbound.tsh import Tsh
+
+Endpoint = Callable[[Request], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path's template for logs and metrics, its methods, and how its callers are treated."""
+
+    template: str
+    endpoint: Endpoint
+    methods: tuple[str, ...] = ("POST",)
+    # TSH knows 429; D1 does not.
+    tsh: bool = False
+    # A partner's feed: a 401 here raises an alert, because the feed may have stopped.
+    partner: bool = False
+    # Who cannot get an access token cannot do anything: never refused for load.
+    never_shed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The table."""
+
+    exact: dict[bytes, Route]
+    notify_update: Route
+
+    def find(self, raw_path: bytes) -> Route | None:
+        """The route of a path as it was sent; None where there is none."""
+        found = self.exact.get(raw_path)
+        if found is None and d1_ecom.PATH.fullmatch(raw_path):
+            return self.notify_update
+        return found
+
+
+def table(d1: D1Ecom, tsh_api: Tsh, oauth: OAuth, paths: Paths, tsh_prefix: str) -> Routes:
+    """The routes at the paths of the settings. TSH is at the root and under its prefix."""
+    read = ("GET", "HEAD")
+    routes = [
+        Route(paths.ecom_token, oauth.ecom_token, partner=True, never_shed=True),
+        Route(paths.issuer_token, oauth.issuer_token, partner=True, never_shed=True),
+        Route(paths.revoke, oauth.revoke, never_shed=True),
+        Route(paths.introspect, oauth.introspect),
+        Route(paths.jwks, oauth.jwks, read),
+        Route(paths.metadata, oauth.metadata, read),
+    ]
+    for kind in tsh.KINDS:
+        for prefix in dict.fromkeys(("", tsh_prefix)):
+            routes.append(Route(prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True))
+    notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True)
+    return Routes({route.template.encode(): route for route in routes}, notify_update)

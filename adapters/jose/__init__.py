@@ -1,0 +1,1 @@
+"""What partners and we sign and encrypt: the only room of the gateway that knows JOSE."""
