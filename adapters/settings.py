@@ -144,8 +144,11 @@ class Settings(BaseSettings):
 
 
 def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a role that we start: our own, and `overrides` over it."""
-    return {**os.environ, **overrides}
+    """The environment for a role that we start: our own, and `overrides` over it.
+
+    Without MINTMARK_CREDENTIALS_FILE, which is one client's: each role has a file of its own in the data folder.
+    """
+    return {name: value for name, value in os.environ.items() if name != "MINTMARK_CREDENTIALS_FILE"} | dict(overrides)
 
 
 def load(overrides: Mapping[str, object] | None = None) -> Settings:

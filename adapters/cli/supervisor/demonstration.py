@@ -56,8 +56,9 @@ class Demonstration:
                 made = credentials.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
-        self.prepared = True
-        wake()
+        finally:
+            self.prepared = True
+            wake()
         if not self._until(all_ready):
             return
         cursor = self._head()

@@ -96,7 +96,7 @@ class Supervisor:
             return True
         if self.demonstration and not self.demonstration.prepared:
             return False
-        return self.core.ever_ready or self.settings.credentials("role.gateway").is_file()
+        return self.core.ever_ready or (self.settings.data_dir / "credentials" / "role.gateway.json").is_file()
 
     def _died(self, process: RoleProcess, code: int) -> None:
         name = process.role.name
