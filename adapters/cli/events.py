@@ -1,7 +1,7 @@
 """`mintmark events`: what happened, as it happens."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,9 +69,15 @@ def event_line(event: "events_pb2.Event") -> str:
 
 
 def follow(
-    session: Session, cursor: str, chosen: "events_pb2.EventFilter", *, until_caught_up: bool
+    session: Session,
+    cursor: str,
+    chosen: "events_pb2.EventFilter",
+    *,
+    until_caught_up: bool,
+    tell: Callable[[str], None] = note,
 ) -> Iterator["events_pb2.Event"]:
-    """Events after `cursor`, each at least once. Reconnects from the last cursor once a stream has worked.
+    """Events after `cursor`, each at least once. Reconnects from the last cursor once a stream has worked, and says so
+    by `tell`.
 
     Raises Refused where the first connection fails, the cursor is out of range, or, with `until_caught_up`, the core
     stays away for 30 s.
@@ -106,7 +112,7 @@ def follow(
         if broken.reason == "ACCESS_TOKEN_INVALID":
             session.forget_access_token()
         if pause:
-            note(f"{broken.text}; going on from {cursor} in {pause:g} s")
+            tell(f"{broken.text}; going on from {cursor} in {pause:g} s")
         time.sleep(pause)
         pause = min(LONGEST_PAUSE, 2 * pause or 0.25)
 

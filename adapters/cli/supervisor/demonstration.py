@@ -149,14 +149,19 @@ class Demonstration:
         from adapters.cli.events import event_line, follow
         from adapters.cli.session import connect
 
+        def tell(text: str) -> None:
+            if not self._ended.is_set():
+                out.print(text, style="yellow", soft_wrap=True)
+
         while not self._ended.is_set():
             try:
                 with connect(self._settings, streams=True) as session:
-                    for event in follow(session, cursor, events_pb2.EventFilter(), until_caught_up=False):
+                    chosen = events_pb2.EventFilter()
+                    for event in follow(session, cursor, chosen, until_caught_up=False, tell=tell):
                         cursor = event.cursor
                         out.print(event_line(event), soft_wrap=True)
             except Refused as refused:
-                out.print(f"the event feed broke: {refused}", style="red", soft_wrap=True)
+                tell(f"the event feed broke: {refused}")
                 if refused.reason.startswith("CURSOR"):
                     cursor = "0"
             self._ended.wait(RETRY_SECONDS)
