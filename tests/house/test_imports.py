@@ -57,11 +57,6 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for room in ("server", "adapters"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
-    for room in {room for _, room, _ in VIOLATIONS} | {"server/services", "server/store"}:  # TEMP
-        (folder / room).mkdir(exist_ok=True)
-        (folder / room / "__init__.py").touch()
-    for module in ("ports", "settings"):  # TEMP
-        (folder / "server" / f"{module}.py").touch()
     return folder
 
 
