@@ -1,9 +1,11 @@
 """uvicorn's HTTP protocol with the limits that it lacks: sizes, counts and time-outs of the head, and connections."""
 
 import asyncio
+import sys
 from http import HTTPStatus
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from adapters.inbound.limits import LINGER_BYTES, LINGER_SECONDS, RAW_BODY_FACTOR, Limits
@@ -13,6 +15,10 @@ from adapters.inbound.transport import LingeringTransport
 CYCLE = "mintmark.cycle"
 CROWDED = "mintmark.crowded"
 CLIENT_CERTIFICATE = "mintmark.client_certificate"
+
+# Heads with an upgrade in one piece of pipelined data: each is one recursion.
+MOST_UPGRADES = 16
+UPGRADING = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 TEXTS = {
     400: "The request is not HTTP",
@@ -41,6 +47,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._last_words: bytes | None = None
         self._head_timer: asyncio.TimerHandle | None = None
         self._lingered = -1
+        self._upgrading = False
+        self._upgrades = 0
+        self._fed = b""
         self._certificate: dict[str, str] | None = None
 
     # What the connection does.
@@ -72,7 +81,9 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._status = 413
                 self.send_400_response("")
                 return
+        self._fed, self._upgrades = data, 0
         super().data_received(data)
+        self._fed = b""
         if self._in_head and began_in_head:
             self._head_raw += len(data)
             if self._head_raw > self.limits.request_line + self.limits.header:
@@ -121,6 +132,11 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._body_raw = 0
+        if self.parser.get_method() == b"CONNECT":
+            raise _Refused
+        if self.parser.should_upgrade():
+            self._upgrading = True
+            return
         super().on_headers_complete()
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # our own keys besides uvicorn's
         scope[CYCLE] = self.cycle
@@ -134,10 +150,31 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_response_complete()
         self._watch()
 
+    def on_message_complete(self) -> None:
+        if not self._upgrading:
+            super().on_message_complete()
+
     def _unsupported_upgrade_warning(self) -> None:
-        # The parser stops for good at an upgrade: the request is answered, and then the connection ends.
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
+        """Goes on without the upgrade that was asked for (RFC 9110 section 7.8), which some clients do with every call.
+
+        The parser stops for good at such a head, before the body; another one reads the same request without it.
+        """
+        stopped_at = getattr(sys.exception(), "args", (len(self._fed),))[0]
+        rest = self._fed[stopped_at:]
+        kept = [(name, value) for name, value in self.headers if name not in UPGRADING]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            kept.append((b"connection", b"close"))
+        version = self.parser.get_http_version().encode()
+        head = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
+        head += [name + b": " + value for name, value in kept]
+        self.parser = httptools.HttpRequestParser(self)
+        self._upgrading = False
+        self._upgrades += 1
+        if self._upgrades > MOST_UPGRADES:
+            self.send_400_response("")
+            return
+        self._fed = b"\r\n".join(head) + b"\r\n\r\n" + rest
+        super().data_received(self._fed)
 
     # Time.
 

@@ -1,0 +1,41 @@
+"""Gateways for the tests: one for all that leave it as it was, others for those that set it up their own way."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from mintmark.v1 import notifications_pb2
+
+from tests.adapters.inbound.running import Running
+
+
+@pytest.fixture(scope="session")
+def _running() -> Iterator[Running]:
+    running = Running().start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def gateway(_running: Running) -> Iterator[Running]:
+    """The gateway of all tests, its core with nothing recorded and answering STORED."""
+    core = _running.core
+    yield _running
+    core.outcome, core.failure, core.issue_failure = notifications_pb2.RECORD_OUTCOME_STORED, None, None
+    core.free.set()
+    for noted in (core.records, core.batches, core.asked, core.callers, core.revoked):
+        noted.clear()
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """Starts a gateway with settings of its own."""
+    started: list[Running] = []
+
+    def begin(**settings: str) -> Running:
+        running = Running(**settings).start()
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.stop()
