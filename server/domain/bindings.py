@@ -78,9 +78,9 @@ def first_seen(gateway: str, merchant_id: str, token_id: str, device_id: str, no
 
 def report(binding: Binding, fact: TshBinding, content: str, now: int, *, creation: bool) -> BindingReport:
     """Applies what TSH tells of a binding; `content` is the digest that recognises the same report again."""
-    delivered = replace(binding, delivery_count=binding.delivery_count + 1)
     order = order_time(fact.creation_timestamp if creation else fact.last_update_timestamp, now)
     if is_stale(binding.partner_order_time, order.micros, creation=creation):
+        delivered = replace(binding, delivery_count=binding.delivery_count + 1)
         return BindingReport(delivered, stale=True, flags=order.flags)
     state, state_text = binding.state, binding.state_text
     flags = order.flags
@@ -91,7 +91,8 @@ def report(binding: Binding, fact: TshBinding, content: str, now: int, *, creati
         if state is BindingState.UNRECOGNIZED:
             flags = (*flags, NotificationFlag.VALUE_UNRECOGNIZED)
     changed = replace(
-        delivered,
+        binding,
+        delivery_count=binding.delivery_count + 1,
         state=state,
         state_text=state_text,
         device_type_text=fact.device_type or binding.device_type_text,

@@ -63,10 +63,10 @@ def registration(merchant: Merchant, scheme_text: str) -> SchemeRegistration:
 
 def report(merchant: Merchant, fact: TshMerchant, content: str, now: int) -> MerchantReport:
     """Applies what TSH tells of a registration; `content` is the digest that recognises the same report again."""
-    delivered = replace(merchant, delivery_count=merchant.delivery_count + 1)
     order = order_time(fact.last_update_timestamp, now)
     held = registration(merchant, fact.scheme)
     if is_stale(held.partner_order_time, order.micros, creation=False):
+        delivered = replace(merchant, delivery_count=merchant.delivery_count + 1)
         return MerchantReport(delivered, stale=True, flags=order.flags)
     changed = SchemeRegistration(
         scheme_text=fact.scheme,
@@ -80,5 +80,11 @@ def report(merchant: Merchant, fact: TshMerchant, content: str, now: int) -> Mer
     )
     others = (each for each in merchant.scheme_registrations if each.scheme_text != fact.scheme)
     registrations = tuple(sorted((*others, changed), key=lambda each: each.scheme_text))
-    updated = replace(delivered, scheme_registrations=registrations, update_time=now, revision=merchant.revision + 1)
+    updated = replace(
+        merchant,
+        delivery_count=merchant.delivery_count + 1,
+        scheme_registrations=registrations,
+        update_time=now,
+        revision=merchant.revision + 1,
+    )
     return MerchantReport(updated, stale=False, flags=order.flags)

@@ -117,8 +117,11 @@ def quarantined(record: Record, reason: QuarantineReason) -> Applied:
     return Applied(state, record.flags, quarantine_reason=reason)
 
 
-def apply(record: Record, gateway: str, held: Resource | None, now: int) -> Applied:
-    """Applies a new record to the resource it tells of, `held` being that resource or None where it is unknown."""
+def apply(record: Record, notification: str, gateway: str, held: Resource | None, now: int) -> Applied:
+    """Applies a new record to the resource it tells of, `held` being that resource or None where it is unknown.
+
+    `notification` is the name that the record is kept under.
+    """
     creation = record.kind in CREATIONS
     digest = record.content_digest.hex()
     details: dict[str, str] = {}
@@ -137,9 +140,10 @@ def apply(record: Record, gateway: str, held: Resource | None, now: int) -> Appl
             kind = EventKind.TOKEN_CREATED if creation else EventKind.TOKEN_UPDATED
             details = {"error_code": told.error_code} if told.error_code else {}
         case TshToken() as told:
-            event = _event(record, EventKind.TOKEN_CREATION_FAILED, gateway, now, {"error_code": told.error_code})
-            resource = names.merchant(gateway, record.merchant_id)
-            return Applied(NotificationState.APPLIED, record.flags, event=replace(event, resource=resource))
+            merchant_name = names.merchant(gateway, record.merchant_id)
+            details = {"error_code": told.error_code}
+            failed = _event(record, notification, EventKind.TOKEN_CREATION_FAILED, gateway, merchant_name, now, details)
+            return Applied(NotificationState.APPLIED, record.flags, event=failed)
         case TshBinding() as bound:
             binding = held if isinstance(held, Binding) else _new_binding(record, gateway, now)
             outcome = bindings.report(binding, bound, digest, now, creation=creation)
@@ -157,8 +161,8 @@ def apply(record: Record, gateway: str, held: Resource | None, now: int) -> Appl
     all_flags = tuple(dict.fromkeys((*record.flags, *flags)))
     if stale:
         return Applied(NotificationState.STALE, all_flags, after)
-    event = _event(record, kind, gateway, now, details)
-    return Applied(NotificationState.APPLIED, all_flags, after, replace(event, resource=after.name, snapshot=after))
+    event = _event(record, notification, kind, gateway, after.name, now, details, after)
+    return Applied(NotificationState.APPLIED, all_flags, after, event)
 
 
 def _new_token(record: Record, gateway: str, provider: TokenProvider, now: int) -> Token:
@@ -169,14 +173,25 @@ def _new_binding(record: Record, gateway: str, now: int) -> Binding:
     return bindings.first_seen(gateway, record.merchant_id, record.token_id, record.device_id, now)
 
 
-def _event(record: Record, kind: EventKind, gateway: str, now: int, details: dict[str, str]) -> Event:
+def _event(
+    record: Record,
+    notification: str,
+    kind: EventKind,
+    gateway: str,
+    resource: str,
+    now: int,
+    details: dict[str, str],
+    snapshot: Resource | None = None,
+) -> Event:
     return Event(
         kind=kind,
-        resource="",
+        resource=resource,
         time=now,
         merchant_gateway_id=gateway,
         merchant_id=record.merchant_id,
         correlation_id=record.correlation_id,
+        notification=notification,
         actor=record.sender,
         details=details,
+        snapshot=snapshot,
     )

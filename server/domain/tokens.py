@@ -101,9 +101,9 @@ def request_refresh(token: Token, fact: D1TokenUpdate, now: int) -> Token:
 
 def report(token: Token, fact: TshToken, content: str, now: int, *, creation: bool) -> TokenReport:
     """Applies what TSH tells of a token; `content` is the digest that recognises the same report again."""
-    delivered = replace(token, delivery_count=token.delivery_count + 1)
     order = order_time(fact.creation_timestamp if creation else fact.last_update_timestamp, now)
     if is_stale(token.partner_order_time, order.micros, creation=creation):
+        delivered = replace(token, delivery_count=token.delivery_count + 1)
         return TokenReport(delivered, stale=True, flags=order.flags)
     state, state_text = token.state, token.state_text
     flags = order.flags
@@ -114,7 +114,8 @@ def report(token: Token, fact: TshToken, content: str, now: int, *, creation: bo
         if state is TokenState.UNRECOGNIZED:
             flags = (*flags, NotificationFlag.VALUE_UNRECOGNIZED)
     changed = replace(
-        delivered,
+        token,
+        delivery_count=token.delivery_count + 1,
         state=state,
         state_text=state_text,
         card_bin=fact.card_bin or token.card_bin,

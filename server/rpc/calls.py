@@ -170,6 +170,8 @@ class Calls:
         bare = type(request)()
         bare.CopyFrom(request)
         bare.DiscardUnknownFields()
+        # It is the key, and a UUID is the same in capitals.
+        bare.ClearField("request_id")
         # A keyed digest: the request may hold a secret.
         fingerprint = self._hasher.identity_hash(
             call.policy.method.encode(), bare.SerializeToString(deterministic=True)

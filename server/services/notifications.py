@@ -182,7 +182,7 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     if prepared.quarantine_reason:
         applied = recording.quarantined(record, prepared.quarantine_reason)
     else:
-        applied = recording.apply(record, prepared.gateway, held, now)
+        applied = recording.apply(record, prepared.name, prepared.gateway, held, now)
     if applied.after is not None and target.of:
         book.save(target.of, applied.after)
     if prepared.digest is not None:
@@ -190,7 +190,7 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     book.notifications.append(kept(prepared, applied, now))
     event = applied.event or quarantine_event(prepared, applied, now)
     if event:
-        append(replace(event, notification=prepared.name))
+        append(event)
     return RecordResult(RecordOutcome.STORED, prepared.name, applied.state)
 
 
@@ -223,6 +223,7 @@ def quarantine_event(prepared: Prepared, applied: recording.Applied, now: int) -
     return Event(
         kind=EventKind.NOTIFICATION_QUARANTINED,
         resource=prepared.name,
+        notification=prepared.name,
         time=now,
         merchant_gateway_id=prepared.gateway,
         merchant_id=prepared.record.merchant_id[:LONGEST_SEARCHABLE],

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
+from operator import attrgetter
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -70,14 +71,23 @@ class Shape(Generic[T]):
         hints = get_type_hints(of)
         self._of = of
         self.columns = tuple(name for name in hints if name not in without)
-        self._writers = tuple((name, _converters(hints[name])[0]) for name in self.columns)
-        self._readers = tuple((name, _converters(hints[name])[1]) for name in self.columns)
+        converters = {name: _converters(hints[name]) for name in self.columns}
+        # Most fields are stored as they are, so only the others are touched one by one.
+        self._values = attrgetter(*self.columns)
+        self._writers = tuple((name, write) for name, (write, _) in converters.items() if write is not _same)
+        self._readers = tuple((name, read) for name, (_, read) in converters.items() if read is not _same)
 
     def row(self, item: T) -> dict[str, Any]:
-        return {name: write(getattr(item, name)) for name, write in self._writers}
+        row = dict(zip(self.columns, self._values(item), strict=True))
+        for name, write in self._writers:
+            row[name] = write(row[name])
+        return row
 
     def read(self, row: Mapping[Any, Any]) -> T:
-        return self._of(**{name: read(row[name]) for name, read in self._readers})
+        values = {name: row[name] for name in self.columns}
+        for name, read in self._readers:
+            values[name] = read(values[name])
+        return self._of(**values)
 
 
 TOKEN = Shape(Token)
