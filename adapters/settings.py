@@ -106,9 +106,14 @@ class Settings(BaseSettings):
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
     @property
+    def pid_dir(self) -> Path:
+        """The folder of pid files and of the supervisor's lock."""
+        return self.data_dir.resolve() / "run"
+
+    @property
     def run_dir(self) -> Path:
-        """The folder of sockets and pid files, short enough for a unix socket's path."""
-        folder = self.data_dir.resolve() / "run"
+        """The folder of sockets: the same, or another where its path is too long for a unix socket."""
+        folder = self.pid_dir
         if len(str(folder / "dispatcher.admin.sock").encode()) <= LONGEST_SOCKET_PATH:
             return folder
         digest = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:16]

@@ -14,15 +14,17 @@ from adapters.settings import Settings
 
 
 def take(settings: Settings) -> int:
-    """Makes the run folder (0700) and locks it for this supervisor. The lock goes with the returned descriptor.
+    """Makes the run folders (0700) and locks them for this supervisor. The lock goes with the returned descriptor.
 
-    Raises Refused where another one holds the folder.
+    Raises Refused where another one holds the data folder, or somebody else owns one of them.
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    run_dir = settings.run_dir
-    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    run_dir.chmod(0o700)
-    lock = run_dir / "serve.lock"
+    for folder in (settings.pid_dir, settings.run_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise Refused(f"{folder} belongs to another user", "remove it, or name another MINTMARK_DATA_DIR")
+        folder.chmod(0o700)
+    lock = settings.pid_dir / "serve.lock"
     try:
         descriptor = lock_pid_file(str(lock))
     except BlockingIOError:

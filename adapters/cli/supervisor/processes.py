@@ -60,7 +60,7 @@ class RoleProcess:
 
     @property
     def pid_file(self) -> Path:
-        return self.settings.run_dir / f"{self.role.name}.pid"
+        return self.settings.pid_dir / f"{self.role.name}.pid"
 
     @property
     def pid(self) -> int | None:

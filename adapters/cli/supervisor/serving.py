@@ -91,8 +91,8 @@ class Supervisor:
         self._wake.clear()
 
     def _may_start(self, process: RoleProcess) -> bool:
-        """The core is first: the others need the credentials that it makes at its first start."""
-        if process is self.core:
+        """The core is first: the others need the credentials that it makes at its first start, but not the sandbox."""
+        if process is self.core or process.role is SANDBOX:
             return True
         if self.demonstration and not self.demonstration.prepared:
             return False

@@ -1,4 +1,4 @@
-"""`mintmark serve` over fake roles: `fake_serve.py FOLDER`, with MINTMARK_DATA_DIR and MINTMARK_ADMIN_ADDRESS set."""
+"""`mintmark serve` over fake roles: `fake_serve.py FOLDER STOP_SECONDS`; the settings come from the environment."""
 
 import sys
 
@@ -11,8 +11,8 @@ from adapters.cli.supervisor.serving import Supervisor
 MODULE = "tests.adapters.cli.fake_role"
 
 
-def main(folder: str) -> int:
-    roles = tuple(Role(name, (MODULE, name, folder), 0.5) for name in ("core", "gateway", "dispatcher"))
+def main(folder: str, stop_seconds: float) -> int:
+    roles = tuple(Role(name, (MODULE, name, folder), stop_seconds) for name in ("core", "gateway", "dispatcher"))
     try:
         return Supervisor(settings.load(), roles).run()
     except Refused as refused:
@@ -21,4 +21,4 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], float(sys.argv[2])))

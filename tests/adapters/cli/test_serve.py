@@ -4,10 +4,17 @@ import json
 import shlex
 import subprocess
 
+import pytest
+
 from tests.stack import COMMAND, Stack
 from tests.waiting import eventually
 
+# One worker starts the stack of these tests.
+pytestmark = pytest.mark.xdist_group("serve")
+
 STEPS = 7
+# A busy machine takes its time.
+LONG = 60
 
 
 def journeys(stack: Stack) -> int:
@@ -15,16 +22,16 @@ def journeys(stack: Stack) -> int:
 
 
 def test_the_journey_is_played_and_the_events_are_shown(running_stack: Stack) -> None:
-    eventually(lambda: journeys(running_stack), 20, "the journey")
+    eventually(lambda: journeys(running_stack), LONG, "the journey")
     said = running_stack.log.read_text()
     assert said.count("✓") >= STEPS
     assert "✗" not in said
     for kind in ("TOKEN_REFRESH_REQUESTED", "BINDING_CREATED", "BINDING_UPDATED"):
-        eventually(lambda kind=kind: f"  {kind} " in running_stack.log.read_text(), 5, kind)  # type: ignore[misc]
+        eventually(lambda kind=kind: f"  {kind} " in running_stack.log.read_text(), LONG, kind)  # type: ignore[misc]
 
 
 def test_the_three_commands_work_as_they_are_printed(running_stack: Stack) -> None:
-    eventually(lambda: journeys(running_stack), 20, "the journey")
+    eventually(lambda: journeys(running_stack), LONG, "the journey")
     lines = running_stack.log.read_text().splitlines()
     start = lines.index("Three commands to try in another terminal")
     for line in lines[start + 1 : start + 4]:
@@ -52,12 +59,12 @@ def test_a_second_start_on_the_same_folder_plays_again_with_the_same_credentials
     stack = Stack(sandbox=True, development=True)
     try:
         stack.start()
-        eventually(lambda: journeys(stack) == 1, 20, "the first journey")
+        eventually(lambda: journeys(stack) == 1, LONG, "the first journey")
         kept = (stack.data / "credentials" / "sandbox.d1.json").read_text()
         assert stack.stop() == 0
         (stack.data / "credentials" / "sandbox.tsh.json").unlink()
         stack.start()
-        eventually(lambda: journeys(stack) == 2, 20, "the second journey")
+        eventually(lambda: journeys(stack) == 2, LONG, "the second journey")
         assert (stack.data / "credentials" / "sandbox.d1.json").read_text() == kept
         remade = json.loads((stack.data / "credentials" / "sandbox.tsh.json").read_text())
         assert remade["api_key_id"] == "tsh-sandbox-2"

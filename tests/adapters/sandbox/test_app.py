@@ -21,6 +21,13 @@ def control(gateway: Gateway, tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def lone_control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A sandbox for calls that change nothing."""
+    with running(settings_for(None, tmp_path_factory.mktemp("sandbox"))) as client:
+        yield client
+
+
 def lines(control: httpx.Client) -> list[Any]:
     return [json.loads(line) for line in control.get("/ledger").text.splitlines()]
 
@@ -128,16 +135,16 @@ def test_a_refusing_token_endpoint_is_told(gateway: Gateway, control: httpx.Clie
     ],
 )
 def test_bad_input_is_refused_with_a_clear_text(
-    control: httpx.Client, method: str, path: str, body: bytes, status: int
+    lone_control: httpx.Client, method: str, path: str, body: bytes, status: int
 ) -> None:
-    answer = control.request(method, path, content=body)
+    answer = lone_control.request(method, path, content=body)
     assert answer.status_code == status
     assert answer.json()["error"]
 
 
-def test_web_pages_are_kept_out(control: httpx.Client) -> None:
-    assert control.get("/state", headers={"origin": "http://evil.example"}).status_code == 403
-    assert control.get("/state", headers={"host": "evil.example"}).status_code == 400
+def test_web_pages_are_kept_out(lone_control: httpx.Client) -> None:
+    assert lone_control.get("/state", headers={"origin": "http://evil.example"}).status_code == 403
+    assert lone_control.get("/state", headers={"host": "evil.example"}).status_code == 400
 
 
 def test_the_control_api_is_on_loopback_only() -> None:
