@@ -127,6 +127,16 @@ class Refused:
     text: str = ""
 
 
+def code_of(run: Callable[[], object]) -> str:
+    """The status code that a call ends with."""
+    try:
+        run()
+    except grpc.RpcError as error:
+        told: Any = error
+        return str(told.code().name)
+    return "OK"
+
+
 @contextmanager
 def refused(code: str, reason: str) -> Iterator[Refused]:
     """The block's call must be refused with this status code and this ErrorReason, told once as ErrorInfo."""

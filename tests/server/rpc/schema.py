@@ -1,0 +1,54 @@
+"""Every RPC that the schema has, and how to call any of them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool, message_factory
+from google.protobuf.descriptor import MethodDescriptor
+from mintmark.v1 import options_pb2
+
+FILES = (
+    "access_tokens",
+    "accounts",
+    "api_keys",
+    "bindings",
+    "clients",
+    "events",
+    "merchants",
+    "notifications",
+    "principals",
+    "tokens",
+)
+
+
+def methods() -> list[MethodDescriptor]:
+    files = (descriptor_pool.Default().FindFileByName(f"mintmark/v1/{name}.proto") for name in FILES)
+    return [method for file in files for service in file.services_by_name.values() for method in service.methods]
+
+
+def policy(method: MethodDescriptor) -> options_pb2.RpcPolicy:
+    stated: options_pb2.RpcPolicy = method.GetOptions().Extensions[options_pb2.policy]
+    return stated
+
+
+def path(method: MethodDescriptor) -> str:
+    return f"/{method.containing_service.full_name}/{method.name}"
+
+
+def call(
+    channel: grpc.Channel, method: MethodDescriptor, metadata: tuple[tuple[str, str], ...] = (), timeout: float = 10
+) -> Any:
+    """Calls a method with an empty request; of a stream the first message."""
+    request = message_factory.GetMessageClass(method.input_type)()
+    answer = message_factory.GetMessageClass(method.output_type)
+
+    def serialize(message: Any) -> bytes:
+        return bytes(message.SerializeToString())
+
+    if method.server_streaming:
+        stream: Iterator[Any] = channel.unary_stream(path(method), serialize, answer.FromString)(
+            request, metadata=metadata, timeout=timeout
+        )
+        return next(stream)
+    return channel.unary_unary(path(method), serialize, answer.FromString)(request, metadata=metadata, timeout=timeout)
