@@ -164,5 +164,8 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
     try:
         return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [f"MINTMARK_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+        lines = [
+            f"MINTMARK_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
