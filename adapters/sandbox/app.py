@@ -28,6 +28,10 @@ from adapters.sandbox.target import NotConfigured, Sender, Target
 from adapters.settings import Settings
 
 LONGEST_BODY = 64 * 1024
+CALLS = (
+    "POST /notifications/d1-token-update, POST /notifications/tsh/{kind}, POST /bursts, GET and DELETE /bursts/{name}, "
+    "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger"
+)
 OLDER = timedelta(hours=1)
 
 
@@ -220,7 +224,7 @@ def _guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
 
 async def _no_such(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _error(status, "there is no such call; the README lists the sandbox's calls")
+    return _error(status, f"there is no such call; there are {CALLS}")
 
 
 def build(sandbox: Sandbox) -> Starlette:
