@@ -106,3 +106,9 @@ def write_credentials(path: Path, client_id: str, client_secret: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+    # The name too: the database will know the hash of a secret that nobody else has.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
