@@ -1,0 +1,1 @@
+"""Fault campaigns: each whole under `make faults`, each in a short form under `make test`."""
