@@ -80,10 +80,14 @@ class Events:
         )
 
     def StreamEvents(self, request: pb.StreamEventsRequest, call: Call) -> Iterator[pb.StreamEventsResponse]:
-        place = events.position(self._store, request.cursor) if request.cursor else self._feed.head
+        # What was committed before the call is shown, or passed over, before the stream says that it has caught up:
+        # the feed may be a moment behind.
+        head = self._store.view.bounds()[1]
+        place = events.position(self._store, request.cursor) if request.cursor else head
         wanted = filter_of(request.filter)
         interval = request.heartbeat_interval.ToTimedelta().total_seconds() or HEARTBEAT_S
-        caller, checked, spoke = call.caller, time.monotonic(), 0.0
+        caller = call.caller
+        checked = spoke = time.monotonic()
         told_caught_up = False
         call.on_gone(self._feed.wake)
         while not call.over():
@@ -93,16 +97,17 @@ class Events:
             batch = self._feed.events(place, BATCH)
             if batch:
                 place = batch[-1].sequence
-                told_caught_up = self._feed.head <= place
+                told_caught_up = max(head, self._feed.head) <= place
                 shown = events.shown(batch, caller, wanted)
                 # Nothing to show is worth a message only where it says that nothing newer is there.
                 if shown or told_caught_up:
                     yield from self._messages(shown, place, caught_up=told_caught_up)
                     spoke = time.monotonic()
                 continue
-            if not told_caught_up or now - spoke >= interval:
-                told_caught_up, spoke = True, now
-                yield self._message((), place, caught_up=True)
+            caught_up = place >= head
+            if (caught_up and not told_caught_up) or now - spoke >= interval:
+                told_caught_up, spoke = caught_up, now
+                yield self._message((), place, caught_up=caught_up)
             self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
         call.end()
 
