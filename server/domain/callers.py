@@ -28,10 +28,13 @@ class Reach:
         return self.gateway(merchant_gateway_id) and (not self.merchant_ids or merchant_id in self.merchant_ids)
 
     def sees(self, merchant_gateway_id: str, merchant_id: str) -> bool:
-        """Whether a thing of this gateway and merchant may be shown; a thing of none is administrative."""
+        """Whether a thing of this gateway and merchant may be shown.
+
+        A thing of no gateway is administrative; one of no merchant could be any merchant's.
+        """
         if not merchant_gateway_id:
             return self.everything
-        return self.merchant(merchant_gateway_id, merchant_id) if merchant_id else self.gateway(merchant_gateway_id)
+        return self.merchant(merchant_gateway_id, merchant_id)
 
 
 @dataclass(frozen=True, slots=True)
