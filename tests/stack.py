@@ -67,12 +67,7 @@ class Stack:
 
     def stop(self) -> int:
         """Ends all roles in order, as an operator does. Returns the exit code."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        if self._http is not None:
-            self._http.close()
-            self._http = None
+        self._hang_up()
         if self._process is None:
             return 0
         self._process.terminate()
@@ -81,6 +76,14 @@ class Stack:
         finally:
             self._process.kill()
             self._process = None
+
+    def kill(self) -> None:
+        """Ends `mintmark serve` itself the way a crash does; the roles end by themselves."""
+        self._hang_up()
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(10)
+        self._process = None
 
     def remove(self) -> None:
         self.stop()
@@ -144,6 +147,14 @@ class Stack:
         """The same stack with other settings, from its next start on."""
         self.environment.update(settings)
         return self
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._http is not None:
+            self._http.close()
+            self._http = None
 
     def _ready(self) -> bool:
         assert self._process is not None
