@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from adapters.cli.refusals import Refused
-from adapters.cli.supervisor.launcher import lock_pid_file, write_pid
+from adapters.cli.supervisor.launcher import lock_file
 from adapters.cli.supervisor.processes import GRACE, RoleProcess
 from adapters.settings import Settings
 
@@ -26,13 +26,14 @@ def take(settings: Settings) -> int:
         folder.chmod(0o700)
     lock = settings.pid_dir / "serve.lock"
     try:
-        descriptor = lock_pid_file(str(lock))
+        descriptor = lock_file(str(lock))
     except BlockingIOError:
         raise Refused(
             f"another `mintmark serve` (process {_pid(lock) or 'unknown'}) runs on the data folder {settings.data_dir}",
             "stop it, or name another folder in MINTMARK_DATA_DIR",
         ) from None
-    write_pid(descriptor, os.getpid())
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
     return descriptor
 
 

@@ -19,36 +19,42 @@ PR_SET_PDEATHSIG = 1
 NOT_NOW = 75
 
 
-def lock_pid_file(path: str) -> int:
-    """Locks the pid file without waiting; the lock goes with the descriptor, through exec. Raises BlockingIOError."""
+def lock_file(path: str) -> int:
+    """Locks a file without waiting; the lock goes with the descriptor, through exec. Raises BlockingIOError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 
-def write_pid(descriptor: int, pid: int) -> None:
-    """Writes the role's pid into its locked pid file."""
-    os.ftruncate(descriptor, 0)
+def write_pid(path: str, pid: int) -> int:
+    """Puts a locked pid file in place, whole from its first moment. Returns the descriptor that holds the lock."""
+    fresh = f"{path}.{pid}"
+    descriptor = lock_file(fresh)
     os.pwrite(descriptor, f"{pid}\n".encode(), 0)
+    os.rename(fresh, path)  # noqa: PTH104  pathlib takes longer to load than all the rest of this
+    return descriptor
 
 
-def become(parent: int, descriptor: int, command: list[str]) -> None:
+def become(parent: int, pid_file: str, command: list[str]) -> None:
     """Linux: this process turns into the role. Returns only when the parent is gone already."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
     if os.getppid() != parent:
         return
-    write_pid(descriptor, os.getpid())
-    os.set_inheritable(descriptor, True)
+    os.set_inheritable(write_pid(pid_file, os.getpid()), True)
     os.execv(command[0], command)  # noqa: S606  the supervisor's own interpreter, no shell
 
 
-def watch(descriptor: int, command: list[str]) -> int:
+def watch(pid_file: str, command: list[str]) -> int:
     """Elsewhere: this process starts the role, hands on SIGTERM, and ends it when stdin is closed."""
     import subprocess
 
-    os.set_inheritable(descriptor, True)
-    role = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)  # noqa: S603  the same
-    write_pid(descriptor, role.pid)
+    role = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603  the same
+    # We live as long as the role does, so the lock is as good as its own.
+    write_pid(pid_file, role.pid)
     signal.signal(signal.SIGTERM, lambda *_: role.terminate())
 
     def end_with_parent() -> None:
@@ -70,12 +76,12 @@ def launch(arguments: list[str]) -> int:
     watching = arguments[0] == "--watch"
     parent, pid_file, *command = arguments[1:] if watching else arguments
     try:
-        descriptor = lock_pid_file(pid_file)
+        os.close(lock_file(pid_file))
     except BlockingIOError:
         return NOT_NOW
     if watching or not sys.platform.startswith("linux"):
-        return watch(descriptor, command)
-    become(int(parent), descriptor, command)
+        return watch(pid_file, command)
+    become(int(parent), pid_file, command)
     return NOT_NOW
 
 

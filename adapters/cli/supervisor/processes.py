@@ -83,9 +83,9 @@ class RoleProcess:
             process_group=0,
         )
 
-    def seen(self, ready: bool) -> None:
-        """What the last question for readiness said."""
-        self.ready = ready and self._process is not None
+    def seen(self, pid: int, ready: bool) -> None:
+        """What the process `pid` said of its readiness, unless another has taken its place since."""
+        self.ready = ready and self.pid == pid
         if self.ready:
             self.ever_ready = self.ready_since_start = True
 

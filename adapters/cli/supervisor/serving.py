@@ -117,8 +117,9 @@ class Supervisor:
         while not self._stop_signals:
             before = [process.ready for process in self.roles]
             for process in self.roles:
-                if process.pid is not None:
-                    process.seen(probe.get(process.admin_address, "/readyz", ANSWER_SECONDS)[0] == 200)
+                pid = process.pid
+                if pid is not None:
+                    process.seen(pid, probe.get(process.admin_address, "/readyz", ANSWER_SECONDS)[0] == 200)
             if [process.ready for process in self.roles] != before:
                 self._wake.set()
             self._ask.wait(CALM if self._all_ready() else EAGER)
