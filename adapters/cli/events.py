@@ -1,7 +1,9 @@
 """`mintmark events`: what happened, as it happens."""
 
+import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -53,9 +55,19 @@ def tail_events(
         resource=resource,
     )
     as_json = form_of(output) is Form.JSON
-    with connect(streams=True) as session:
+    with _ended_by_ctrl_c(), connect(streams=True) as session:
         for event in follow(session, start, chosen, until_caught_up=until_caught_up):
             line(json_text(event) if as_json else event_line(event))
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process at once: as an exception it could get lost in a callback of gRPC's. Lines are whole."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def event_line(event: "events_pb2.Event") -> str:
