@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.domain import clients, names
 from server.domain.callers import Caller
@@ -128,13 +128,16 @@ class AccessTokens:
             return None
         if owner.client != caller.client and INTROSPECT_ANY not in caller.scopes:
             return None
-        return self._claims(access_token)
+        claims = self._claims(access_token)
+        return replace(claims, scopes=owner.scopes) if claims else None
 
     def revoke(self, caller: Caller, access_token: str) -> None:
         """Revokes an access token of the caller's own; leaves anything else alone (RFC 7009 section 2.2)."""
         claims = self._claims(access_token)
         now = self._clock.now()
         if claims is None or names.client(claims.client_id) != caller.client or claims.expire_time <= now:
+            return
+        if claims.jwt_id in self._directory.principals.revoked:
             return
         token = RevokedAccessToken(claims.jwt_id, caller.client, claims.expire_time)
         event = Event(
