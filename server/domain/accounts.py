@@ -73,10 +73,10 @@ class AccountChange:
     after: Account | None = None
 
 
-def check(desired: Collection[Account]) -> None:
-    """Raises FieldInvalid where the stated accounts cannot be, naming the first one that is wrong."""
+def check(desired: Collection[Account], staying: Collection[Account]) -> None:
+    """Raises FieldInvalid where the stated accounts cannot be beside those that stay, naming the first one."""
     seen: set[str] = set()
-    gateways: dict[tuple[AccountProvider, str], str] = {}
+    gateways = {(account.provider, account.merchant_gateway_id): account.account_id for account in staying}
     for place, account in enumerate(desired):
         where = f"accounts[{place}]"
         if account.account_id in seen:
@@ -102,7 +102,9 @@ def plan(
     held: Mapping[str, Account], desired: Collection[Account], now: int, *, delete_missing: bool
 ) -> tuple[AccountChange, ...]:
     """What must change so that the accounts are as stated, in the order of their names. Raises FieldInvalid."""
-    check(desired)
+    stated = {account.name for account in desired}
+    missing = [account for name, account in held.items() if name not in stated]
+    check(desired, () if delete_missing else missing)
     changes = []
     for account in desired:
         old = held.get(account.name)
@@ -117,6 +119,5 @@ def plan(
         else:
             changes.append(AccountChange(account.name, AccountAction.NONE, (), old))
     if delete_missing:
-        stated = {account.name for account in desired}
-        changes += [AccountChange(name, AccountAction.DELETE) for name in held if name not in stated]
+        changes += [AccountChange(account.name, AccountAction.DELETE) for account in missing]
     return tuple(sorted(changes, key=lambda change: change.account))
