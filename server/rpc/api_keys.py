@@ -53,7 +53,7 @@ class ApiKeys:
                 key_hash=made.key_hash,
                 create_time=self._now(),
             )
-            created = api_keys.create(transaction, call.caller, key)
+            created = api_keys.create(transaction, call.caller, key, made.made_hash)
             return pb.CreateApiKeyResponse(
                 api_key=to_proto(created), key=made.shown, secret_delivery=delivery(made.shown)
             )

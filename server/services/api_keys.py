@@ -13,9 +13,13 @@ from server.ports import Hasher, Store, Transaction
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key on its way to its hash. `shown` is empty for one that was taken over: its owner has it."""
+    """A key on its way to its hash. `shown` is empty for one that was taken over: its owner has it.
+
+    `made_hash` is the hash that the same key has where it was made here.
+    """
 
     key_hash: str
+    made_hash: str
     taken_over: bool
     shown: str
 
@@ -25,9 +29,9 @@ def new_key(hasher: Hasher, taken_over: str, *, allow_weak: bool) -> NewKey:
     if taken_over:
         clients.check_strength(taken_over, allow_weak=allow_weak)
     key = taken_over or hasher.made_secret()
-    return NewKey(
-        hasher.hash_api_key(key, taken_over=bool(taken_over)).hex(), bool(taken_over), "" if taken_over else key
-    )
+    made_hash = hasher.hash_api_key(key, taken_over=False).hex()
+    key_hash = hasher.hash_api_key(key, taken_over=True).hex() if taken_over else made_hash
+    return NewKey(key_hash, made_hash, bool(taken_over), "" if taken_over else key)
 
 
 def get(store: Store, name: str) -> ApiKey:
@@ -42,12 +46,12 @@ def list_page(store: Store, page: Page) -> list[ApiKey]:
     return store.view.api_keys(page)
 
 
-def create(transaction: Transaction, caller: Caller, key: ApiKey) -> ApiKey:
-    """Raises ResourceExists where the id is taken, SecretInUse where the key is."""
+def create(transaction: Transaction, caller: Caller, key: ApiKey, made_hash: str) -> ApiKey:
+    """Raises ResourceExists where the id is taken, SecretInUse where the key is, made here or taken over."""
     held = transaction.api_keys.all()
     if any(each.name == key.name for each in held):
         raise ResourceExists(key.name)
-    if any(each.key_hash == key.key_hash for each in held):
+    if any(each.key_hash in (key.key_hash, made_hash) for each in held):
         raise SecretInUse
     transaction.api_keys.insert([key])
     transaction.append(_event(EventKind.API_KEY_CREATED, key, caller, key.create_time))
