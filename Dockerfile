@@ -3,9 +3,9 @@
 
 FROM python:3.11.14-slim-trixie AS build
 WORKDIR /build
-RUN python -m venv /build/tools
+RUN python -m venv --without-pip /build/tools
 COPY requirements-build.lock ./
-RUN /build/tools/bin/python -m pip install --no-cache-dir --require-hashes -r requirements-build.lock
+RUN python -m pip --python /build/tools/bin/python install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md ./
 COPY server server
 COPY adapters adapters
