@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,7 +46,7 @@ class Unit:
 
 
 class Writer:
-    """Owns the writing connection and its thread. `numbered` sees every commit's events after it is durable."""
+    """Owns the writing connection and its thread. `committed` sees every commit's events after it is durable."""
 
     def __init__(self, engine: Engine, file: Path | None, committed: Committed) -> None:
         self._engine = engine
@@ -66,7 +67,12 @@ class Writer:
             self._queue.put_nowait(unit)
         except queue.Full:
             raise StoreUnavailable("the writer's queue is full") from None
-        result: R = unit.future.result(RESULT_TIMEOUT_S)
+        try:
+            result: R = unit.future.result(RESULT_TIMEOUT_S)
+        except FutureTimeout:
+            if unit.future.done():
+                raise
+            raise StoreUnavailable("the writer did not answer in time; the outcome is not known") from None
         return result
 
     def close(self) -> None:
@@ -77,14 +83,30 @@ class Writer:
         self._drop_connection()
 
     def _work(self) -> None:
-        while True:
+        last = False
+        while not last:
             first = self._queue.get()
             if first is None:
-                return
+                break
             units, last = self._gather(first)
-            self._commit_group(units)
-            if last:
+            try:
+                self._commit_group(units)
+            except BaseException as error:
+                # Whatever it is: without this thread nothing would ever be written, and everybody would wait in vain.
+                self._drop_connection()
+                self._fail(units, StoreUnavailable(f"a fault of the writer: {type(error).__name__}"))
+                log.error("writer_fault", error=type(error).__name__)
+        self._refuse_late_ones()
+
+    def _refuse_late_ones(self) -> None:
+        """Units that came in beside the end."""
+        while True:
+            try:
+                unit = self._queue.get_nowait()
+            except queue.Empty:
                 return
+            if unit is not None:
+                unit.future.set_exception(ShuttingDown())
 
     def _gather(self, first: Unit) -> tuple[list[Unit], bool]:
         units = [first]
@@ -232,4 +254,5 @@ class Writer:
     @staticmethod
     def _fail(units: Sequence[Unit], error: Exception) -> None:
         for unit in units:
-            unit.future.set_exception(error)
+            if not unit.future.done():
+                unit.future.set_exception(error)

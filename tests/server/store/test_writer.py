@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from server.domain.refusals import DeadlinePassed, ResourceExists, ShuttingDown
+from server.domain.refusals import DeadlinePassed, ResourceExists, ShuttingDown, StoreUnavailable
 from server.ports import ContentRefused, Transaction
 from server.store.store import SqlStore
 from tests.server.store import samples
@@ -197,3 +197,16 @@ def test_listeners_hear_of_a_commit_before_its_caller_does(store: SqlStore) -> N
     assert heard == [samples.token("t").name]
     store.write("k", lambda t: t.tokens.get("nothing"))
     assert len(heard) == 1
+
+
+def test_a_fault_beside_the_work_does_not_stop_the_writer(store: SqlStore) -> None:
+    faults = [RuntimeError("a listener's own fault")]
+
+    def listener(_events: object) -> None:
+        if faults:
+            raise faults.pop()
+
+    store.listen(listener)
+    with pytest.raises(StoreUnavailable):
+        store.write("k", lambda t: insert(t, "first"))
+    assert store.write("k", lambda t: insert(t, "second")) == "second"
