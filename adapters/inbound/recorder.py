@@ -39,13 +39,23 @@ class Recorder:
         self._worker: asyncio.Task[None] | None = None
 
     async def record(self, record: notifications_pb2.NotificationRecord) -> notifications_pb2.RecordResult:
-        """Returns when the core has stored it or says that it will not. Raises NotStored."""
-        done: asyncio.Future[notifications_pb2.RecordResult] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(record, len(record.body), done))
+        """Returns when the core has stored it or says that it will not. Raises NotStored, within TIMEOUT."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[notifications_pb2.RecordResult] = loop.create_future()
+        waiting = _Waiting(record, len(record.body), done)
+        self._waiting.append(waiting)
         self._metrics.waiting.set(len(self._waiting))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
-        return await done
+        # Behind a batch that the core does not answer, waiting for the next one would take as long again.
+        overdue = loop.call_later(TIMEOUT, _settle, waiting, None)
+        try:
+            return await done
+        except NotStored:
+            self._metrics.not_stored.inc()
+            raise
+        finally:
+            overdue.cancel()
 
     async def close(self) -> None:
         """Gives up what is still waiting."""
@@ -60,19 +70,24 @@ class Recorder:
             while self._waiting:
                 batch = self._take()
                 self._metrics.waiting.set(len(self._waiting))
-                self._metrics.batch.observe(len(batch))
-                await self._send(batch)
+                if batch:
+                    self._metrics.batch.observe(len(batch))
+                    await self._send(batch)
         finally:
             self._worker = None
             while self._waiting:
                 _settle(self._waiting.popleft(), None)
 
     def _take(self) -> list[_Waiting]:
-        batch = [self._waiting.popleft()]
-        size = batch[0].size
+        batch: list[_Waiting] = []
+        size = 0
         while self._waiting and len(batch) < MOST_RECORDS:
+            if self._waiting[0].done.done():
+                # Nobody waits for it any more.
+                self._waiting.popleft()
+                continue
             size += self._waiting[0].size
-            if size > MOST_BYTES:
+            if batch and size > MOST_BYTES:
                 break
             batch.append(self._waiting.popleft())
         return batch
@@ -97,7 +112,6 @@ class Recorder:
                 _settle(each, None)
             raise
         if len(results) != len(batch):
-            self._metrics.not_stored.inc(len(batch))
             results = []
         for place, each in enumerate(batch):
             _settle(each, results[place] if results else None)
