@@ -53,7 +53,7 @@ def create_api_key(
 ) -> None:
     """Create an API key and show it, once.
 
-    A key taken over with --secret-stdin is not shown again: the output has its description alone.
+    A key taken over with --secret-stdin is repeated for scripts only (--output json), not on a terminal.
     """
     from mintmark.v1 import api_keys_pb2, api_keys_pb2_grpc
 
@@ -70,8 +70,8 @@ def create_api_key(
     with connect() as session:
         answer = session.call(api_keys_pb2_grpc.ApiKeysServiceStub(session.channel).CreateApiKey, request)
     if form_of(output) is Form.JSON:
-        document = {"api_key": answer.key} if answer.key else {}
-        json_line({**document, "description": json_object(answer.api_key)})
+        key = answer.key or request.taken_over_key
+        json_line({"api_key": key, "description": json_object(answer.api_key)})
     elif answer.key:
         line(f"api_key: {answer.key}")
         note("The key is shown this once; Mintmark keeps only its hash.")

@@ -62,7 +62,7 @@ def create_client(
 ) -> None:
     """Create a client and show its secret, once.
 
-    A secret taken over with --secret-stdin is not shown again: the output has the client id alone.
+    A secret taken over with --secret-stdin is repeated for scripts only (--output json), not on a terminal.
     """
     from mintmark.v1 import clients_pb2, clients_pb2_grpc
 
@@ -82,7 +82,7 @@ def create_client(
     )
     with connect() as session:
         stub = clients_pb2_grpc.ClientsServiceStub(session.channel)
-        _show_secret(session.call(stub.CreateClient, request), output)
+        _show_secret(session.call(stub.CreateClient, request), request.taken_over_secret, output)
 
 
 @clients.command("list")
@@ -170,7 +170,7 @@ def rotate_client(
     )
     with connect() as session:
         stub = clients_pb2_grpc.ClientsServiceStub(session.channel)
-        _show_secret(session.call(stub.RotateClientSecret, request), output)
+        _show_secret(session.call(stub.RotateClientSecret, request), request.taken_over_secret, output)
 
 
 @clients.command("disable")
@@ -201,13 +201,15 @@ def _check_weak(secret_stdin: bool, weak: bool) -> None:
 
 
 def _show_secret(
-    answer: "clients_pb2.CreateClientResponse | clients_pb2.RotateClientSecretResponse", output: Form | None
+    answer: "clients_pb2.CreateClientResponse | clients_pb2.RotateClientSecretResponse",
+    taken_over: str,
+    output: Form | None,
 ) -> None:
+    """Shows the credentials. A script finds the secret always, one that it gave too; a terminal only a new one."""
     if form_of(output) is Form.JSON:
-        document: dict[str, object] = {"client_id": answer.client.client_id}
-        if answer.client_secret:
-            document["client_secret"] = answer.client_secret
-        json_line({**document, "client": json_object(answer.client)})
+        secret = answer.client_secret or taken_over
+        credentials = {"client_id": answer.client.client_id, "client_secret": secret}
+        json_line({**credentials, "client": json_object(answer.client)})
         return
     line(f"client_id: {answer.client.client_id}")
     if answer.client_secret:

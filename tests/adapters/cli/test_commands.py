@@ -77,10 +77,10 @@ def test_a_client_and_its_secret(mintmark: Command, core: FakeCore) -> None:
     assert mintmark(*arguments).out.splitlines() == ["client_id: d1", "client_secret: s3cret"]
 
 
-def test_a_secret_taken_over_is_not_shown(mintmark: Command, core: FakeCore) -> None:
+def test_a_secret_taken_over_is_repeated_for_scripts_only(mintmark: Command, core: FakeCore) -> None:
     arguments = ("clients", "create", "d1", "--scope", "d1-notify", "--secret-stdin", "--weak")
     (document,) = mintmark(*arguments, "--output", "json", stdin="1:2\n").lines
-    assert (document["client_id"], "client_secret" in document) == ("d1", False)
+    assert (document["client_id"], document["client_secret"]) == ("d1", "1:2")
     request = core.requests[-1]
     assert (request.taken_over_secret, request.allow_weak_secret) == ("1:2", True)
     assert "1:2" not in mintmark(*arguments, stdin="1:2").out
@@ -101,7 +101,7 @@ def test_an_api_key(mintmark: Command, core: FakeCore) -> None:
     assert mintmark(*arguments, "--output", "json").lines[0]["api_key"] == "k3y"
     assert mintmark(*arguments).out == "api_key: k3y\n"
     taken = mintmark(*arguments, "--secret-stdin", "--output", "json", stdin="c03f88fe-01ba-11e8-ba89-0ed5f89f718b")
-    assert "api_key" not in taken.lines[0]
+    assert taken.lines[0]["api_key"] == "c03f88fe-01ba-11e8-ba89-0ed5f89f718b"
     assert taken.lines[0]["description"]["apiKeyId"] == "tsh"
 
 
