@@ -133,6 +133,12 @@ class EventFeed:
                 log.warning("feed_waits", error=unavailable.text)
                 pause.wait(POLL_INTERVAL_S)
                 continue
+            except Exception as error:
+                # An event of a newer version, say. Nobody can follow past it, but with this thread gone nobody would
+                # ever again, and nothing would tell.
+                log.error("feed_fault", error=type(error).__name__)
+                pause.wait(POLL_INTERVAL_S)
+                continue
             if found:
                 self._saw(found)
                 self._remember(found)
