@@ -1,6 +1,6 @@
 """The core put together: store, keys, services and listeners, from start to stop."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -21,7 +21,7 @@ from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
-from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, Listener, Tls, reflect
+from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
@@ -55,6 +55,7 @@ class Core:
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw)
         self.store.listen(self.feed.committed)
+        self._listening: list[Listener] = []
         try:
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
@@ -82,11 +83,13 @@ class Core:
                 self.internal_calls,
                 INTERNAL_MESSAGE_LIMIT,
             )
-            self._internal.start(_internal_tls(settings))
-            self._public.start(_public_tls(settings))
-            self._admin = AdminServer(settings.admin_address, self.ready)
+            # The public one first: where another core runs already, its port is taken, and nothing else is touched.
+            for listener, tls in ((self._public, _public_tls(settings)), (self._internal, _internal_tls(settings))):
+                listener.start(tls)
+                self._listening.append(listener)
+            self._admin = _admin(settings, self.ready)
         except BaseException:
-            self.feed.close()
+            self._stop_listening(0.0)
             self.store.close()
             raise
         log.info("core_ready", grpc=settings.grpc_address)
@@ -131,16 +134,27 @@ class Core:
 
     def stop(self) -> None:
         """Refuses new work, finishes what is in flight, lets go of everything."""
-        self.calls.stop()
-        self.internal_calls.stop()
-        # Those who wait for events look up and leave, so that only work in flight takes time.
-        self.feed.close()
-        deadline = self.clock.monotonic() + self._settings.shutdown_timeout
-        for listener in (self._public, self._internal):
-            listener.stop(max(0.0, deadline - self.clock.monotonic()))
+        self._stop_listening(self._settings.shutdown_timeout)
         self._admin.close()
         self.store.close()
         log.info("core_stopped")
+
+    def _stop_listening(self, seconds: float) -> None:
+        deadline = self.clock.monotonic() + seconds
+        if self._listening:
+            self.calls.stop()
+            self.internal_calls.stop()
+        # Those who wait for events look up and leave, so that only work in flight takes time.
+        self.feed.close()
+        for listener in self._listening:
+            listener.stop(max(0.0, deadline - self.clock.monotonic()))
+
+
+def _admin(settings: Settings, ready: Callable[[], bool]) -> AdminServer:
+    try:
+        return AdminServer(settings.admin_address, ready)
+    except OSError:
+        raise AddressInUse(f"cannot listen on {settings.admin_address}: is it in use?") from None
 
 
 def _keyring(settings: Settings) -> keyring.Keyring:
@@ -150,6 +164,11 @@ def _keyring(settings: Settings) -> keyring.Keyring:
             raise SettingsInvalid(
                 f"MINTMARK_KEYRING_FILE: {path} is not there; with PostgreSQL the keyring must be given: "
                 "`mintmark keyring create FILE` makes one"
+            )
+        if _is_in_use(settings):
+            # With other keys no secret would fit and no body open: partners would get a 401, and stop.
+            raise SettingsInvalid(
+                f"MINTMARK_KEYRING_FILE: {path} is not there, but the database was filled with a keyring; bring it back"
             )
         keyring.create(path)
     try:
@@ -178,6 +197,27 @@ def _is_current(settings: Settings) -> bool:
     engine = reader_engine(url)
     try:
         return schema_revision(engine) == REVISION
+    finally:
+        engine.dispose()
+
+
+def _is_in_use(settings: Settings) -> bool:
+    """Whether the SQLite file holds what only its own keyring can open."""
+    from sqlalchemy import inspect, select
+
+    from server.store.engine import parse_url, reader_engine, sqlite_path
+    from server.store.schema import clients
+
+    url = parse_url(settings.database)
+    file = sqlite_path(url)
+    if file is None or not file.exists():
+        return False
+    engine = reader_engine(url)
+    try:
+        if not inspect(engine).has_table(clients.name):
+            return False
+        with engine.connect() as connection:
+            return connection.execute(select(clients.c.name).limit(1)).first() is not None
     finally:
         engine.dispose()
 

@@ -1,5 +1,6 @@
 """The two gRPC listeners: the public API, and the internal one for our own roles."""
 
+import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,12 +72,14 @@ class Listener:
         self.server.add_generic_rpc_handlers(
             tuple(calls.handler(servicer, descriptor_of(name)) for name, servicer in servicers.items())
         )
+        self._lock: int | None = None
         self.health = health.HealthServicer(experimental_non_blocking=True)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self.server)
 
     def start(self, tls: "Tls | None") -> None:
         """Raises AddressInUse, or OSError where a file of `tls` cannot be read."""
         credentials = tls.credentials() if tls else None
+        self._lock_path()
         mask = os.umask(0o177) if self.address.startswith("unix:") else None
         try:
             if credentials is None:
@@ -91,6 +94,21 @@ class Listener:
         self.server.start()
         self.health.set("", health_pb2.HealthCheckResponse.SERVING)
 
+    def _lock_path(self) -> None:
+        """Keeps others off our unix socket: gRPC unlinks one that is there to bind its own. The lock ends with us."""
+        if not self.address.startswith("unix:"):
+            return
+        try:
+            lock = os.open(f"{self.address.removeprefix('unix:')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise AddressInUse(f"cannot listen on {self.address}: {error.strerror}") from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            raise AddressInUse(f"cannot listen on {self.address}: another process does") from None
+        self._lock = lock
+
     def stop(self, seconds: float) -> None:
         """Takes nothing new, finishes the unary calls in flight within the time, then ends the streams."""
         self.health.enter_graceful_shutdown()
@@ -101,6 +119,9 @@ class Listener:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self.address.startswith("unix:"):
             Path(self.address.removeprefix("unix:")).unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # the package has no types
