@@ -37,6 +37,7 @@ R = TypeVar("R", bound=Message)
 
 DEFAULT_DEADLINE_S = 10.0
 LONGEST_DEADLINE_S = 60.0
+FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
 WAITING_LIMIT = 32
 STREAM_LIMIT = 64
@@ -269,13 +270,17 @@ class Calls:
         if self._stopping.is_set():
             raise ShuttingDown
         remaining = context.time_remaining()
-        seconds = DEFAULT_DEADLINE_S if remaining is None else min(remaining, LONGEST_DEADLINE_S)
+        # A caller that gives no deadline shows as None or as one in the far future.
+        given = remaining is not None and remaining < FAR_FUTURE_S
+        seconds = min(remaining or 0.0, LONGEST_DEADLINE_S) if given else DEFAULT_DEADLINE_S
         if seconds <= 0:
             raise DeadlinePassed
         caller = self._authenticator.caller(policy, metadata, correlation_id)
         self._validate(policy, request)
         gone = threading.Event()
-        context.add_callback(gone.set)
+        if not context.add_callback(gone.set):
+            # The call ended while it waited for its turn.
+            gone.set()
         return Call(
             caller=caller,
             policy=policy,
