@@ -62,5 +62,9 @@ def parse_parent(parent: str, collections: tuple[str, ...]) -> dict[str, str]:
     if len(parts) != 2 * len(collections) or tuple(parts[::2]) != collections or not all(parts[1::2]):
         pattern = "/".join(f"{collection}/{{id}}" for collection in collections)
         raise FieldInvalid("parent", f"must look like {pattern}, with - for any", "string.pattern")
-    ids = zip(collections, parts[1::2], strict=True)
-    return {collection: unquote(text) for collection, text in ids if text != "-"}
+    ids = [unquote(text) for text in parts[1::2]]
+    if any("\0" in text for text in ids):
+        raise FieldInvalid("parent", "must not contain U+0000", "string.nul")
+    return {
+        collection: each for collection, each, text in zip(collections, ids, parts[1::2], strict=True) if text != "-"
+    }

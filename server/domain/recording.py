@@ -49,6 +49,9 @@ class Applied:
 
 
 def target(record: Record, gateway: str) -> Target:
+    if len(record.merchant_id) + len(record.token_id) + len(record.device_id) > names.LONGEST_NAME:
+        # Before a name is made of them: names are remembered, and these could be anything.
+        return Target(None, "", QuarantineReason.IDENTIFIER_UNUSABLE)
     match record.content:
         case TshBinding():
             parts: Sequence[str] = (gateway, record.merchant_id, record.token_id, record.device_id)
