@@ -12,6 +12,8 @@ from sqlalchemy.pool import QueuePool
 
 STATEMENT_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 3
+# How long a peer may be silent in the middle of its work.
+LOST_PEER_MS = 10_000
 READERS = 40
 
 
@@ -84,7 +86,15 @@ def _postgresql(url: URL, *, size: int) -> Engine:
         url,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT_S,
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+            # A statement's own limit is the server's; these are for a server that is not heard of any more.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": LOST_PEER_MS,
+            # And these for a core that is not: what it has locked (the head of the events!) would stop all others.
+            "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC "
+            f"-c idle_in_transaction_session_timeout={LOST_PEER_MS} -c tcp_keepalives_idle=5 "
+            f"-c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout={LOST_PEER_MS}",
         },
         isolation_level="READ COMMITTED",
         pool_size=size,
