@@ -88,6 +88,11 @@ def check(client: Client) -> None:
         raise BindingInvalid("a partner's client must name its merchant gateways; * is for internal clients")
     if given & scopes.PARTNER and not given <= scopes.PARTNER:
         raise BindingInvalid("a partner's client has partner scopes only; make another client for internal ones")
+    if given & scopes.ADMINISTRATIVE and not client.reach.everything:
+        raise BindingInvalid(
+            "clients, API keys and accounts are not limited to merchant gateways: a client with a scope for them must "
+            "be bound to the merchant gateway * and to no merchants"
+        )
     if client.merchant_ids and not client.merchant_gateway_ids:
         raise BindingInvalid("merchants are bound within merchant gateways; name those too")
 

@@ -17,6 +17,10 @@ INTERNAL = frozenset(
         "accounts.write",
     }
 )
+# What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.
+ADMINISTRATIVE = frozenset(
+    {"clients.read", "clients.write", "api_keys.read", "api_keys.write", "accounts.read", "accounts.write"}
+)
 PARTNER = frozenset({"d1-notify"})
 ROLES = frozenset({"role.gateway", "role.dispatcher"})
 ALL = INTERNAL | PARTNER | ROLES
