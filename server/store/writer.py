@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 
 from server.domain.events import Event
 from server.domain.refusals import DeadlinePassed, Refusal, ShuttingDown, StoreUnavailable
@@ -162,6 +163,9 @@ class Writer:
                         self._fail([unit], self._unavailable(error))
                     case Fault.PASSING if left:
                         continue
+                    case Fault.PASSING if not isinstance(error, IntegrityError):
+                        # Others were in the way each time: no fault of the content, so it must not be put aside.
+                        self._fail([unit], StoreUnavailable(describe(error)))
                     case Fault.PASSING | Fault.CONTENT:
                         self._fail([unit], ContentRefused(describe(error)))
                     case Fault.OURS:
