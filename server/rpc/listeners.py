@@ -125,7 +125,7 @@ class Listener:
 
 
 class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # the package has no types
-    """Reflection that counts as a stream: a client that keeps one open holds a thread."""
+    """Reflection in a room of its own: whoever keeps one open holds a thread, and needs no access token for it."""
 
     def __init__(self, names: Sequence[str], pool: descriptor_pool.DescriptorPool, calls: Calls) -> None:
         super().__init__(names, pool)
@@ -135,7 +135,7 @@ class Reflection(reflection.ReflectionServicer):  # type: ignore[misc]  # the pa
         self, request_iterator: Iterator[object], context: grpc.ServicerContext
     ) -> Iterator[object]:
         try:
-            with self._calls.room("stream"):
+            with self._calls.room("reflection"):
                 yield from super().ServerReflectionInfo(request_iterator, context)
         except TooManyCalls as refusal:
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, refusal.text)
