@@ -73,20 +73,21 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
-        if self.development:
-            for address in (self.grpc_address, self.http_address):
-                if not is_loopback(address):
-                    raise ValueError("MINTMARK_DEVELOPMENT: only with addresses on loopback")
-        elif self.clock_file:
-            raise ValueError("MINTMARK_CLOCK_FILE: only with MINTMARK_DEVELOPMENT=1")
+        wrong = []
+        if self.development and not (is_loopback(self.grpc_address) and is_loopback(self.http_address)):
+            wrong.append("MINTMARK_DEVELOPMENT: only with addresses on loopback")
+        if self.clock_file and not self.development:
+            wrong.append("MINTMARK_CLOCK_FILE: only with MINTMARK_DEVELOPMENT=1")
         if (self.grpc_certificate is None) != (self.grpc_key is None):
-            raise ValueError("MINTMARK_GRPC_CERTIFICATE and MINTMARK_GRPC_KEY: both or neither")
+            wrong.append("MINTMARK_GRPC_CERTIFICATE and MINTMARK_GRPC_KEY: both or neither")
         mutual = (self.internal_certificate, self.internal_key, self.internal_client_ca)
         if self.internal_address and not self.internal_address.startswith("unix:") and not all(mutual):
-            raise ValueError(
+            wrong.append(
                 "MINTMARK_INTERNAL_ADDRESS: a network address needs MINTMARK_INTERNAL_CERTIFICATE, "
                 "MINTMARK_INTERNAL_KEY and MINTMARK_INTERNAL_CLIENT_CA"
             )
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
         return self
 
     @property
