@@ -69,6 +69,8 @@ def migrate(settings: Settings) -> int:
         upgrade(settings.database)
     except DatabaseUnfit as error:
         return complain(str(error), 1)
+    except ValueError:
+        return complain("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL", USAGE)
     except SQLAlchemyError as error:
         return complain(f"the database cannot be migrated: {type(getattr(error, 'orig', error)).__name__}", 1)
     return 0

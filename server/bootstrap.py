@@ -1,7 +1,10 @@
 """The first start: the data folder, the administrator and the roles, each with a credentials file (mode 0600)."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -30,6 +33,22 @@ def house_clients(settings: Settings, store: Store, hasher: Hasher, clock: Clock
     A role's file that was lost is made anew on embedded defaults; with PostgreSQL the file may be on another machine.
     `MINTMARK_ADMIN_SECRET_FILE` sets the administrator's secret.
     """
+    with _alone_in(settings.data_dir):
+        _house_clients(settings, store, hasher, clock, ids)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Of several cores that begin on one folder, one at a time: each would write the same files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _house_clients(settings: Settings, store: Store, hasher: Hasher, clock: Clock, ids: Ids) -> None:
     now = clock.now()
     given = _given_admin_secret(settings)
     missing: dict[str, NewSecret] = {}

@@ -33,7 +33,7 @@ from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
 from server.settings import Settings, SettingsInvalid
-from server.store.store import SqlStore
+from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
 AUDIENCE = "mintmark"
@@ -46,6 +46,7 @@ class Core:
 
     def __init__(self, settings: Settings, writer: type[Writer] = Writer) -> None:
         self._settings = settings
+        _check_database_url(settings)
         bootstrap.folders(settings)
         keys = _keyring(settings)
         self.clock = SystemClock(settings.clock_file)
@@ -165,7 +166,7 @@ def _keyring(settings: Settings) -> keyring.Keyring:
                 f"MINTMARK_KEYRING_FILE: {path} is not there; with PostgreSQL the keyring must be given: "
                 "`mintmark keyring create FILE` makes one"
             )
-        if _is_in_use(settings):
+        if is_in_use(settings.database):
             # With other keys no secret would fit and no body open: partners would get a 401, and stop.
             raise SettingsInvalid(
                 f"MINTMARK_KEYRING_FILE: {path} is not there, but the database was filled with a keyring; bring it back"
@@ -175,6 +176,15 @@ def _keyring(settings: Settings) -> keyring.Keyring:
         return keyring.load(path)
     except keyring.KeyringInvalid as error:
         raise SettingsInvalid(f"MINTMARK_KEYRING_FILE: {error}") from None
+
+
+def _check_database_url(settings: Settings) -> None:
+    from server.store.engine import parse_url
+
+    try:
+        parse_url(settings.database)
+    except ValueError:
+        raise SettingsInvalid("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL") from None
 
 
 def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
@@ -197,27 +207,6 @@ def _is_current(settings: Settings) -> bool:
     engine = reader_engine(url)
     try:
         return schema_revision(engine) == REVISION
-    finally:
-        engine.dispose()
-
-
-def _is_in_use(settings: Settings) -> bool:
-    """Whether the SQLite file holds what only its own keyring can open."""
-    from sqlalchemy import inspect, select
-
-    from server.store.engine import parse_url, reader_engine, sqlite_path
-    from server.store.schema import clients
-
-    url = parse_url(settings.database)
-    file = sqlite_path(url)
-    if file is None or not file.exists():
-        return False
-    engine = reader_engine(url)
-    try:
-        if not inspect(engine).has_table(clients.name):
-            return False
-        with engine.connect() as connection:
-            return connection.execute(select(clients.c.name).limit(1)).first() is not None
     finally:
         engine.dispose()
 

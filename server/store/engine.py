@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 STATEMENT_TIMEOUT_MS = 5_000
@@ -23,7 +23,10 @@ class DatabaseUnfit(Exception):
 
 def parse_url(database_url: str) -> URL:
     """The database's URL with our driver. Raises ValueError for anything but SQLite files and PostgreSQL."""
-    url = make_url(database_url)
+    try:
+        url = make_url(database_url)
+    except ArgumentError as error:
+        raise ValueError(str(error)) from None
     backend = url.get_backend_name()
     if backend == "sqlite":
         if not url.database or url.database == ":memory:":

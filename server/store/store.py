@@ -4,6 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from sqlalchemy import inspect, select
+
 from server.domain.events import Event
 from server.ports import Transaction
 from server.store.engine import (
@@ -16,10 +18,26 @@ from server.store.engine import (
     writer_engine,
 )
 from server.store.reader import SqlView
-from server.store.schema import REVISION
+from server.store.schema import REVISION, clients
 from server.store.writer import Writer
 
 R = TypeVar("R")
+
+
+def is_in_use(database_url: str) -> bool:
+    """Whether a SQLite file is there and holds what only its own keyring fits."""
+    url = parse_url(database_url)
+    file = sqlite_path(url)
+    if file is None or not file.exists():
+        return False
+    engine = reader_engine(url)
+    try:
+        if not inspect(engine).has_table(clients.name):
+            return False
+        with engine.connect() as connection:
+            return connection.execute(select(clients.c.name).limit(1)).first() is not None
+    finally:
+        engine.dispose()
 
 
 class SqlStore:
