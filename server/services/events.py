@@ -15,7 +15,10 @@ from server.ports import Store
 WAKE_INTERVAL_S = 0.010
 # How long another core's events may go unnoticed.
 POLL_INTERVAL_S = 0.100
-REMEMBERED = 20_000
+# In memory; each has its resource's snapshot, 2 kB as a rule and up to 64 kB. Who is further behind reads the store.
+REMEMBERED = 2_000
+# A page that hardly anything is shown of ends here, moved on: a filter must not make one call read for minutes.
+LONGEST_SCAN = 20
 READ_LIMIT = 1_000
 LONGEST_SEQUENCE = 18
 
@@ -60,10 +63,13 @@ def shown(events: Sequence[Event], caller: Caller, wanted: EventFilter) -> list[
 def list_page(
     store: Store, caller: Caller, wanted: EventFilter, text: str, limit: int
 ) -> tuple[list[Event], int, bool]:
-    """Up to `limit` events after a cursor, the sequence to go on with, and whether nothing newer was there."""
+    """Up to `limit` events after a cursor, the sequence to go on with, and whether nothing newer was there.
+
+    It may be fewer, or none, before everything was looked at.
+    """
     place = position(store, text)
     found: list[Event] = []
-    for _ in range(READ_LIMIT):
+    for _ in range(LONGEST_SCAN):
         batch = store.view.events(place, READ_LIMIT)
         for event in batch:
             place = event.sequence
