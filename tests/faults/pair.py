@@ -72,7 +72,7 @@ class Partner:
         basic = httpx.BasicAuth("thales", pair.client_secret)
         answer = pair.http.post("/oauth2/token", data={"grant_type": "client_credentials"}, auth=basic)
         assert answer.status_code == 200, answer.text
-        self._bearer = f"Bearer {answer.json()['access_token']}"
+        self.access_token = str(answer.json()["access_token"])
 
     def send(self, feed: str = "d1") -> httpx.Response:
         """One notification that the gateway has never seen. Its answer is 204, or 503 with a Retry-After."""
@@ -81,7 +81,7 @@ class Partner:
         if feed == "d1":
             path = f"/merchant-gateways/{D1_GATEWAY}/merchants/{MERCHANT}/tokens/token-{number}/notify-update"
             body: dict[str, Any] = {"updateType": "TOKEN_METADATA_UPDATED"}
-            authorization = self._bearer
+            authorization = f"Bearer {self.access_token}"
         else:
             path = "/notify-binding-creation"
             body = {"tokenId": f"t{number}", "deviceId": "d", "merchantId": "m", "selectedIdvMethod": "NONE"}

@@ -1,0 +1,217 @@
+"""Card numbers and secrets sent through the stack: none of them is in any byte that it writes."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.faults.reading import Reading
+from tests.stack import Stack
+from tests.waiting import eventually
+
+# All pass the check digit; one each, so that whatever is found tells where it came from.
+CARD_NUMBERS = {
+    "field": "4111111111111111",
+    "free text": "5500005555555559",
+    "number": "6011000990139424",
+    "key": "378282246310005",
+    "header": "3530111333300000",
+    "path": "30569309025904",
+    "grouped": "4012888888881881",
+    "deep": "5105105105105100",
+    "not json": "4222222222222220",
+    "query": "6011111111111117",
+    "form": "5555555555554444",
+    "unauthenticated": "4000056655665556",
+    "unknown route": "371449635398431",
+    "escaped": "4242424242424242",
+}
+MERCHANT = "10610027312"
+PATH = f"/merchant-gateways/MGW_000001/merchants/{MERCHANT}/tokens"
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    made = Stack(MINTMARK_LOG_LEVEL="debug")
+    try:
+        yield made.start(60)
+    finally:
+        made.remove()
+
+
+def grouped(number: str) -> str:
+    return " ".join(number[place : place + 4] for place in range(0, len(number), 4))
+
+
+class Planted:
+    """The secrets in use, and the requests that carry them and the card numbers."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self.client = self._one(
+            "clients", "create", "thales", "--scope", "d1-notify", "--merchant-gateway", "MGW_000001"
+        )
+        self.taken_over = "taken-over-secret-of-40-characters-0123"
+        over = (
+            "clients",
+            "create",
+            "older",
+            "--scope",
+            "d1-notify",
+            "--merchant-gateway",
+            "MGW_000001",
+            "--secret-stdin",
+        )
+        self._one(*over, stdin=self.taken_over)
+        self.key = self._one("api-keys", "create", "tsh", "--merchant-gateway", "MGW_000001")["api_key"]
+        self.basic = base64.b64encode(f"thales:{self.client['client_secret']}".encode()).decode()
+        answer = self._post("/oauth2/token", f"Basic {self.basic}", b"grant_type=client_credentials", form=True)
+        self.access_token = answer.json()["access_token"]
+
+    def secrets(self) -> dict[str, str]:
+        return {
+            "client secret": self.client["client_secret"],
+            "taken-over secret": self.taken_over,
+            "basic credentials": self.basic,
+            "API key": self.key,
+            "access token": self.access_token,
+            "administrator's secret": self._stack.credentials()[1],
+            "gateway's secret": self._stack.credentials("role.gateway")[1],
+            "dispatcher's secret": self._stack.credentials("role.dispatcher")[1],
+            "wrong secret": "a-wrong-secret-that-somebody-typed",
+            "wrong key": "a-wrong-key-that-somebody-configured",
+        }
+
+    def send(self) -> list[int]:
+        """Every way in for a card number; the statuses."""
+        pan = CARD_NUMBERS
+        bearer, key = f"Bearer {self.access_token}", f"APIKEY {self.key}"
+        binding = {"merchantId": "m", "tokenId": "t", "deviceId": "d", "selectedIdvMethod": "NONE"}
+        creation, one = "/notify-binding-creation", f"{PATH}/token-1/notify-update"
+        escaped = "".join(f"\\u{ord(digit):04x}" for digit in pan["escaped"])
+        bodies = [
+            {**binding, "vProvisionedTokenId": pan["field"]},
+            {**binding, "tokenId": pan["field"], "deviceId": pan["field"]},
+            {**binding, "note": f"the card {pan['free text']} was seen"},
+            {**binding, "pan": int(pan["number"])},
+            {**binding, pan["key"]: "x"},
+            {**binding, "note": grouped(pan["grouped"]), "dashed": grouped(pan["grouped"]).replace(" ", "-")},
+            {**binding, "a": [{"b": [{"c": pan["deep"]}]}]},
+        ]
+        sent = [self._post(creation, key, json.dumps(body).encode()) for body in bodies]
+        sent += [
+            self._post(creation, key, json.dumps(binding).encode()[:-1] + f', "e": "{escaped}"}}'.encode()),
+            self._post(creation, key, f"no JSON at all: {pan['not json']}".encode()),
+            self._post(creation, key, json.dumps(binding).encode(), correlation_id=pan["header"]),
+            self._post(one, bearer, json.dumps({"updateType": pan["field"]}).encode(), correlation_id=pan["header"]),
+            self._post(f"{PATH}/{pan['path']}/notify-update", bearer, b'{"updateType": "X"}'),
+            self._post(f"{PATH}/{quote(grouped(pan['path']))}/notify-update", bearer, b'{"updateType": "X"}'),
+            self._post(f"{one}?card={pan['query']}", bearer, b'{"updateType": "X"}'),
+            self._post(f"/oauth2/token?card={pan['query']}", f"Basic {self.basic}", self._form(), form=True),
+            self._post("/oauth2/introspect", f"Basic {self.basic}", f"token={pan['form']}".encode(), form=True),
+            self._post("/oauth2/revoke", f"Basic {self.basic}", f"token={pan['form']}".encode(), form=True),
+            self._post(creation, f"APIKEY {pan['unauthenticated']}", json.dumps(binding).encode()),
+            self._post(one, "Bearer x", json.dumps({"updateType": pan["unauthenticated"]}).encode()),
+            self._post(f"/{pan['unknown route']}", key, pan["unknown route"].encode()),
+            self._post(creation, "APIKEY a-wrong-key-that-somebody-configured", b"{}"),
+            self._post("/oauth2/token", self._wrong_basic(), b"grant_type=client_credentials", form=True),
+            self._post("/oauth2/token", f"Basic {self._basic_of('older', self.taken_over)}", self._form(), form=True),
+        ]
+        return [answer.status_code for answer in sent]
+
+    def _form(self) -> bytes:
+        return f"grant_type=client_credentials&scope={CARD_NUMBERS['form']}&x={CARD_NUMBERS['form']}".encode()
+
+    def _wrong_basic(self) -> str:
+        return f"Basic {self._basic_of('thales', 'a-wrong-secret-that-somebody-typed')}"
+
+    @staticmethod
+    def _basic_of(client_id: str, secret: str) -> str:
+        return base64.b64encode(f"{client_id}:{secret}".encode()).decode()
+
+    def _post(
+        self, path: str, authorization: str, content: bytes, *, correlation_id: str = "", form: bool = False
+    ) -> httpx.Response:
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        headers = {"authorization": authorization, "content-type": kind}
+        if correlation_id:
+            headers["x-correlation-id"] = correlation_id
+        return self._stack.http.post(path, content=content, headers=headers)
+
+    def _one(self, *arguments: str, stdin: str = "") -> dict[str, str]:
+        (made,) = self._stack.lines(*arguments, stdin=stdin)
+        return dict(made)
+
+
+def forms(number: str) -> list[bytes]:
+    """A card number as it may be written: plain, grouped, dashed, encoded."""
+    spaced = grouped(number)
+    base64s = base64.b64encode(number.encode()).rstrip(b"=")
+    texts = (number, spaced, spaced.replace(" ", "-"), quote(spaced), number.encode().hex())
+    return [*(text.encode() for text in texts), base64s]
+
+
+def written(stack: Stack) -> dict[str, bytes]:
+    """Every byte that the stack has written, and its metrics."""
+    files = [each for each in stack.folder.rglob("*") if each.is_file() and not each.is_socket()]
+    found = {str(each.relative_to(stack.folder)): each.read_bytes() for each in files}
+    metrics = httpx.get(f"{stack.admin_url}/metrics", timeout=5)
+    assert metrics.status_code == 200
+    return found | {"metrics": metrics.content}
+
+
+def found_in(pieces: dict[str, bytes], needles: dict[str, list[bytes]]) -> list[str]:
+    return [
+        f"{what} in {place}"
+        for place, content in pieces.items()
+        for what, texts in needles.items()
+        if any(text in content for text in texts)
+    ]
+
+
+def test_nothing_secret_is_written(stack: Stack) -> None:
+    planted = Planted(stack)
+    statuses = planted.send()
+    assert statuses[:7] == [204] * 7
+    assert not [status for status in statuses if status >= 500]
+    secrets = {name: [secret.encode()] for name, secret in planted.secrets().items()}
+    numbers = {name: forms(number) for name, number in CARD_NUMBERS.items()}
+    live = written(stack)
+    assert any(name.endswith("-wal") for name in live)
+    eventually(lambda: b"oauth2/token" in (stack.data.parent / "log").read_bytes())
+    stack.stop()
+    files = {str(each.relative_to(stack.folder)): each.read_bytes() for each in _files(stack.folder)}
+    pieces = {f"live {name}": content for name, content in live.items()} | files
+    assert not found_in(pieces, numbers)
+    kept = {name for name in pieces if "/credentials/" in name}
+    assert not found_in({name: content for name, content in pieces.items() if name not in kept}, secrets)
+    # The credentials files hold the house's own secrets, and the search does find them there.
+    assert {each.partition(" in ")[0] for each in found_in({name: pieces[name] for name in kept}, secrets)} == {
+        "administrator's secret",
+        "gateway's secret",
+        "dispatcher's secret",
+    }
+
+
+def test_nothing_secret_is_shown(stack: Stack) -> None:
+    """What the gRPC API returns holds neither: resources, events, and the bodies of notifications."""
+    planted = Planted(stack)
+    planted.send()
+    reading = Reading(stack.channel, stack.metadata())
+    shown = {name: repr(getattr(reading, name)()).encode() for name in ("tokens", "bindings", "merchants", "events")}
+    notifications = stack.lines("notifications", "list")
+    assert len(notifications) >= 10
+    for each in notifications:
+        name = each["name"]
+        shown[name] = json.dumps(stack.lines("notifications", "show", name)).encode()
+    shown |= {name: repr(getattr(reading, name)()).encode() for name in ("clients", "api_keys", "accounts")}
+    numbers = {name: forms(number) for name, number in CARD_NUMBERS.items()}
+    assert not found_in(shown, numbers | {name: [text.encode()] for name, text in planted.secrets().items()})
+
+
+def _files(folder: Path) -> list[Path]:
+    return [each for each in folder.rglob("*") if each.is_file()]
