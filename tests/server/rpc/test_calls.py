@@ -140,16 +140,25 @@ def test_one_of_many_equal_requests_at_once_does_the_work(core: RunningCore, pla
 
 
 def test_work_that_does_not_begin_in_time_is_not_done(core: RunningCore, place: str) -> None:
+    begun, go = threading.Event(), threading.Event()
+
+    def hold(_transaction: object) -> None:
+        begun.set()
+        assert go.wait(30)
+
     with ThreadPoolExecutor(1) as pool:
-        with locked(core):
-            blocking = pool.submit(core.admin.tokens.ImportTokens, importing(place, "blocking"))
+        holding = pool.submit(core.core.store.write, "", hold)
+        try:
+            assert begun.wait(30)
             with pytest.raises(grpc.RpcError) as caught:
                 core.admin.tokens.ImportTokens(importing(place, "late"), timeout=0.3)
             assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        blocking.result(10)
+        finally:
+            go.set()
+        holding.result(10)
     core.admin.tokens.ImportTokens(importing(place, "after"))
     wanted = tokens_pb2.ListTokensRequest(parent=f"merchantGateways/{place}/merchants/-")
-    assert "late" not in [token.token_id for token in core.admin.tokens.ListTokens(wanted).tokens]
+    assert [token.token_id for token in core.admin.tokens.ListTokens(wanted).tokens] == ["after"]
 
 
 def test_the_callers_correlation_id_is_in_the_event(core: RunningCore, place: str) -> None:

@@ -1,8 +1,9 @@
 """EventsService: cursors, filters, what is hidden, and streams that lose nothing."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -155,6 +156,26 @@ def test_a_cursor_of_another_history_or_ahead_is_out_of_range(core: RunningCore)
         assert told.metadata == {"oldest_cursor": f"{generation}.0", "head_cursor": head}
     assert listed(core.admin, told.metadata["oldest_cursor"], 1).events[0].sequence == 1
     assert listed(core.admin, told.metadata["head_cursor"]).caught_up
+
+
+def test_a_cursor_that_retention_has_passed_is_out_of_range() -> None:
+    with running_core() as core:
+        import_tokens(core, "g", "a", "b", "c")
+        # No retention removes events yet; this is what it will leave.
+        with closing(sqlite3.connect(core.folder / "data/mintmark.sqlite")) as database, database:
+            database.execute("DELETE FROM events WHERE sequence <= 4")
+            database.execute("UPDATE store_head SET removed_sequence = 4")
+        generation = core.core.store.generation
+        for run in (lambda cursor: listed(core.admin, cursor), lambda cursor: next(opened_at(core, cursor))):
+            with refused("OUT_OF_RANGE", "CURSOR_OUT_OF_RANGE") as told:
+                run(f"{generation}.3")
+            assert told.metadata == {"oldest_cursor": f"{generation}.4", "head_cursor": core.admin.head()}
+        assert [event.sequence for event in listed(core.admin, f"{generation}.4", 1).events] == [5]
+        assert [event.sequence for event in listed(core.admin, "0", 1).events] == [5]
+
+
+def opened_at(core: RunningCore, cursor: str) -> Any:
+    return core.admin.events.StreamEvents(pb.StreamEventsRequest(cursor=cursor), timeout=10)
 
 
 def test_a_stream_from_0_begins_with_the_oldest_and_goes_on(core: RunningCore, place: str) -> None:
