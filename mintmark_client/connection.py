@@ -1,0 +1,55 @@
+"""What all calls of one client share."""
+
+import threading
+import uuid
+import weakref
+from typing import Protocol
+
+from mintmark_client import channels
+from mintmark_client.access_token import AccessToken, Credentials
+from mintmark_client.channels import Tls
+from mintmark_client.pacing import Pacing
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+
+
+class Closable(Protocol):
+    """Something that ends with the connection."""
+
+    def close(self) -> None: ...
+
+
+class Connection:
+    """Two channels to one core, one of them for streams, and the access token. Safe for threads."""
+
+    def __init__(self, address: str, credentials: Credentials | None, tls: Tls | None, pacing: Pacing) -> None:
+        self.pacing = pacing
+        self.unary = channels.channel(address, tls, streams=False)
+        self.streams = channels.channel(address, tls, streams=True)
+        self.access_token = AccessToken(self.unary, credentials, pacing)
+        self._lock = threading.Lock()
+        self._open: weakref.WeakSet[Closable] = weakref.WeakSet()
+
+    def close_with(self, stream: Closable) -> None:
+        """Has `stream` closed before the channels are."""
+        with self._lock:
+            self._open.add(stream)
+
+    def close(self) -> None:
+        with self._lock:
+            open_streams = list(self._open)
+        for stream in open_streams:
+            stream.close()
+        self.streams.close()
+        self.unary.close()
+
+
+def metadata(access_token: str, correlation_id: str) -> Metadata:
+    """The metadata of one call."""
+    own = (("x-correlation-id", correlation_id),)
+    return (*own, ("authorization", f"Bearer {access_token}")) if access_token else own
+
+
+def new_id() -> str:
+    """A new correlation id or request id."""
+    return str(uuid.uuid4())
