@@ -9,6 +9,7 @@ RUN python -m pip --python /build/tools/bin/python install --no-cache-dir --requ
 COPY pyproject.toml README.md ./
 COPY server server
 COPY adapters adapters
+COPY mintmark_client mintmark_client
 COPY generated generated
 RUN /build/tools/bin/python -m hatchling build -t wheel
 

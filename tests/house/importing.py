@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 
 ROOT = sys.argv[1]
+ROOMS = tuple(f"{ROOT}/{room}/" for room in ("server", "adapters", "mintmark_client"))
 SETTINGS = tuple(f"{ROOT}/{room}/settings.py" for room in ("server", "adapters"))
 OUTSIDE = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "sqlite3.connect")
 CHANGING = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chmod", "os.link", "os.symlink", "os.truncate")
@@ -30,7 +31,7 @@ def callers() -> Iterator[str]:
 
 def ours() -> str | None:
     """The module of the house that is being imported, if the call comes from its import."""
-    return next((name for name in callers() if name.startswith((f"{ROOT}/server/", f"{ROOT}/adapters/"))), None)
+    return next((name for name in callers() if name.startswith(ROOMS)), None)
 
 
 def watch(event: str, arguments: tuple[object, ...]) -> None:

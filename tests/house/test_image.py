@@ -55,7 +55,7 @@ def run(machine: Machine, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def check(machine: Machine) -> None:
     """Everything of ours comes from the wheel and can be imported; the command runs."""
-    names = [name for name in modules("server", "adapters") if ".migrations" not in name]
+    names = [name for name in modules("server", "adapters", "mintmark_client") if ".migrations" not in name]
     stubs = [path.relative_to("generated").with_suffix("") for path in tracked("generated") if path.suffix == ".py"]
     names += [".".join(path.parts) for path in stubs]
     script = "import importlib, sys\nfor name in sys.argv[1:]: print(importlib.import_module(name).__file__)"
@@ -74,12 +74,13 @@ def test_the_wheel_installed_by_the_dockerfile_is_complete(tmp_path: Path) -> No
     check(machine)
     (wheel,) = machine.root("build").glob("build/dist/*.whl")
     packed = set(zipfile.ZipFile(wheel).namelist())
-    ours = {str(path) for path in tracked("server", "adapters") if "__pycache__" not in path.parts}
+    ours = {str(path) for path in tracked("server", "adapters", "mintmark_client") if "__pycache__" not in path.parts}
     stubs = {str(path.relative_to("generated")) for path in tracked("generated")}
     assert ours | stubs <= packed
     assert {name.partition("/")[0] for name in packed} == {
         "server",
         "adapters",
+        "mintmark_client",
         "mintmark",
         "buf",
         "mintmark-0.1.0.dist-info",

@@ -14,11 +14,16 @@ from tests.house.tree import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CONTRACTS: dict[str, dict[str, Any]] = {item["id"]: item for item in PROJECT["tool"]["importlinter"]["contracts"]}
+ROOTS = ("server", "adapters", "mintmark_client")
 EVERYWHERE_BUT_DOMAIN = {"opentelemetry", "prometheus_client", "structlog"}
 
 VIOLATIONS = [
     ("independent", "server/rpc", "adapters.core"),
     ("independent", "adapters/sandbox", "server.domain"),
+    ("independent", "server/rpc", "mintmark_client.errors"),
+    ("independent", "mintmark_client", "adapters.core"),
+    ("client", "mintmark_client", "structlog"),
+    ("client", "mintmark_client", "httpx"),
     ("core", "server/domain", "server.ports"),
     ("core", "server/domain", "server.services"),
     ("core", "server/services", "server.store"),
@@ -54,7 +59,7 @@ VIOLATIONS = [
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that the contracts speak of."""
     folder = tmp_path_factory.mktemp("house")
-    for room in ("server", "adapters"):
+    for room in ROOTS:
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     return folder
@@ -93,7 +98,7 @@ def test_a_broken_contract_is_noticed(contract: str, copy: Path) -> None:
     assert f"{CONTRACTS[contract]['name']} BROKEN" in result.stdout
     for path, module in added:
         importer = ".".join(path.relative_to(copy).with_suffix("").parts)
-        imported = module if module.startswith(("server", "adapters")) else module.partition(".")[0]
+        imported = module if module.startswith(ROOTS) else module.partition(".")[0]
         assert f"{importer} -> {imported}" in result.stdout
 
 
@@ -110,8 +115,8 @@ def test_a_room_that_no_contract_knows_is_noticed(contract: str, root: str, copy
 
 
 def test_every_library_in_use_is_named_and_the_domain_is_forbidden_all_of_them() -> None:
-    graph = grimp.build_graph("server", "adapters", include_external_packages=True, cache_dir=None)
-    used = {name for name in graph.modules if not name.startswith(("server", "adapters"))}
+    graph = grimp.build_graph(*ROOTS, include_external_packages=True, cache_dir=None)
+    used = {name for name in graph.modules if not name.startswith(ROOTS)}
     libraries = used - set(sys.stdlib_module_names)
     named: set[str] = set()
     for contract in CONTRACTS.values():

@@ -19,7 +19,7 @@ def run(root: Path, *names: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, env={}, capture_output=True, text=True, check=False, timeout=60)
 
 
-@pytest.mark.parametrize("root", ["server", "adapters"])
+@pytest.mark.parametrize("root", ["server", "adapters", "mintmark_client"])
 def test_no_import_has_a_side_effect(root: str) -> None:
     names = [name for name in modules(root) if not name.startswith(MIGRATIONS)]
     assert len(names) > 3
@@ -50,7 +50,7 @@ def test_a_side_effect_is_noticed(statement: str, noticed: str, tmp_path: Path) 
 def test_only_the_settings_modules_read_the_environment() -> None:
     reading = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "environ", "getenv"}
     allowed = {"server/settings.py", "adapters/settings.py", "protos/generate.py"}
-    for path in sources("server", "adapters", "protos"):
+    for path in sources("server", "adapters", "mintmark_client", "protos"):
         if str(path) not in allowed:
             assert not calls(parsed(path)) & reading, path
 

@@ -8,7 +8,7 @@ from tests.house.tree import ROOT, calls, parsed, sources, tracked
 
 LONGEST_FILE = 400
 FORBIDDEN = {"utils", "common", "helpers", "manager", "base", "data", "info"}
-OURS = sources("server", "adapters", "protos", "tests")
+OURS = sources("server", "adapters", "mintmark_client", "protos", "tests")
 MACHINE = re.compile(
     r"(?<![\w.])(/work/|/home/\w|/root/|/Users/\w)|files\.pythonhosted\.org|pypi\.org|index-url|artifactory|ghp_\w"
 )
@@ -31,7 +31,7 @@ def test_every_file_says_what_it_is_for() -> None:
 
 
 def test_only_the_command_prints() -> None:
-    for path in sources("server", "adapters", "tests"):
+    for path in sources("server", "adapters", "mintmark_client", "tests"):
         if not str(path).startswith("adapters/cli/"):
             assert "print" not in calls(parsed(path)), path
 
