@@ -231,7 +231,7 @@ def test_a_silent_stream_sends_heartbeats(core: RunningCore, place: str) -> None
     with stream(core.admin, heartbeat=1, merchant_gateway_id=place) as opened:
         began = time.monotonic()
         first, second = next(opened), next(opened)
-        assert 0.8 < time.monotonic() - began < 3
+        assert 0.8 < time.monotonic() - began < 5
         assert (list(second.events), second.caught_up, second.cursor) == ([], True, first.cursor)
         import_tokens(core, place, "t")
         assert ids(events_of(read(opened, 1))) == ["t"]

@@ -167,7 +167,7 @@ def test_a_heartbeat_comes_every_second(watch: Watch) -> None:
         assert not message.snapshot
         assert message.HasField("database_time")
         assert not message.api_key_hash_key
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 5
 
 
 def test_the_watch_is_for_the_gateways_role(core: RunningCore) -> None:
