@@ -1,9 +1,6 @@
 """Whose access token or API key it is. Nothing here asks the core: what it says is at most 5 s old."""
 
-import asyncio
-import hashlib
 import hmac
-import secrets
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,15 +12,12 @@ from adapters.inbound.clock_guard import Passed
 from adapters.inbound.principals import ApiKey, Client, Principals
 from adapters.inbound.problems import Problem, unauthenticated, unavailable
 from adapters.inbound.request import Request
+from adapters.inbound.slow_hashes import SlowHashes
 from adapters.jose.access_tokens import LONGEST_TOKEN, AccessToken, AccessTokenInvalid
 
-SCRYPT_N, SCRYPT_R, SCRYPT_P, HASH_BYTES = 16384, 8, 1, 32
-# OpenSSL counts a little more than the 128 * N * r bytes that scrypt needs.
-SCRYPT_MEMORY = 2 * 128 * SCRYPT_N * SCRYPT_R
 LONGEST_KEY = 512
 PARTNER_SCOPE = "d1-notify"
 KEPT_TOKENS = 4096
-KEPT_KEYS = 1024
 CHALLENGE_BEARER = 'Bearer realm="mintmark"'
 CHALLENGE_API_KEY = 'APIKEY realm="mintmark"'
 
@@ -66,10 +60,7 @@ class Authentication:
         self._principals = principals
         self._basic = basic
         self._tokens: Remembered[str, AccessToken] = Remembered(KEPT_TOKENS)
-        # Slow hashes by a fast one that means nothing outside this process.
-        self._process_key = secrets.token_bytes(32)
-        self._slow_hashes: Remembered[bytes, bytes] = Remembered(KEPT_KEYS)
-        self._one_at_a_time = asyncio.Lock()
+        self._slow_hashes = SlowHashes()
 
     def check_fresh(self) -> None:
         """Raises Problem (503) while nobody can know what was revoked."""
@@ -107,7 +98,7 @@ class Authentication:
         return token
 
     async def api_key(self, request: Request) -> ApiKey:
-        """The API key that the caller has shown. Raises Problem: 401, or 503 where nobody can know."""
+        """The API key that the caller has shown. Raises Problem: 401, 503 where nobody can know, or 429."""
         self.check_fresh()
         scheme, text = request.authorization
         if scheme == "apikey" and text:
@@ -131,26 +122,12 @@ class Authentication:
         scrypt = principals_pb2.KEY_HASH_SCRYPT
         if found or not any(each.hash == scrypt for each in self._principals.api_keys.values()):
             return found
-        return self._held(scrypt, await self._slow_hash(content))
-
-    async def _slow_hash(self, content: bytes) -> bytes:
-        label = hmac.digest(self._process_key, content, "sha256")
-        known = self._slow_hashes.get(label, self._principals.version)
-        if known is not None:
-            return known
-        async with self._one_at_a_time:
-            known = self._slow_hashes.get(label, self._principals.version)
-            if known is None:
-                known = await asyncio.to_thread(_scrypt, content, self._principals.api_key_hash_key)
-                self._slow_hashes.put(label, known)
-            return known
+        salt = self._principals.api_key_hash_key
+        found = self._held(scrypt, await self._slow_hashes.of(content, salt))
+        if found:
+            self._slow_hashes.was_good(content, salt)
+        return found
 
     def _held(self, kind: int, key_hash: bytes) -> ApiKey | None:
         found = self._principals.by_key_hash.get((kind, key_hash))
         return found if found and hmac.compare_digest(found.key_hash, key_hash) else None
-
-
-def _scrypt(content: bytes, salt: bytes) -> bytes:
-    return hashlib.scrypt(
-        content, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, maxmem=SCRYPT_MEMORY, dklen=HASH_BYTES
-    )

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -192,3 +193,18 @@ def test_basic_is_for_those_who_switch_it_on(gateway: Running, start: Callable[.
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Basic")
     assert other.tsh("/tsh-cof/notify-merchant-update", MERCHANT).status_code == 404
+
+
+def test_a_flood_of_wrong_keys_does_not_keep_out_a_key_that_was_taken_over(gateway: Running) -> None:
+    def wrong(number: int) -> int:
+        return gateway.tsh("/notify-binding-update", {}, authorization=f"APIKEY wrong {number}").status_code
+
+    good = {"authorization": f"APIKEY {TAKEN_OVER_KEY}"}
+    body = EXAMPLES / "tsh-notify-binding-update.request.json"
+    assert gateway.tsh("/notify-binding-update", body.read_bytes(), **good).status_code == 204
+    with ThreadPoolExecutor(40) as pool:
+        flood = [pool.submit(wrong, number) for number in range(80)]
+        answers = [gateway.tsh("/notify-binding-update", body.read_bytes(), **good).status_code for _ in range(3)]
+        statuses = {each.result() for each in flood}
+    assert answers == [204, 204, 204]
+    assert statuses == {401, 429}
