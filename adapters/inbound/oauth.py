@@ -4,6 +4,7 @@ keys (RFC 7517) and metadata (RFC 8414). The core decides everything; this only 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 import grpc
 import structlog
@@ -21,6 +22,7 @@ from adapters.inbound.request import Request
 TIMEOUT = 5.0
 LONGEST_CLIENT_ID, LONGEST_SECRET, LONGEST_SCOPE, MOST_SCOPES = 256, 1024, 256, 64
 LONGEST_TOKEN = 8192
+SCOPE_PUNCTUATION = "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"
 BASIC: Header = (b"www-authenticate", b'Basic realm="mintmark", charset="UTF-8"')
 BEARER: Header = (b"www-authenticate", b'Bearer realm="mintmark", error="invalid_token"')
 PUBLIC: Header = (b"cache-control", b"public, max-age=300")
@@ -134,8 +136,7 @@ class OAuth:
             raise Problem(_refused("invalid_request"))
         if grant != "client_credentials":
             raise Problem(_refused("unsupported_grant_type"))
-        scopes = [text for text in fields.get("scope", "").split() if len(text) <= LONGEST_SCOPE]
-        return await self._issue(candidates, scopes[:MOST_SCOPES])
+        return await self._issue(candidates, [_scope(text) for text in fields.get("scope", "").split()[:MOST_SCOPES]])
 
     async def _issue(self, candidates: Sequence[tuple[str, str]], scopes: Sequence[str]) -> pb.IssueAccessTokenResponse:
         """An access token for the first pair of id and secret that the core accepts."""
@@ -181,6 +182,12 @@ def _candidates(request: Request, fields: dict[str, str]) -> list[tuple[str, str
         for name, secret in found
         if 0 < len(name) <= LONGEST_CLIENT_ID and 0 < len(secret) <= LONGEST_SECRET
     ]
+
+
+def _scope(text: str) -> str:
+    """A scope as RFC 6749 section 3.3 writes it. What is no scope becomes one that nobody has: whether that counts
+    depends on the client, and a partner with the right secret must not be told that it is wrong."""
+    return quote(text, safe=SCOPE_PUNCTUATION)[:LONGEST_SCOPE]
 
 
 def _refused(code: str) -> Answer:

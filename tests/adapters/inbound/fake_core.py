@@ -44,6 +44,7 @@ class FakeCore(
         self.records: list[notifications_pb2.NotificationRecord] = []
         self.batches: list[int] = []
         self.asked: list[tuple[str, str]] = []
+        self.scopes: list[list[str]] = []
         self.callers: list[str] = []
         self.revoked: list[str] = []
         # How records are answered: an outcome, or a status code as an error; `held` keeps them waiting.
@@ -56,6 +57,7 @@ class FakeCore(
         self.clock_offset = 0.0
         self.snapshot = principals_pb2.WatchPrincipalsResponse(
             snapshot=True,
+            snapshot_complete=True,
             api_key_hash_key=HASH_KEY,
             access_token_issuer=ISSUER,
             access_token_audience=AUDIENCE,
@@ -110,6 +112,7 @@ class FakeCore(
     ) -> access_tokens_pb2.IssueAccessTokenResponse:
         if request.client_id != "role.gateway":
             self.asked.append((request.client_id, request.client_secret))
+            self.scopes.append(list(request.scopes))
             if self.issue_failure:
                 context.abort(self.issue_failure, "as the test wants")
         if self.secrets.get(request.client_id) != request.client_secret:

@@ -124,9 +124,23 @@ def test_errors_of_rfc_6749(gateway: Running, body: bytes, error: str) -> None:
 
 
 def test_limits_of_the_token_endpoint(gateway: Running) -> None:
-    assert posted(gateway, b"a=" + b"x" * 8191).status_code == 413
-    assert posted(gateway, b"&".join(b"f%d=1" % n for n in range(33))).status_code == 413
-    assert gateway.client.post(ECOM, content=b"{}", headers={"content-type": "application/json"}).status_code == 415
+    too_long = posted(gateway, b"a=" + b"x" * 8191)
+    too_many = posted(gateway, b"&".join(b"f%d=1" % n for n in range(33)))
+    no_form = posted(gateway, b"{}", **{"content-type": "application/json"})
+    compressed = posted(gateway, b"grant_type=client_credentials", **{"content-encoding": "gzip"})
+    assert [each.status_code for each in (too_long, too_many, no_form, compressed)] == [413, 413, 415, 415]
+    for each in (too_long, too_many, no_form, compressed):
+        assert each.json() == {"error": "invalid_request"}
+        assert each.headers["cache-control"] == "no-store"
+
+
+def test_a_text_that_is_no_scope_does_not_make_the_secret_wrong(gateway: Running) -> None:
+    for scope in ("a%00b", "%22", "%C3%BC", "%FF", "x" * 300):
+        answer = posted(gateway, f"grant_type=client_credentials&scope={scope}".encode(), **basic("d1.partner:s3cret"))
+        assert answer.status_code == 200, scope
+    asked = gateway.core.scopes
+    assert asked[:4] == [["a%00b"], ["%22"], ["%C3%BC"], ["%C3%BF"]]
+    assert asked[4] == ["x" * 256]
 
 
 @pytest.mark.parametrize(
