@@ -1,5 +1,6 @@
 """The run folder: one supervisor per data folder, and no role of an earlier one left."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -48,7 +49,8 @@ def clear(roles: Iterable[RoleProcess], note: Callable[[str], None], monotonic: 
         while _locked(role.pid_file):
             pid = _pid(role.pid_file)
             if monotonic() > deadline and pid:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
                 deadline = monotonic() + GRACE
             time.sleep(0.05)
         role.pid_file.unlink(missing_ok=True)
