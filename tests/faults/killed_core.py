@@ -34,10 +34,12 @@ class Points:
             _write(self._file, f"{label}\n".encode())
         if mine and self._side == "before":
             os.kill(os.getpid(), signal.SIGKILL)
-        done = change()
-        if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return done
+        try:
+            return change()
+        finally:
+            # A change that fails, such as making a folder that exists, is a moment like any other.
+            if mine:
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def wrap(points: Points) -> None:

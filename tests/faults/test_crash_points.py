@@ -1,7 +1,7 @@
 """The core killed at each of its writes: nothing acknowledged is lost, nothing is applied twice, it starts again."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import grpc
@@ -90,17 +90,19 @@ def test_some_writes(reference: Reference) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_every_write_of_the_scenario(reference: Reference) -> None:
+def test_every_write_of_the_scenario(reference: Reference, figures: Callable[[str], None]) -> None:
     points = range(1, len(reference.points) + 1)
     kills = _sweep(reference, points, fresh=False)
     assert kills == 2 * len(points), Counter(reference.points)
+    figures(f"{kills} kills at {dict(Counter(reference.points))}")
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_every_write_of_the_first_start(reference: Reference) -> None:
+def test_every_write_of_the_first_start(reference: Reference, figures: Callable[[str], None]) -> None:
     first = len(reference.start_points) - len(_commits_of_steps(reference))
     assert _sweep(reference, range(1, first + 1), fresh=True) == 2 * first, Counter(reference.start_points)
+    figures(f"{2 * first} kills")
 
 
 def _commits_of_steps(reference: Reference) -> dict[str, int]:

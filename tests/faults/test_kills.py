@@ -6,7 +6,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,14 +169,14 @@ def test_the_core_killed_a_few_times(stack: Stack) -> None:
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_the_core_killed_50_times(stack: Stack) -> None:
-    _campaign(stack, "core", kills=50, notifications=2000)
+def test_the_core_killed_50_times(stack: Stack, figures: Callable[[str], None]) -> None:
+    figures(str(_campaign(stack, "core", kills=50, notifications=2000)))
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_the_gateway_killed_20_times(stack: Stack) -> None:
-    _campaign(stack, "gateway", kills=20, notifications=800)
+def test_the_gateway_killed_20_times(stack: Stack, figures: Callable[[str], None]) -> None:
+    figures(str(_campaign(stack, "gateway", kills=20, notifications=800)))
 
 
 @pytest.mark.campaign

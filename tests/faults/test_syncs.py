@@ -1,7 +1,7 @@
 """What the core asks of the disk: a sync before each acknowledgement; and what a kill at a sync does: no harm."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ def test_everything_is_synced_before_it_is_acknowledged(core: CoreProcess) -> No
 
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
-def test_a_kill_at_each_sync() -> None:
+def test_a_kill_at_each_sync(figures: Callable[[str], None]) -> None:
     tracing.needed()
     plain = CoreProcess()
     try:
@@ -77,3 +77,4 @@ def test_a_kill_at_each_sync() -> None:
                 core.remove()
         assert kills + 1 < SYNCS_AT_MOST
         assert kills >= 5, f"only {kills} kills at {call}"
+        figures(f"{kills} kills at {call}")
