@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from mintmark.v1 import notifications_pb2, notifications_pb2_grpc
 
 from tests.faults.reading import Reading
 from tests.stack import Stack
@@ -34,13 +35,14 @@ MERCHANT = "10610027312"
 PATH = f"/merchant-gateways/MGW_000001/merchants/{MERCHANT}/tokens"
 
 
-@pytest.fixture
-def stack() -> Iterator[Stack]:
-    made = Stack(MINTMARK_LOG_LEVEL="debug")
+@pytest.fixture(scope="module")
+def planted() -> Iterator["Planted"]:
+    """A stack of its own to which everything has been sent."""
+    stack = Stack(MINTMARK_LOG_LEVEL="debug")
     try:
-        yield made.start(60)
+        yield Planted(stack.start(60))
     finally:
-        made.remove()
+        stack.remove()
 
 
 def grouped(number: str) -> str:
@@ -51,7 +53,7 @@ class Planted:
     """The secrets in use, and the requests that carry them and the card numbers."""
 
     def __init__(self, stack: Stack) -> None:
-        self._stack = stack
+        self.stack = stack
         self.client = self._one(
             "clients", "create", "thales", "--scope", "d1-notify", "--merchant-gateway", "MGW_000001"
         )
@@ -71,6 +73,7 @@ class Planted:
         self.basic = base64.b64encode(f"thales:{self.client['client_secret']}".encode()).decode()
         answer = self._post("/oauth2/token", f"Basic {self.basic}", b"grant_type=client_credentials", form=True)
         self.access_token = answer.json()["access_token"]
+        self.statuses = self._send()
 
     def secrets(self) -> dict[str, str]:
         return {
@@ -79,14 +82,14 @@ class Planted:
             "basic credentials": self.basic,
             "API key": self.key,
             "access token": self.access_token,
-            "administrator's secret": self._stack.credentials()[1],
-            "gateway's secret": self._stack.credentials("role.gateway")[1],
-            "dispatcher's secret": self._stack.credentials("role.dispatcher")[1],
+            "administrator's secret": self.stack.credentials()[1],
+            "gateway's secret": self.stack.credentials("role.gateway")[1],
+            "dispatcher's secret": self.stack.credentials("role.dispatcher")[1],
             "wrong secret": "a-wrong-secret-that-somebody-typed",
             "wrong key": "a-wrong-key-that-somebody-configured",
         }
 
-    def send(self) -> list[int]:
+    def _send(self) -> list[int]:
         """Every way in for a card number; the statuses."""
         pan = CARD_NUMBERS
         bearer, key = f"Bearer {self.access_token}", f"APIKEY {self.key}"
@@ -140,10 +143,10 @@ class Planted:
         headers = {"authorization": authorization, "content-type": kind}
         if correlation_id:
             headers["x-correlation-id"] = correlation_id
-        return self._stack.http.post(path, content=content, headers=headers)
+        return self.stack.http.post(path, content=content, headers=headers)
 
     def _one(self, *arguments: str, stdin: str = "") -> dict[str, str]:
-        (made,) = self._stack.lines(*arguments, stdin=stdin)
+        (made,) = self.stack.lines(*arguments, stdin=stdin)
         return dict(made)
 
 
@@ -173,11 +176,30 @@ def found_in(pieces: dict[str, bytes], needles: dict[str, list[bytes]]) -> list[
     ]
 
 
-def test_nothing_secret_is_written(stack: Stack) -> None:
-    planted = Planted(stack)
-    statuses = planted.send()
-    assert statuses[:7] == [204] * 7
-    assert not [status for status in statuses if status >= 500]
+def test_nothing_secret_is_shown(planted: Planted) -> None:
+    """What the gRPC API returns holds neither: resources, events, and the bodies of notifications."""
+    stack = planted.stack
+    assert planted.statuses[:7] == [204] * 7
+    assert not [status for status in planted.statuses if status >= 500]
+    metadata = stack.metadata()
+    reading = Reading(stack.channel, metadata)
+    shown = {name: repr(getattr(reading, name)()).encode() for name in ("tokens", "bindings", "merchants", "events")}
+    notifications = reading.notifications()
+    assert len(notifications) >= 10
+    get = notifications_pb2_grpc.NotificationsServiceStub(stack.channel).GetNotification
+    for each in notifications:
+        request = notifications_pb2.GetNotificationRequest(name=each.name)
+        got = get(request, metadata=metadata, timeout=10).notification
+        assert got.redacted_body
+        shown[each.name] = f"{got!r} {got.redacted_body}".encode()
+    shown |= {name: repr(getattr(reading, name)()).encode() for name in ("clients", "api_keys", "accounts")}
+    numbers = {name: forms(number) for name, number in CARD_NUMBERS.items()}
+    assert not found_in(shown, numbers | {name: [text.encode()] for name, text in planted.secrets().items()})
+
+
+def test_nothing_secret_is_written(planted: Planted) -> None:
+    """The last test here: it ends the stack, so that what is written at the end is looked at too."""
+    stack = planted.stack
     secrets = {name: [secret.encode()] for name, secret in planted.secrets().items()}
     numbers = {name: forms(number) for name, number in CARD_NUMBERS.items()}
     live = written(stack)
@@ -195,22 +217,6 @@ def test_nothing_secret_is_written(stack: Stack) -> None:
         "gateway's secret",
         "dispatcher's secret",
     }
-
-
-def test_nothing_secret_is_shown(stack: Stack) -> None:
-    """What the gRPC API returns holds neither: resources, events, and the bodies of notifications."""
-    planted = Planted(stack)
-    planted.send()
-    reading = Reading(stack.channel, stack.metadata())
-    shown = {name: repr(getattr(reading, name)()).encode() for name in ("tokens", "bindings", "merchants", "events")}
-    notifications = stack.lines("notifications", "list")
-    assert len(notifications) >= 10
-    for each in notifications:
-        name = each["name"]
-        shown[name] = json.dumps(stack.lines("notifications", "show", name)).encode()
-    shown |= {name: repr(getattr(reading, name)()).encode() for name in ("clients", "api_keys", "accounts")}
-    numbers = {name: forms(number) for name, number in CARD_NUMBERS.items()}
-    assert not found_in(shown, numbers | {name: [text.encode()] for name, text in planted.secrets().items()})
 
 
 def _files(folder: Path) -> list[Path]:
