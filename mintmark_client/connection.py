@@ -5,6 +5,8 @@ import uuid
 import weakref
 from typing import Protocol
 
+import grpc
+
 from mintmark_client import channels
 from mintmark_client.access_token import AccessToken, Credentials
 from mintmark_client.channels import Tls
@@ -20,18 +22,23 @@ class Closable(Protocol):
 
 
 class Connection:
-    """Two channels to one core, one of them for streams, and the access token. Safe for threads."""
+    """The channel to one core for all calls but event streams, and the access token. Safe for threads."""
 
     def __init__(self, address: str, credentials: Credentials | None, tls: Tls | None, pacing: Pacing) -> None:
         self.pacing = pacing
-        self.unary = channels.channel(address, tls, streams=False)
-        self.streams = channels.channel(address, tls, streams=True)
-        self.access_token = AccessToken(self.unary, credentials, pacing)
+        self._address = address
+        self._tls = tls
+        self.channel = channels.channel(address, tls, streams=False)
+        self.access_token = AccessToken(self.channel, credentials, pacing)
         self._lock = threading.Lock()
         self._open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
+    def stream_channel(self) -> grpc.Channel:
+        """A new channel for one stream: what is broken goes away with it. Raises OSError where a TLS file is gone."""
+        return channels.channel(self._address, self._tls, streams=True)
+
     def close_with(self, stream: Closable) -> None:
-        """Has `stream` closed before the channels are."""
+        """Has `stream` closed with everything else."""
         with self._lock:
             self._open.add(stream)
 
@@ -40,8 +47,7 @@ class Connection:
             open_streams = list(self._open)
         for stream in open_streams:
             stream.close()
-        self.streams.close()
-        self.unary.close()
+        self.channel.close()
 
 
 def metadata(access_token: str, correlation_id: str) -> Metadata:

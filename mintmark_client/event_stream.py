@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -53,12 +52,12 @@ class EventStream(Iterator[pb.Event]):
         self._wish = wish
         self._cursor = wish.cursor
         self._caught_up = False
-        self._stub = events_pb2_grpc.EventsServiceStub(connection.streams)
+        self._connection = connection
         self._access_token = connection.access_token
         self._pacing = connection.pacing
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._call: Any = None
+        self._channel: grpc.Channel | None = None
         self._events = self._follow()
         connection.close_with(self)
 
@@ -90,8 +89,8 @@ class EventStream(Iterator[pb.Event]):
         """Ends the iteration, also one that waits in another thread. Closing again changes nothing."""
         self._closed.set()
         with self._lock:
-            if self._call is not None:
-                self._call.cancel()
+            if self._channel is not None:
+                self._channel.close()
 
     def _follow(self) -> Iterator[pb.Event]:
         backoff = Backoff(self._pacing)
@@ -144,7 +143,9 @@ class EventStream(Iterator[pb.Event]):
         with self._lock:
             if self._closed.is_set():
                 return
-            call = self._call = self._stub.StreamEvents(request, metadata=metadata(access_token, self.correlation_id))
+            channel = self._channel = self._connection.stream_channel()
+            stub = events_pb2_grpc.EventsServiceStub(channel)
+            call = stub.StreamEvents(request, metadata=metadata(access_token, self.correlation_id))
         silence = Silence(SILENT_HEARTBEATS * self._wish.heartbeat, call.cancel)
         try:
             while True:
@@ -160,7 +161,7 @@ class EventStream(Iterator[pb.Event]):
             raise errors.of(error, self.correlation_id) from error
         finally:
             silence.over()
-            call.cancel()
+            channel.close()
 
     def _out_of_patience(self, gone_since: float) -> bool:
         patience = self._wish.patience

@@ -27,7 +27,7 @@ class Services:
     def __init__(self, connection: Connection, options: Options) -> None:
         self._connection = connection
         self._options = options
-        self._channel = self._authenticated(connection.unary)
+        self._channel = grpc.intercept_channel(connection.channel, Calls(connection, options))
         self.tokens = Tokens(self._channel)
         self.bindings = Bindings(self._channel)
         self.merchants = Merchants(self._channel)
@@ -47,13 +47,10 @@ class Services:
         )
         return Services(self._connection, options)
 
-    def stub(self, stub: Callable[[grpc.Channel], Stub], *, streams: bool = False) -> Stub:
+    def stub(self, stub: Callable[[grpc.Channel], Stub]) -> Stub:
         """A generated stub whose calls are authenticated, tried again and told as MintmarkError like all others.
 
         A missing request_id is filled in; what is shown only once (a secret) is lost where the first answer was.
-        With `streams` it uses the connection for streams: they are authenticated, and end with gRPC's own errors.
+        Streams are authenticated too, but end with gRPC's own errors and share the connection of all calls.
         """
-        return stub(self._authenticated(self._connection.streams) if streams else self._channel)
-
-    def _authenticated(self, channel: grpc.Channel) -> grpc.Channel:
-        return grpc.intercept_channel(channel, Calls(self._connection, self._options))
+        return stub(self._channel)
