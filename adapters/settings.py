@@ -5,12 +5,14 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100
+# Paths of the gateway that no setting moves.
+FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/")
 
 
 class SettingsInvalid(Exception):
@@ -105,6 +107,24 @@ class Settings(BaseSettings):
     http_request_limit: int = Field(default=512, ge=1)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        wrong = []
+        if (self.http_tls_certificate is None) != (self.http_tls_key is None):
+            wrong.append("MINTMARK_HTTP_TLS_CERTIFICATE and MINTMARK_HTTP_TLS_KEY: both or neither")
+        if self.http_client_ca and not self.http_tls_certificate:
+            wrong.append("MINTMARK_HTTP_CLIENT_CA: needs MINTMARK_HTTP_TLS_CERTIFICATE and MINTMARK_HTTP_TLS_KEY")
+        if (self.internal_certificate is None) != (self.internal_key is None):
+            wrong.append("MINTMARK_INTERNAL_CERTIFICATE and MINTMARK_INTERNAL_KEY: both or neither")
+        if self.ecom_token_path == self.issuer_token_path:
+            wrong.append("MINTMARK_ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH: must differ, as their answers do")
+        for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):
+            if getattr(self, name).startswith(FIXED_PATHS):
+                wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
+        if wrong:
+            raise ValueError("\n  ".join(wrong))
+        return self
+
     @property
     def pid_dir(self) -> Path:
         """The folder of pid files and of the supervisor's lock."""
@@ -164,8 +184,8 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
     try:
         return Settings(**dict(overrides or {}))  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        lines = [
-            f"MINTMARK_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        ]
+        lines = []
+        for item in error.errors():
+            where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
+            lines.append(where + item["msg"].removeprefix("Value error, "))
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None

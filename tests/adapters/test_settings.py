@@ -1,0 +1,26 @@
+"""The settings of the roles in adapters: which do not fit together."""
+
+import pytest
+
+from adapters.settings import SettingsInvalid, load
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"http_tls_key": "key.pem"}, ["HTTP_TLS_CERTIFICATE and MINTMARK_HTTP_TLS_KEY"]),
+        ({"http_client_ca": "ca.pem"}, ["HTTP_CLIENT_CA"]),
+        ({"internal_certificate": "certificate.pem"}, ["INTERNAL_CERTIFICATE and MINTMARK_INTERNAL_KEY"]),
+        ({"ecom_token_path": "/t", "issuer_token_path": "/t"}, ["ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH"]),
+        ({"ecom_token_path": "/oauth2/revoke", "http_tls_key": "k"}, ["ECOM_TOKEN_PATH", "HTTP_TLS_CERTIFICATE"]),
+    ],
+)
+def test_settings_that_do_not_fit_together_are_named_at_once(given: dict[str, str], named: list[str]) -> None:
+    with pytest.raises(SettingsInvalid) as invalid:
+        load(given)
+    for name in named:
+        assert f"  MINTMARK_{name}" in str(invalid.value)
+
+
+def test_settings_that_fit_together() -> None:
+    load({"http_tls_certificate": "c.pem", "http_tls_key": "k.pem", "http_client_ca": "ca.pem", "tsh_prefix": ""})
