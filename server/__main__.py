@@ -2,7 +2,7 @@
 
     python -m server                             serves
     python -m server migrate                     brings the database's schema up to date
-    python -m server keyring create|rotate FILE  makes a keyring, or adds new keys to one
+    python -m server keyring create|rotate FILE  makes a keyring, or takes the next step of a rotation
 
 Exit codes: 0 stopped as asked, 1 cannot run now, 2 the settings or the arguments are wrong.
 """
@@ -80,7 +80,12 @@ def make_keyring(verb: str, file: Path) -> int:
     from server.keys import keyring
 
     try:
-        keyring.create(file) if verb == "create" else keyring.rotate(file)
+        if verb == "create":
+            keyring.create(file)
+        elif keyring.rotate(file):
+            complain("the new keys are in use from each core's next start on", 0)
+        else:
+            complain("new keys are added, not in use yet: restart every core, then rotate again to use them", 0)
     except (OSError, keyring.KeyringInvalid) as error:
         return complain(f"{file}: {error}", 1)
     return 0

@@ -7,12 +7,14 @@ import structlog
 from server import bootstrap
 from server.admin import AdminServer
 from server.clock import SystemClock
+from server.domain import clients
 from server.domain.refusals import StoreUnavailable
 from server.ids import RandomIds
 from server.keys import keyring
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
+from server.ports import Transaction
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
@@ -33,6 +35,7 @@ from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
 from server.settings import Settings, SettingsInvalid
+from server.store.engine import DatabaseUnfit
 from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
@@ -54,10 +57,11 @@ class Core:
         self.store = _store(settings, writer)
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
-        self.feed = EventFeed(self.store, self.directory.saw)
+        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
         self.store.listen(self.feed.committed)
         self._listening: list[Listener] = []
         try:
+            _check_keyring(self.store, hasher)
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
                 self.store,
@@ -178,6 +182,20 @@ def _keyring(settings: Settings) -> keyring.Keyring:
         raise SettingsInvalid(f"MINTMARK_KEYRING_FILE: {error}") from None
 
 
+def _check_keyring(store: SqlStore, hasher: Hasher) -> None:
+    """Raises DatabaseUnfit where another keyring filled the database: repeats would be new, no secret would fit."""
+    mark = hasher.identity_hash(b"the keyring of this database")
+
+    def run(transaction: Transaction) -> bool:
+        held = transaction.keyring_mark()
+        if held is None:
+            transaction.leave_keyring_mark(mark)
+        return held is None or held == mark
+
+    if not store.write("keyring", run):
+        raise DatabaseUnfit("MINTMARK_KEYRING_FILE: the database was filled with another keyring; bring that one")
+
+
 def _check_database_url(settings: Settings) -> None:
     from server.store.engine import parse_url
 
@@ -191,8 +209,21 @@ def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
     if settings.embedded and not _is_current(settings):
         from server.store.migrate import upgrade
 
+        if settings.credentials(clients.ADMIN).exists() and not _file_exists(settings):
+            # A new and empty one in its place would look as if nothing had ever been acknowledged.
+            raise DatabaseUnfit(
+                f"{settings.data_dir}: the database is gone, but credentials of it are there; bring it back from a "
+                "backup, or take the credentials away to begin anew"
+            )
         upgrade(settings.database)
     return SqlStore(settings.database, writer)
+
+
+def _file_exists(settings: Settings) -> bool:
+    from server.store.engine import parse_url, sqlite_path
+
+    file = sqlite_path(parse_url(settings.database))
+    return file is not None and file.exists()
 
 
 def _is_current(settings: Settings) -> bool:

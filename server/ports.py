@@ -25,11 +25,13 @@ class ContentRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A notification's identity as it is known: which notification has it, and since when (microseconds)."""
+    """A notification's identity as it is known: which notification has it, since when (microseconds), and whether
+    that one was applied or only kept."""
 
     digest: bytes
     notification: str
     known_since: int
+    applied: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +96,14 @@ class Transaction(Protocol):
     def count_deliveries(self, deliveries: Mapping[str, int], time: int) -> None:
         """Adds to the delivery counts of stored notifications, by name."""
 
-    def revoke_access_token(self, token: RevokedAccessToken) -> None:
-        """Remembers a revoked access token; once more changes nothing."""
+    def keyring_mark(self) -> bytes | None:
+        """What the keyring of the first start has left; None before that."""
+
+    def leave_keyring_mark(self, mark: bytes) -> None:
+        """Leaves it."""
+
+    def revoke_access_token(self, token: RevokedAccessToken) -> bool:
+        """Remembers a revoked access token; whether that is news."""
 
     def request(self, client: str, method: str, request_id: str) -> Request | None:
         """A finished request."""

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import quote
@@ -12,7 +13,6 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100
-LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 
 class SettingsInvalid(Exception):
@@ -41,7 +41,13 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
 def is_loopback(address: str) -> bool:
-    return address.startswith("unix:") or address.startswith(LOOPBACK)
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):

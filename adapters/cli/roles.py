@@ -60,5 +60,5 @@ def create_keyring(file: File) -> None:
 
 @keyring.command("rotate")
 def rotate_keyring(file: File) -> None:
-    """Add new keys to a keyring file; the old ones go on opening what they sealed."""
+    """Take the next step of a rotation: add new keys, or, once every core knows them, put them to use."""
     become("server", "keyring", "rotate", str(file))

@@ -10,10 +10,13 @@ from mintmark.v1 import accounts_pb2, principals_pb2, principals_pb2_grpc
 
 from adapters.clock import Clock
 from adapters.core import AioAccessToken, CredentialsMissing
-from adapters.inbound.clock_guard import ClockGuard
+from adapters.inbound.clock_guard import ClockGuard, Passed
 from adapters.jose.access_tokens import Key, Verifier
+from adapters.logs import fault
 
 STALE_AFTER = 5.0
+# Revoked access tokens are forgotten so long after their end, and looked through so often.
+REVOKED_KEPT, REVOKED_CHECKED = 3600.0, 60.0
 ANY = "*"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
 
@@ -62,6 +65,8 @@ class Principals:
     audience: str = ""
     api_key_hash_key: bytes = b""
     verifier: Verifier | None = None
+    _parts: principals_pb2.WatchPrincipalsResponse = field(default_factory=principals_pb2.WatchPrincipalsResponse)
+    forgot_at: float = 0.0
     # Rises with every change, so that what was derived can be thrown away.
     version: int = 0
 
@@ -83,11 +88,20 @@ class Principals:
             and account.inbound_authentication == accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
         ]
 
+    def begin_watch(self) -> None:
+        """A new watch begins: parts of a snapshot that an old one left are worth nothing."""
+        self._parts.Clear()
+
     def apply(self, message: principals_pb2.WatchPrincipalsResponse) -> None:
         """Takes in one message of WatchPrincipals."""
         if message.HasField("database_time"):
             self.guard.database_says(message.database_time.ToMicroseconds() / 1e6)
         if message.snapshot:
+            # What was known holds until the whole snapshot is there: a part of it would lock out all others.
+            self._parts.MergeFrom(message)
+            if not message.snapshot_complete:
+                return
+            message, self._parts = self._parts, principals_pb2.WatchPrincipalsResponse()
             self._begin_anew(message)
         for client in message.clients:
             self.clients[client.name] = _client(client)
@@ -100,6 +114,7 @@ class Principals:
                 held.pop(name, None)
         for token in message.revoked_access_tokens:
             self.revoked[token.jwt_id] = token.expire_time.ToMicroseconds() / 1e6
+        self._forget_revoked()
         if message.jwks:
             self._take_keys(message)
         if message.clients or message.api_keys or message.accounts or message.removed_names or message.snapshot:
@@ -124,9 +139,19 @@ class Principals:
         gateways |= {key.merchant_gateway_id for key in self.api_keys.values()}
         gateways |= {account.merchant_gateway_id for account in self.accounts.values()}
         self.merchant_gateway_ids = frozenset(gateways - {ANY})
-        passed = self.clock.wall() - 3600
-        self.revoked = {jwt_id: end for jwt_id, end in self.revoked.items() if end > passed}
         self.version += 1
+
+    def _forget_revoked(self) -> None:
+        """Forgets those whose end has surely passed: a clock that jumped must not bring one back."""
+        now = self.clock.monotonic()
+        if now - self.forgot_at < REVOKED_CHECKED:
+            return
+        self.forgot_at = now
+        self.revoked = {
+            jwt_id: end
+            for jwt_id, end in self.revoked.items()
+            if self.guard.has_passed(end + REVOKED_KEPT) is not Passed.YES
+        }
 
 
 def _client(client: principals_pb2.PrincipalClient) -> Client:
@@ -148,6 +173,7 @@ async def watch(principals: Principals, channel: grpc.aio.Channel, access_token:
         try:
             metadata = await access_token.metadata()
             call = stub.WatchPrincipals(principals_pb2.WatchPrincipalsRequest(), metadata=metadata)
+            principals.begin_watch()
             while True:
                 # The core sends a heartbeat every second: silence means that the connection is dead.
                 message = await asyncio.wait_for(call.read(), STALE_AFTER)
@@ -163,6 +189,9 @@ async def watch(principals: Principals, channel: grpc.aio.Channel, access_token:
             log.warning("the watch of principals ended", code=error.code().name)
         except TimeoutError:
             log.warning("the core is silent")
+        except Exception as wrong:
+            # Without the watch nobody could be authenticated until somebody restarts the gateway.
+            log.error("a fault of ours in the watch of principals", **fault(wrong))
         finally:
             if call is not None:
                 with contextlib.suppress(Exception):

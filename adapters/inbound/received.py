@@ -10,7 +10,7 @@ from mintmark.v1 import notifications_pb2 as pb
 from adapters.inbound import card_numbers, json
 from adapters.inbound.correlation import CorrelationId
 from adapters.inbound.problems import FORBIDDEN, NO_CONTENT, NOT_FOUND, Answer, error, unauthenticated
-from adapters.inbound.recorder import Recorder
+from adapters.inbound.recorder import NotStored, Recorder
 
 Flag = pb.NotificationFlag
 
@@ -104,5 +104,7 @@ async def store(recorder: Recorder, record: pb.NotificationRecord, received: Rec
             return FORBIDDEN
         case pb.RECORD_OUTCOME_NOT_OURS:
             return NOT_FOUND
+        case pb.RECORD_OUTCOME_NOT_STORED:
+            raise NotStored
         case unknown:
             raise RuntimeError(f"the core answered with outcome {unknown}")

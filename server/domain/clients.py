@@ -10,6 +10,7 @@ from server.domain.refusals import (
     BindingInvalid,
     ClientProtected,
     EtagMismatch,
+    FieldInvalid,
     ScopeInvalid,
     SecretsFull,
     SecretTooWeak,
@@ -77,7 +78,9 @@ def check_strength(secret: str, *, allow_weak: bool) -> None:
 
 
 def check(client: Client) -> None:
-    """Raises ScopeInvalid or BindingInvalid where a client cannot be like this."""
+    """Raises FieldInvalid, ScopeInvalid or BindingInvalid where a client cannot be like this."""
+    if not client.scopes:
+        raise FieldInvalid("scopes", "at least one", "repeated.min_items")
     for scope in client.scopes:
         if scope not in scopes.ALL:
             raise ScopeInvalid(scope)
@@ -104,7 +107,7 @@ def check_etag(client: Client, etag: str) -> None:
 
 def check_unprotected(client: Client) -> None:
     """Raises ClientProtected for the administrator and the roles, without which nobody could undo it."""
-    if client.client_id == ADMIN or client.client_id.startswith(ROLE_PREFIX):
+    if client.client_id == ADMIN or client.client_id in scopes.ROLES:
         raise ClientProtected(client.name)
 
 

@@ -55,6 +55,7 @@ class RecordOutcome(StrEnum):
     UNAUTHENTICATED = "UNAUTHENTICATED"
     FORBIDDEN = "FORBIDDEN"
     NOT_OURS = "NOT_OURS"
+    NOT_STORED = "NOT_STORED"
 
 
 @dataclass(frozen=True, slots=True)

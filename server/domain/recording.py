@@ -89,7 +89,12 @@ def is_repeat(record: Record, held: Resource | None, known_since: int, now: int)
     if record.correlation_id_given:
         return True
     last = last_content(record, held)
-    return now - known_since < D1_REPEAT_WINDOW if last is None else last == record.content_digest.hex()
+    return now - known_since < D1_REPEAT_WINDOW if last is None else last == saying(record)
+
+
+def saying(record: Record) -> str:
+    """What a record says, to be recognised when it comes again: a creation and an update may have the same body."""
+    return f"{record.kind}.{record.content_digest.hex()}"
 
 
 def last_content(record: Record, held: Resource | None) -> str | None:
@@ -108,7 +113,7 @@ def repeated(record: Record, held: Resource | None, now: int) -> Resource | None
     match held, record.content:
         case (Token(), D1TokenUpdate() as fact):
             return tokens.request_refresh(held, fact, now)
-        case (None, _):
+        case (None, _) | (Merchant(), TshToken()):
             return None
         case _:
             return replace(held, delivery_count=held.delivery_count + 1)
@@ -126,7 +131,7 @@ def apply(record: Record, notification: str, gateway: str, held: Resource | None
     `notification` is the name that the record is kept under.
     """
     creation = record.kind in CREATIONS
-    digest = record.content_digest.hex()
+    digest = saying(record)
     details: dict[str, str] = {}
     after: Resource
     stale = False

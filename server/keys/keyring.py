@@ -107,10 +107,12 @@ def load(path: Path) -> Keyring:
         raise KeyringInvalid(f"keyring {path}: {error}") from None
 
 
-def rotate(path: Path) -> None:
-    """Adds a sealing key and a signing key, which seal and sign from the next load on.
+def rotate(path: Path) -> bool:
+    """The next step of a rotation: adds new keys that open and verify only, or, where they wait, puts them to use.
 
-    Every sealing key stays, of the signing keys the newest three. Not a repeatable call: each adds keys. Raises
+    Two steps, because several cores share a keyring: every core must know a key before the first one uses it, or what
+    one has sealed or signed is unreadable to the others. Returns whether new keys are in use from the next load on.
+    Every sealing key stays, of the signing keys the newest three. Not a repeatable call: each is the next step. Raises
     KeyringInvalid like `load`, and OSError where it cannot write; the file is then as it was.
     """
     try:
@@ -119,13 +121,27 @@ def rotate(path: Path) -> None:
         raise KeyringInvalid(f"keyring {path}: cannot be read") from None
     with _alone_in_folder(target) as folder:
         keyring = load(target)
-        added_sealing = _new_sealing_key({key.key_id for key in keyring.sealing_keys})
-        rotated = replace(
-            keyring,
-            sealing_keys=(*keyring.sealing_keys, added_sealing),
-            signing_keys=(*keyring.signing_keys, _new_signing_key())[-SIGNING_KEYS_KEPT:],
-        )
-        _write(target, folder, rotated)
+        waiting = not keyring.signing_keys[-1].active or not keyring.sealing_keys[-1].active
+        _write(target, folder, _put_to_use(keyring) if waiting else _with_new_keys(keyring))
+        return waiting
+
+
+def _put_to_use(keyring: Keyring) -> Keyring:
+    return replace(
+        keyring,
+        sealing_keys=(*keyring.sealing_keys[:-1], replace(keyring.sealing_keys[-1], active=True)),
+        signing_keys=(*keyring.signing_keys[:-1], replace(keyring.signing_keys[-1], active=True)),
+    )
+
+
+def _with_new_keys(keyring: Keyring) -> Keyring:
+    sealing = replace(_new_sealing_key({key.key_id for key in keyring.sealing_keys}), active=False)
+    signing = replace(_new_signing_key(), active=False)
+    return replace(
+        keyring,
+        sealing_keys=(*keyring.sealing_keys, sealing),
+        signing_keys=(*keyring.signing_keys, signing)[-SIGNING_KEYS_KEPT:],
+    )
 
 
 def _new_keyring() -> Keyring:

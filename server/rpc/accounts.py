@@ -89,9 +89,9 @@ class Accounts:
 
     def ListAccounts(self, request: pb.ListAccountsRequest, call: Call) -> pb.ListAccountsResponse:
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: accounts.list_page(self._store, page)
+            request, call.caller.client, lambda page: accounts.list_page(self._store, page), to_proto
         )
-        return pb.ListAccountsResponse(accounts=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListAccountsResponse(accounts=found, next_page_token=next_page)
 
     @staticmethod
     def _told(changes: Sequence[AccountChange]) -> list[pb.AccountChange]:

@@ -65,9 +65,9 @@ class ApiKeys:
 
     def ListApiKeys(self, request: pb.ListApiKeysRequest, call: Call) -> pb.ListApiKeysResponse:
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: api_keys.list_page(self._store, page)
+            request, call.caller.client, lambda page: api_keys.list_page(self._store, page), to_proto
         )
-        return pb.ListApiKeysResponse(api_keys=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListApiKeysResponse(api_keys=found, next_page_token=next_page)
 
     def RevokeApiKey(self, request: pb.RevokeApiKeyRequest, call: Call) -> pb.RevokeApiKeyResponse:
         key = self._store.write(

@@ -63,6 +63,6 @@ class Bindings:
             ),
         )
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: bindings.list_page(self._store, query, page)
+            request, call.caller.client, lambda page: bindings.list_page(self._store, query, page), to_proto
         )
-        return pb.ListBindingsResponse(bindings=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListBindingsResponse(bindings=found, next_page_token=next_page)

@@ -39,12 +39,11 @@ DEFAULT_DEADLINE_S = 10.0
 LONGEST_DEADLINE_S = 60.0
 FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
-WAITING_LIMIT = 32
 STREAM_LIMIT = 64
 REFLECTION_LIMIT = 8
 # Threads that are left to say no when every class is full.
 SPARE_THREADS = 8
-THREADS = UNARY_LIMIT + WAITING_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
+THREADS = UNARY_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
 
 CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
 SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls.", ("method",))

@@ -103,11 +103,14 @@ class Clients:
         return pb.GetClientResponse(client=to_proto(clients.get(self._store, request.name), self._now()))
 
     def ListClients(self, request: pb.ListClientsRequest, call: Call) -> pb.ListClientsResponse:
-        found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: clients.list_page(self._store, page)
-        )
         now = self._now()
-        return pb.ListClientsResponse(clients=[to_proto(each, now) for each in found], next_page_token=next_page)
+        found, next_page = self._pages.list(
+            request,
+            call.caller.client,
+            lambda page: clients.list_page(self._store, page),
+            lambda each: to_proto(each, now),
+        )
+        return pb.ListClientsResponse(clients=found, next_page_token=next_page)
 
     def UpdateClient(self, request: pb.UpdateClientRequest, call: Call) -> pb.UpdateClientResponse:
         wanted = request.client

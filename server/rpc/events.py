@@ -73,11 +73,15 @@ class Events:
             self._store, call.caller, filter_of(request.filter), request.cursor, request.page_size or DEFAULT_SIZE
         )
         generation = self._store.generation
-        return pb.ListEventsResponse(
-            events=[to_proto(event, generation) for event in found],
-            next_cursor=events.cursor(generation, place),
-            caught_up=caught_up,
-        )
+        shown: list[pb.Event] = []
+        room = MESSAGE_BYTES
+        for event in found:
+            told = to_proto(event, generation)
+            room -= told.ByteSize()
+            if shown and room < 0:
+                return pb.ListEventsResponse(events=shown, next_cursor=shown[-1].cursor, caught_up=False)
+            shown.append(told)
+        return pb.ListEventsResponse(events=shown, next_cursor=events.cursor(generation, place), caught_up=caught_up)
 
     def StreamEvents(self, request: pb.StreamEventsRequest, call: Call) -> Iterator[pb.StreamEventsResponse]:
         # What was committed before the call is shown, or passed over, before the stream says that it has caught up:

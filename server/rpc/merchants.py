@@ -51,6 +51,6 @@ class Merchants:
         parent = names.parse_parent(request.parent, ("merchantGateways",))
         query = MerchantQuery(call.caller.reach, parent.get("merchantGateways", ""))
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: merchants.list_page(self._store, query, page)
+            request, call.caller.client, lambda page: merchants.list_page(self._store, query, page), to_proto
         )
-        return pb.ListMerchantsResponse(merchants=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListMerchantsResponse(merchants=found, next_page_token=next_page)

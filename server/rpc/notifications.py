@@ -154,9 +154,9 @@ class Notifications:
             request.correlation_id,
         )
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: notifications.list_page(self._store, query, page)
+            request, call.caller.client, lambda page: notifications.list_page(self._store, query, page), to_proto
         )
-        return pb.ListNotificationsResponse(notifications=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListNotificationsResponse(notifications=found, next_page_token=next_page)
 
 
 class NotificationRecords:

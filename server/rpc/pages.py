@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hmac
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
@@ -13,6 +14,8 @@ from server.ports import Hasher
 
 DEFAULT_SIZE = 50
 MAC_SIZE = 16
+# A page stays well below the 4 MiB that gRPC clients accept by default: partners' texts can be long.
+PAGE_BYTES = 1024 * 1024
 
 T = TypeVar("T")
 
@@ -30,6 +33,7 @@ class Named(Protocol):
 
 
 N = TypeVar("N", bound=Named)
+M = TypeVar("M", bound=Message)
 
 
 class PageTokens:
@@ -38,17 +42,26 @@ class PageTokens:
     def __init__(self, hasher: Hasher) -> None:
         self._hasher = hasher
 
-    def list(self, request: Any, client: str, read: Callable[[Page], Sequence[N]]) -> tuple[Sequence[N], str]:
-        """The page that a request asks for and the token of the next. Raises PageTokenInvalid."""
+    def list(
+        self, request: Any, client: str, read: Callable[[Page], Sequence[N]], show: Callable[[N], M]
+    ) -> tuple[list[M], str]:
+        """The page that a request asks for and the token of the next. A page ends early where it gets too long for a
+        message. Raises PageTokenInvalid."""
         listing = cast("Listing", request)
         size = listing.page_size or DEFAULT_SIZE
         asked = self._asked(request, client)
         after = self._read(listing.page_token, asked) if listing.page_token else ""
         # One more than asked for tells whether there is a next page.
         found = read(Page(after, size + 1))
-        if len(found) <= size:
-            return found, ""
-        return found[:size], self._make(asked, found[size - 1].name)
+        shown: list[M] = []
+        room = PAGE_BYTES
+        for each in found[:size]:
+            message = show(each)
+            room -= message.ByteSize()
+            if shown and room < 0:
+                break
+            shown.append(message)
+        return shown, self._make(asked, found[len(shown) - 1].name) if len(shown) < len(found) else ""
 
     @staticmethod
     def _asked(request: Message, client: str) -> bytes:
@@ -70,7 +83,7 @@ class PageTokens:
         try:
             raw = base64.b64decode(token, altchars=b"-_", validate=True)
             mac, after = raw[:MAC_SIZE], raw[MAC_SIZE:]
-            if mac != self._mac(asked, after):
+            if not hmac.compare_digest(mac, self._mac(asked, after)):
                 raise PageTokenInvalid
             return after.decode()
         except (binascii.Error, UnicodeError, ValueError):

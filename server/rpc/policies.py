@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from mintmark.v1 import options_pb2
 
@@ -32,8 +32,3 @@ def policy_of(method: MethodDescriptor) -> Policy:
         internal=stated.internal,
         naturally_idempotent=stated.naturally_idempotent,
     )
-
-
-def is_internal(service: ServiceDescriptor) -> bool:
-    """Whether a service is served on the internal listener only."""
-    return all(policy_of(method).internal for method in service.methods)

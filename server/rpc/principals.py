@@ -15,6 +15,8 @@ from server.services.access_tokens import AccessTokens
 from server.services.principals import Directory
 
 HEARTBEAT_S = 1.0
+# Well below the internal listener's 4 MiB; the largest single item has about 1.3 MB.
+PART_BYTES = 1024 * 1024
 
 
 def client_to_proto(client: Client) -> pb.PrincipalClient:
@@ -69,6 +71,20 @@ def live(principals: Principals) -> set[str]:
     return clients | keys | set(principals.accounts)
 
 
+def in_parts(change: pb.WatchPrincipalsResponse) -> list[pb.WatchPrincipalsResponse]:
+    """A change in messages of a bearable size, at least one: a client can have many long bindings."""
+    parts = [pb.WatchPrincipalsResponse()]
+    size = 0
+    for field in (field for field, _ in change.ListFields()):
+        for item in getattr(change, field.name):
+            size += len(item.encode()) if isinstance(item, str) else item.ByteSize()
+            if size > PART_BYTES:
+                parts.append(pb.WatchPrincipalsResponse())
+                size = 0
+            getattr(parts[-1], field.name).append(item)
+    return parts
+
+
 class PrincipalMethods:
     """The methods of PrincipalsService, behind the wrapper of every call."""
 
@@ -88,19 +104,22 @@ class PrincipalMethods:
 
     def WatchPrincipals(self, _request: pb.WatchPrincipalsRequest, call: Call) -> Iterator[pb.WatchPrincipalsResponse]:
         known = self._directory.principals
-        first = difference(Principals(), known)
-        first.snapshot = True
-        first.jwks.extend(jwk(key) for key in self._jwks())
-        first.api_key_hash_key = self._api_key_hash_key
-        first.access_token_issuer = self._access_tokens.issuer
-        first.access_token_audience = self._access_tokens.audience
-        yield self._dated(first)
+        parts = in_parts(difference(Principals(), known))
+        parts[0].jwks.extend(jwk(key) for key in self._jwks())
+        parts[0].api_key_hash_key = self._api_key_hash_key
+        parts[0].access_token_issuer = self._access_tokens.issuer
+        parts[0].access_token_audience = self._access_tokens.audience
+        for part in parts:
+            part.snapshot = True
+            part.snapshot_complete = part is parts[-1]
+            yield self._dated(part)
         while not call.over():
             after = self._directory.wait(known, HEARTBEAT_S)
             if call.over():
                 break
             call.check()
-            yield self._dated(difference(known, after))
+            for part in in_parts(difference(known, after)):
+                yield self._dated(part)
             known = after
         call.end()
 

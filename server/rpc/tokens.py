@@ -91,9 +91,9 @@ class Tokens:
             request.disabled,
         )
         found, next_page = self._pages.list(
-            request, call.caller.client, lambda page: tokens.list_page(self._store, query, page)
+            request, call.caller.client, lambda page: tokens.list_page(self._store, query, page), to_proto
         )
-        return pb.ListTokensResponse(tokens=[to_proto(each) for each in found], next_page_token=next_page)
+        return pb.ListTokensResponse(tokens=found, next_page_token=next_page)
 
     def ImportTokens(self, request: pb.ImportTokensRequest, call: Call) -> pb.ImportTokensResponse:
         wanted = [imported(each) for each in request.tokens]

@@ -21,10 +21,6 @@ def timestamp(micros: int | None) -> Timestamp | None:
     return Timestamp(seconds=micros // MICROS, nanos=micros % MICROS * 1000)
 
 
-def micros_of(stamp: Timestamp) -> int:
-    return stamp.seconds * MICROS + stamp.nanos // 1000
-
-
 class OpenEnum(Protocol[V_co]):
     """A protobuf enum whose list the partner may lengthen."""
 

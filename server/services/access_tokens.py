@@ -149,8 +149,8 @@ class AccessTokens:
         )
 
         def run(transaction: Transaction) -> None:
-            transaction.revoke_access_token(token)
-            transaction.append(event)
+            if transaction.revoke_access_token(token):
+                transaction.append(event)
 
         self._store.write(caller.client, run)
 

@@ -8,7 +8,7 @@ from server.domain.callers import ANY, Caller, Reach
 from server.domain.clients import Client, ClientSecret, ClientState
 from server.domain.events import Event, EventKind
 from server.domain.queries import Page
-from server.domain.refusals import ClientProtected, ResourceExists, ResourceNotFound
+from server.domain.refusals import ResourceExists, ResourceNotFound
 from server.domain.scopes import INTERNAL
 from server.ports import Hasher, Ids, Store, Transaction
 
@@ -81,10 +81,8 @@ def update(
 def rotate(
     transaction: Transaction, caller: Caller, name: str, secret: ClientSecret, old_lifetime: int, now: int
 ) -> Client:
-    """Raises ResourceNotFound, SecretsFull, ClientProtected."""
+    """Raises ResourceNotFound, SecretsFull."""
     held = _held(transaction, name)
-    if held.client_id.startswith(clients.ROLE_PREFIX) and caller.client == held.name:
-        raise ClientProtected(held.name)
     after = clients.rotate(held, secret, old_lifetime, now)
     return _save(transaction, caller, EventKind.CLIENT_SECRET_ROTATED, after, now)
 

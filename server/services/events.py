@@ -84,9 +84,13 @@ def list_page(
 class EventFeed:
     """Reads new events once, on one thread, and wakes everybody who follows them."""
 
-    def __init__(self, store: Store, saw: Callable[[Sequence[Event]], None]) -> None:
+    def __init__(
+        self, store: Store, saw: Callable[[Sequence[Event]], None], heard: Callable[[], None] = lambda: None
+    ) -> None:
+        """`saw` is told of new events, `heard` each time that the store has been asked for them."""
         self._view = store.view
         self._saw = saw
+        self._heard = heard
         self._news = threading.Event()
         self._changed = threading.Condition()
         self._closing = False
@@ -147,6 +151,8 @@ class EventFeed:
                 continue
             if found:
                 self._saw(found)
+            self._heard()
+            if found:
                 self._remember(found)
                 if len(found) == READ_LIMIT:
                     self._news.set()

@@ -1,8 +1,11 @@
 """Recording what partners send: durable, applied once, or kept in quarantine."""
 
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
+
+import structlog
 
 from server.domain import names, recording
 from server.domain.bindings import Binding
@@ -18,12 +21,14 @@ from server.domain.notifications import (
 )
 from server.domain.queries import NotificationQuery, Page
 from server.domain.recording import Resource, Target
-from server.domain.refusals import ResourceNotFound
+from server.domain.refusals import Refusal, ResourceNotFound
 from server.domain.tokens import Token
 from server.ports import Clock, ContentRefused, Hasher, Identity, Ids, Sealer, Shelf, Store, Transaction
 from server.services.principals import Directory
 
 R = TypeVar("R", Token, Binding, Merchant)
+
+log = structlog.get_logger("notifications")
 
 # What the columns that notifications are searched by hold of an identifier.
 LONGEST_SEARCHABLE = 256
@@ -79,7 +84,8 @@ class Recorder:
         """Stores and applies the records, in one transaction. Safe to repeat. Raises StoreUnavailable.
 
         Where the database refuses the batch for its content, the batch is halved until the culprit is alone, and
-        that one is kept in quarantine with nothing of its own but the sealed body.
+        that one is kept in quarantine with nothing of its own but the sealed body. A fault of ours that one record
+        brings out is kept from its neighbours in the same way, and that record is not stored.
         """
         now = self._clock.now()
         principals = self._directory.principals
@@ -119,10 +125,17 @@ class Recorder:
             return self._store.write(
                 "notifications", lambda transaction: store_batch(transaction, prepared, now), deadline=deadline
             )
+        except Refusal:
+            raise
         except ContentRefused:
             if len(prepared) == 1:
                 bare = self._bare(prepared[0])
                 return self._store.write("notifications", lambda transaction: store_batch(transaction, [bare], now))
+        except Exception as error:
+            if len(prepared) == 1:
+                where = "".join(traceback.format_tb(error.__traceback__))
+                log.error("fault", kind=prepared[0].record.kind, error=type(error).__name__, at=where)
+                return [RecordResult(RecordOutcome.NOT_STORED)]
         half = len(prepared) // 2
         return self._store_all(prepared[:half], now, None) + self._store_all(prepared[half:], now, None)
 
@@ -142,8 +155,10 @@ def store_batch(transaction: Transaction, prepared: Sequence[Prepared], now: int
     results = [record_one(book, each, now, transaction.append) for each in prepared]
     transaction.keep_notifications(book.notifications)
     transaction.count_deliveries(book.deliveries, now)
-    new = [identity for digest, identity in book.learned.items() if digest not in book.known]
-    renewed = [identity for digest, identity in book.learned.items() if digest in book.known]
+    # In order, so that two cores wait for each other instead of locking each other out.
+    learned = sorted(book.learned.values(), key=lambda identity: identity.digest)
+    new = [identity for identity in learned if identity.digest not in book.known]
+    renewed = [identity for identity in learned if identity.digest in book.known]
     transaction.know(new, renewed)
     save_changed(book, Token, transaction.tokens)
     save_changed(book, Binding, transaction.bindings)
@@ -153,6 +168,7 @@ def store_batch(transaction: Transaction, prepared: Sequence[Prepared], now: int
 
 def save_changed(book: Book, of: type[R], shelf: Shelf[R]) -> None:
     changed = [(key in book.stored, resource) for key, resource in book.changed.items() if isinstance(resource, of)]
+    changed.sort(key=lambda each: each[1].name)
     shelf.insert([resource for stored, resource in changed if not stored])
     shelf.update([resource for stored, resource in changed if stored])
 
@@ -173,7 +189,9 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     record, target = prepared.record, prepared.target
     held = book.held.get((target.of, target.name)) if target.of else None
     known = book.identities.get(prepared.digest) if prepared.digest is not None else None
-    if known and recording.is_repeat(record, held, known.known_since, now):
+    # What was kept in quarantine and can be applied today is news.
+    healed = known is not None and not known.applied and not prepared.quarantine_reason
+    if known and not healed and recording.is_repeat(record, held, known.known_since, now):
         book.deliveries[known.notification] = book.deliveries.get(known.notification, 0) + 1
         after = recording.repeated(record, held, now)
         if after is not None and target.of:
@@ -186,7 +204,7 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     if applied.after is not None and target.of:
         book.save(target.of, applied.after)
     if prepared.digest is not None:
-        book.learn(Identity(prepared.digest, prepared.name, now))
+        book.learn(Identity(prepared.digest, prepared.name, now, applied.quarantine_reason is None))
     book.notifications.append(kept(prepared, applied, now))
     event = applied.event or quarantine_event(prepared, applied, now)
     if event:

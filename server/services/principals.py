@@ -10,28 +10,46 @@ from server.domain.queries import Page
 from server.ports import Clock, Store, View
 
 ALL_AT_ONCE = 1000
+# A change must hold everywhere within 5 s, whatever becomes of the feed.
+SILENCE_S = 3.0
 
 
 class Directory:
     """The principals as they are. After a change by this process the next look sees it; after one by another core, once
-    the feed has brought its event."""
+    the feed has brought its event, or by itself where the feed has been silent for too long."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._view: View = store.view
         self._clock = clock
         self._changed = threading.Condition()
+        self._loading = threading.Lock()
         self._wanted = 1
         self._loaded = 0
+        self._heard = clock.monotonic()
         self._principals = Principals()
 
     @property
     def principals(self) -> Principals:
         """Raises StoreUnavailable where they must be read and cannot be."""
-        with self._changed:
-            if self._loaded != self._wanted:
-                self._principals = self._load()
-                self._loaded = self._wanted
+        if self._current():
             return self._principals
+        # Nobody else waits while they are read: the writer's thread tells of changes.
+        with self._loading:
+            if self._current():
+                return self._principals
+            wanted, began = self._wanted, self._clock.monotonic()
+            loaded = self._load()
+            with self._changed:
+                self._principals, self._loaded, self._heard = loaded, wanted, max(self._heard, began)
+            return loaded
+
+    def _current(self) -> bool:
+        with self._changed:
+            return self._loaded == self._wanted and self._clock.monotonic() - self._heard <= SILENCE_S
+
+    def heard(self) -> None:
+        """The feed has asked for new events: whatever there was of them has been told."""
+        self._heard = self._clock.monotonic()
 
     def saw(self, committed: Sequence[Event]) -> None:
         """Takes note of events: where one of them concerns principals, the picture is read again."""

@@ -21,6 +21,23 @@ class DatabaseUnfit(Exception):
     """The database would lose acknowledged data, or its schema is not ours. The text says what to do."""
 
 
+class DatabaseFile:
+    """A SQLite file, known by its inode: one that was deleted or replaced takes commits that nobody will ever read."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises DatabaseUnfit where there is no such file."""
+        self.path = path
+        try:
+            self._inode = path.stat().st_ino
+        except OSError as error:
+            raise DatabaseUnfit(f"{path}: {error.strerror}; `mintmark migrate` makes a new database") from None
+
+    def check(self) -> None:
+        """Raises OSError where the path leads to another file than at the start, or to none."""
+        if self.path.stat().st_ino != self._inode:
+            raise OSError("the database file was replaced")
+
+
 def parse_url(database_url: str) -> URL:
     """The database's URL with our driver. Raises ValueError for anything but SQLite files and PostgreSQL."""
     try:
@@ -42,19 +59,27 @@ def sqlite_path(url: URL) -> Path | None:
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
-def writer_engine(url: URL) -> Engine:
-    """One connection, for the writer."""
-    return _sqlite(url, begin="BEGIN IMMEDIATE", size=1) if sqlite_path(url) else _postgresql(url, size=1)
+def database_file(url: URL) -> DatabaseFile | None:
+    """The file of a SQLite database; None for PostgreSQL. Raises DatabaseUnfit where it is not there."""
+    path = sqlite_path(url)
+    return DatabaseFile(path) if path else None
 
 
-def reader_engine(url: URL) -> Engine:
+def writer_engine(url: URL, file: DatabaseFile | None = None) -> Engine:
+    """One connection, for the writer. Engines that share a `file` stand and fall together."""
+    file = file or database_file(url)
+    return _sqlite(file, begin="BEGIN IMMEDIATE", size=1) if file else _postgresql(url, size=1)
+
+
+def reader_engine(url: URL, file: DatabaseFile | None = None) -> Engine:
     """Connections for reads, a thread one at a time."""
-    return _sqlite(url, begin="BEGIN", size=READERS) if sqlite_path(url) else _postgresql(url, size=READERS)
+    file = file or database_file(url)
+    return _sqlite(file, begin="BEGIN", size=READERS) if file else _postgresql(url, size=READERS)
 
 
-def _sqlite(url: URL, *, begin: str, size: int) -> Engine:
+def _sqlite(database: DatabaseFile, *, begin: str, size: int) -> Engine:
     # `mode=rw`: where the file is gone, nobody must make a new and empty one.
-    file = f"file:{quote(str(sqlite_path(url)))}?mode=rw"
+    file = f"file:{quote(str(database.path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(file, uri=True, check_same_thread=False, timeout=STATEMENT_TIMEOUT_MS / 1000)
@@ -79,6 +104,7 @@ def _sqlite(url: URL, *, begin: str, size: int) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begun(connection: Connection) -> None:
+        database.check()
         connection.exec_driver_sql(begin)
 
     return engine

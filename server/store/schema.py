@@ -23,6 +23,8 @@ store_head = Table(
     Column("sequence", BigInteger, nullable=False),
     # The newest event that retention has removed.
     Column("removed_sequence", BigInteger, nullable=False),
+    # A keyed digest that only the keyring of the first start makes; NULL before that.
+    Column("keyring_mark", LargeBinary),
 )
 
 tokens = Table(
@@ -127,6 +129,7 @@ identities = Table(
     Column("digest", LargeBinary, primary_key=True),
     Column("notification", Text, nullable=False),
     Column("known_since", BigInteger, nullable=False),
+    Column("applied", Boolean, nullable=False),
 )
 
 events = Table(

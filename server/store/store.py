@@ -11,6 +11,7 @@ from server.ports import Transaction
 from server.store.engine import (
     DatabaseUnfit,
     check_durable,
+    database_file,
     parse_url,
     reader_engine,
     schema_revision,
@@ -46,8 +47,9 @@ class SqlStore:
     def __init__(self, database_url: str, writer: type[Writer] = Writer) -> None:
         """Raises DatabaseUnfit where the schema is not ours or durability is off, SQLAlchemyError where it is gone."""
         url = parse_url(database_url)
-        self._readers = reader_engine(url)
-        self._writers = writer_engine(url)
+        file = database_file(url)
+        self._readers = reader_engine(url, file)
+        self._writers = writer_engine(url, file)
         self._listeners: list[Callable[[Sequence[Event]], None]] = []
         self._lock = threading.Lock()
         try:
@@ -57,7 +59,7 @@ class SqlStore:
             raise
         self.view = SqlView(self._readers)
         self.generation = self.view.head()[0]
-        self._writer = writer(self._writers, sqlite_path(url), self._committed)
+        self._writer = writer(self._writers, file, self._committed)
 
     def _check(self) -> None:
         check_durable(self._readers)

@@ -83,7 +83,7 @@ class TableShelf(Generic[T]):
 
 
 class SqlTransaction:
-    """Gathers the units of one group commit. `changes` counts statements that wrote, `events` those to be numbered."""
+    """Gathers the units of one group commit: `changes` counts what was written, `appended` waits to be numbered."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -106,7 +106,10 @@ class SqlTransaction:
         table = schema.identities
         # Bytes do not travel in JSON, so this list is expanded into parameters; a batch has 512 at most.
         found = self.connection.execute(select(table).where(table.c.digest.in_(sorted(set(digests)))))
-        return {bytes(row.digest): Identity(bytes(row.digest), row.notification, row.known_since) for row in found}
+        return {
+            bytes(row.digest): Identity(bytes(row.digest), row.notification, row.known_since, row.applied)
+            for row in found
+        }
 
     def know(self, new: Sequence[Identity], renewed: Sequence[Identity]) -> None:
         table = schema.identities
@@ -116,7 +119,11 @@ class SqlTransaction:
             statement = (
                 update(table)
                 .where(table.c.digest == bindparam("of_digest"))
-                .values(notification=bindparam("notification"), known_since=bindparam("known_since"))
+                .values(
+                    notification=bindparam("notification"),
+                    known_since=bindparam("known_since"),
+                    applied=bindparam("applied"),
+                )
             )
             renewals = [_identity_row(identity) for identity in renewed]
             for row in renewals:
@@ -139,11 +146,19 @@ class SqlTransaction:
         counted = [{"of_name": name, "more": more, "time": time} for name, more in sorted(deliveries.items())]
         self.change(statement, counted)
 
-    def revoke_access_token(self, token: RevokedAccessToken) -> None:
+    def keyring_mark(self) -> bytes | None:
+        found = self.connection.execute(select(schema.store_head.c.keyring_mark)).scalar_one()
+        return None if found is None else bytes(found)
+
+    def leave_keyring_mark(self, mark: bytes) -> None:
+        self.change(update(schema.store_head).values(keyring_mark=bindparam("mark")), [{"mark": mark}])
+
+    def revoke_access_token(self, token: RevokedAccessToken) -> bool:
         table = schema.revoked_access_tokens
         known = self.connection.execute(select(table.c.jwt_id).where(table.c.jwt_id == token.jwt_id)).first()
         if known is None:
             self.change(insert(table), [rows.REVOKED.row(token)])
+        return known is None
 
     def request(self, client: str, method: str, request_id: str) -> Request | None:
         table = schema.requests
@@ -190,4 +205,5 @@ def _identity_row(identity: Identity) -> dict[str, Any]:
         "digest": identity.digest,
         "notification": identity.notification,
         "known_since": identity.known_since,
+        "applied": identity.applied,
     }

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
@@ -16,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from server.domain.events import Event
 from server.domain.refusals import DeadlinePassed, Refusal, ShuttingDown, StoreUnavailable
 from server.ports import ContentRefused, Transaction
+from server.store.engine import DatabaseFile
 from server.store.faults import Fault, classify, describe
 from server.store.transaction import SqlTransaction
 
@@ -49,10 +49,9 @@ class Unit:
 class Writer:
     """Owns the writing connection and its thread. `committed` sees every commit's events after it is durable."""
 
-    def __init__(self, engine: Engine, file: Path | None, committed: Committed) -> None:
+    def __init__(self, engine: Engine, file: DatabaseFile | None, committed: Committed) -> None:
         self._engine = engine
         self._file = file
-        self._inode = file.stat().st_ino if file else 0
         self._committed = committed
         self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_LIMIT)
         self._closing = False
@@ -190,7 +189,8 @@ class Writer:
             self._roll_back(connection)
             return outcomes, ()
         try:
-            self._check_file()
+            if self._file:
+                self._file.check()
             connection.commit()
         except Exception as error:
             self._drop_connection()
@@ -214,16 +214,8 @@ class Writer:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            if self._file:
-                # The driver would make a new, empty file where the database is gone.
-                self._inode = self._file.stat().st_ino
             self._connection = self._engine.connect()
         return self._connection
-
-    def _check_file(self) -> None:
-        """A SQLite file that was deleted or replaced takes commits that nobody will ever read."""
-        if self._file and self._file.stat().st_ino != self._inode:
-            raise OSError("the database file was replaced")
 
     def _roll_back(self, connection: Connection) -> None:
         try:

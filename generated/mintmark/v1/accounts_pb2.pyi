@@ -170,7 +170,9 @@ class Account(_message.Message):
     """Changes with every change of the account."""
     @_builtins.property
     def merchant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The merchants of the gateway; none means that all merchants are accepted."""
+        """The merchants of the gateway. With CERTIFICATE notifications for others are refused, none means that all are accepted;
+        clients and API keys have merchants of their own.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

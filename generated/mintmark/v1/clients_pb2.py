@@ -29,13 +29,23 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mintmark.v1 import options_pb2 as mintmark_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintmark/v1/clients.proto\x12\x0bmintmark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"\x97\x01\n\x0c\x43lientSecret\x12\x11\n\tsecret_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntaken_over\x18\x04 \x01(\x08\"\xdc\x02\n\x06\x43lient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x0e\n\x06scopes\x18\x04 \x03(\t\x12\x1c\n\x14merchant_gateway_ids\x18\x05 \x03(\t\x12\x14\n\x0cmerchant_ids\x18\x06 \x03(\t\x12\x12\n\nissuer_ids\x18\x07 \x03(\t\x12\'\n\x05state\x18\x08 \x01(\x0e\x32\x18.mintmark.v1.ClientState\x12*\n\x07secrets\x18\t \x03(\x0b\x32\x19.mintmark.v1.ClientSecret\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\"\x83\x03\n\x13\x43reateClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12=\n\tclient_id\x18\x02 \x01(\tB*\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12$\n\x06scopes\x18\x04 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12\x31\n\x14merchant_gateway_ids\x18\x05 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01\"\x06r\x04\x10\x01\x18@\x12*\n\x0cmerchant_ids\x18\x06 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\x90N\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\nissuer_ids\x18\x07 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01\"\x06r\x04\x10\x01\x18@\x12&\n\x11taken_over_secret\x18\x08 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x08\x12\x19\n\x11\x61llow_weak_secret\x18\t \x01(\x08\"\x8d\x01\n\x14\x43reateClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x34\n\x0fsecret_delivery\x18\x03 \x01(\x0e\x32\x1b.mintmark.v1.SecretDelivery\",\n\x10GetClientRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"8\n\x11GetClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"Q\n\x12ListClientsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"T\n\x13ListClientsResponse\x12$\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x13.mintmark.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe3\x01\n\x13UpdateClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x13.mintmark.v1.ClientB\x06\xbaH\x03\xc8\x01\x01\x12\x80\x01\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBO\xbaHL\xc8\x01\x01\xe2\x01\x46\x12\x0c\x64isplay_name\x12\x06scopes\x12\x14merchant_gateway_ids\x12\x0cmerchant_ids\x12\nissuer_ids\";\n\x14UpdateClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"\xdf\x01\n\x19RotateClientSecretRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12G\n\x13old_secret_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\x12&\n\x11taken_over_secret\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x08\x12\x19\n\x11\x61llow_weak_secret\x18\x05 \x01(\x08\"\x93\x01\n\x1aRotateClientSecretResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x34\n\x0fsecret_delivery\x18\x03 \x01(\x0e\x32\x1b.mintmark.v1.SecretDelivery\"N\n\x14\x44isableClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"<\n\x15\x44isableClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"M\n\x13\x45nableClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\";\n\x14\x45nableClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client*_\n\x0b\x43lientState\x12\x1c\n\x18\x43LIENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43LIENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43LIENT_STATE_DISABLED\x10\x02*\x8f\x01\n\x0eSecretDelivery\x12\x1f\n\x1bSECRET_DELIVERY_UNSPECIFIED\x10\x00\x12\x19\n\x15SECRET_DELIVERY_SHOWN\x10\x01\x12!\n\x1dSECRET_DELIVERY_ALREADY_SHOWN\x10\x02\x12\x1e\n\x1aSECRET_DELIVERY_TAKEN_OVER\x10\x03\x32\xfd\x05\n\x0e\x43lientsService\x12h\n\x0c\x43reateClient\x12 .mintmark.v1.CreateClientRequest\x1a!.mintmark.v1.CreateClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12^\n\tGetClient\x12\x1d.mintmark.v1.GetClientRequest\x1a\x1e.mintmark.v1.GetClientResponse\"\x12\x8a\xb5\x18\x0e\n\x0c\x63lients.read\x12\x64\n\x0bListClients\x12\x1f.mintmark.v1.ListClientsRequest\x1a .mintmark.v1.ListClientsResponse\"\x12\x8a\xb5\x18\x0e\n\x0c\x63lients.read\x12h\n\x0cUpdateClient\x12 .mintmark.v1.UpdateClientRequest\x1a!.mintmark.v1.UpdateClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12z\n\x12RotateClientSecret\x12&.mintmark.v1.RotateClientSecretRequest\x1a\'.mintmark.v1.RotateClientSecretResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12k\n\rDisableClient\x12!.mintmark.v1.DisableClientRequest\x1a\".mintmark.v1.DisableClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12h\n\x0c\x45nableClient\x12 .mintmark.v1.EnableClientRequest\x1a!.mintmark.v1.EnableClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintmark/v1/clients.proto\x12\x0bmintmark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"\x97\x01\n\x0c\x43lientSecret\x12\x11\n\tsecret_id\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntaken_over\x18\x04 \x01(\x08\"\xb2\x03\n\x06\x43lient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12 \n\x06scopes\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10@\"\x06r\x04\x10\x01\x18@\x12/\n\x14merchant_gateway_ids\x18\x05 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\x12(\n\x0cmerchant_ids\x18\x06 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\x90N\"\x07r\x05\x10\x01\x18\x80\x01\x12%\n\nissuer_ids\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\xe8\x07\"\x06r\x04\x10\x01\x18@\x12\'\n\x05state\x18\x08 \x01(\x0e\x32\x18.mintmark.v1.ClientState\x12*\n\x07secrets\x18\t \x03(\x0b\x32\x19.mintmark.v1.ClientSecret\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\"\x83\x03\n\x13\x43reateClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12=\n\tclient_id\x18\x02 \x01(\tB*\xbaH\'r%2#^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$\x12\x1e\n\x0c\x64isplay_name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12$\n\x06scopes\x18\x04 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x08\x01\x10@\x18\x01\"\x06r\x04\x10\x01\x18@\x12\x31\n\x14merchant_gateway_ids\x18\x05 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01\"\x06r\x04\x10\x01\x18@\x12*\n\x0cmerchant_ids\x18\x06 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\x90N\x18\x01\"\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\nissuer_ids\x18\x07 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10\xe8\x07\x18\x01\"\x06r\x04\x10\x01\x18@\x12&\n\x11taken_over_secret\x18\x08 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x08\x12\x19\n\x11\x61llow_weak_secret\x18\t \x01(\x08\"\x8d\x01\n\x14\x43reateClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x34\n\x0fsecret_delivery\x18\x03 \x01(\x0e\x32\x1b.mintmark.v1.SecretDelivery\",\n\x10GetClientRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"8\n\x11GetClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"Q\n\x12ListClientsRequest\x12\x1d\n\tpage_size\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"T\n\x13ListClientsResponse\x12$\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x13.mintmark.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xe3\x01\n\x13UpdateClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12+\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x13.mintmark.v1.ClientB\x06\xbaH\x03\xc8\x01\x01\x12\x80\x01\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskBO\xbaHL\xc8\x01\x01\xe2\x01\x46\x12\x0c\x64isplay_name\x12\x06scopes\x12\x14merchant_gateway_ids\x12\x0cmerchant_ids\x12\nissuer_ids\";\n\x14UpdateClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"\xdf\x01\n\x19RotateClientSecretRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\x12G\n\x13old_secret_lifetime\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0f\xbaH\x0c\xaa\x01\t\"\x05\x08\x80\xce\xda\x03\x32\x00\x12&\n\x11taken_over_secret\x18\x04 \x01(\tB\x0b\x80\x01\x01\xbaH\x05r\x03\x18\x80\x08\x12\x19\n\x11\x61llow_weak_secret\x18\x05 \x01(\x08\"\x93\x01\n\x1aRotateClientSecretResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\x12\x1a\n\rclient_secret\x18\x02 \x01(\tB\x03\x80\x01\x01\x12\x34\n\x0fsecret_delivery\x18\x03 \x01(\x0e\x32\x1b.mintmark.v1.SecretDelivery\"N\n\x14\x44isableClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\"<\n\x15\x44isableClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client\"M\n\x13\x45nableClientRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x04\";\n\x14\x45nableClientResponse\x12#\n\x06\x63lient\x18\x01 \x01(\x0b\x32\x13.mintmark.v1.Client*_\n\x0b\x43lientState\x12\x1c\n\x18\x43LIENT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43LIENT_STATE_ACTIVE\x10\x01\x12\x19\n\x15\x43LIENT_STATE_DISABLED\x10\x02*\x8f\x01\n\x0eSecretDelivery\x12\x1f\n\x1bSECRET_DELIVERY_UNSPECIFIED\x10\x00\x12\x19\n\x15SECRET_DELIVERY_SHOWN\x10\x01\x12!\n\x1dSECRET_DELIVERY_ALREADY_SHOWN\x10\x02\x12\x1e\n\x1aSECRET_DELIVERY_TAKEN_OVER\x10\x03\x32\xfd\x05\n\x0e\x43lientsService\x12h\n\x0c\x43reateClient\x12 .mintmark.v1.CreateClientRequest\x1a!.mintmark.v1.CreateClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12^\n\tGetClient\x12\x1d.mintmark.v1.GetClientRequest\x1a\x1e.mintmark.v1.GetClientResponse\"\x12\x8a\xb5\x18\x0e\n\x0c\x63lients.read\x12\x64\n\x0bListClients\x12\x1f.mintmark.v1.ListClientsRequest\x1a .mintmark.v1.ListClientsResponse\"\x12\x8a\xb5\x18\x0e\n\x0c\x63lients.read\x12h\n\x0cUpdateClient\x12 .mintmark.v1.UpdateClientRequest\x1a!.mintmark.v1.UpdateClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12z\n\x12RotateClientSecret\x12&.mintmark.v1.RotateClientSecretRequest\x1a\'.mintmark.v1.RotateClientSecretResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12k\n\rDisableClient\x12!.mintmark.v1.DisableClientRequest\x1a\".mintmark.v1.DisableClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.write\x12h\n\x0c\x45nableClient\x12 .mintmark.v1.EnableClientRequest\x1a!.mintmark.v1.EnableClientResponse\"\x13\x8a\xb5\x18\x0f\n\rclients.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mintmark.v1.clients_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['display_name']._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['display_name']._serialized_options = b'\272H\005r\003\030\200\001'
+  _globals['_CLIENT'].fields_by_name['scopes']._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['scopes']._serialized_options = b'\272H\r\222\001\n\020@\"\006r\004\020\001\030@'
+  _globals['_CLIENT'].fields_by_name['merchant_gateway_ids']._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['merchant_gateway_ids']._serialized_options = b'\272H\016\222\001\013\020\350\007\"\006r\004\020\001\030@'
+  _globals['_CLIENT'].fields_by_name['merchant_ids']._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['merchant_ids']._serialized_options = b'\272H\017\222\001\014\020\220N\"\007r\005\020\001\030\200\001'
+  _globals['_CLIENT'].fields_by_name['issuer_ids']._loaded_options = None
+  _globals['_CLIENT'].fields_by_name['issuer_ids']._serialized_options = b'\272H\016\222\001\013\020\350\007\"\006r\004\020\001\030@'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_CREATECLIENTREQUEST'].fields_by_name['client_id']._loaded_options = None
@@ -98,42 +108,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLIENTSSERVICE'].methods_by_name['DisableClient']._serialized_options = b'\212\265\030\017\n\rclients.write'
   _globals['_CLIENTSSERVICE'].methods_by_name['EnableClient']._loaded_options = None
   _globals['_CLIENTSSERVICE'].methods_by_name['EnableClient']._serialized_options = b'\212\265\030\017\n\rclients.write'
-  _globals['_CLIENTSTATE']._serialized_start=2458
-  _globals['_CLIENTSTATE']._serialized_end=2553
-  _globals['_SECRETDELIVERY']._serialized_start=2556
-  _globals['_SECRETDELIVERY']._serialized_end=2699
+  _globals['_CLIENTSTATE']._serialized_start=2544
+  _globals['_CLIENTSTATE']._serialized_end=2639
+  _globals['_SECRETDELIVERY']._serialized_start=2642
+  _globals['_SECRETDELIVERY']._serialized_end=2785
   _globals['_CLIENTSECRET']._serialized_start=198
   _globals['_CLIENTSECRET']._serialized_end=349
   _globals['_CLIENT']._serialized_start=352
-  _globals['_CLIENT']._serialized_end=700
-  _globals['_CREATECLIENTREQUEST']._serialized_start=703
-  _globals['_CREATECLIENTREQUEST']._serialized_end=1090
-  _globals['_CREATECLIENTRESPONSE']._serialized_start=1093
-  _globals['_CREATECLIENTRESPONSE']._serialized_end=1234
-  _globals['_GETCLIENTREQUEST']._serialized_start=1236
-  _globals['_GETCLIENTREQUEST']._serialized_end=1280
-  _globals['_GETCLIENTRESPONSE']._serialized_start=1282
-  _globals['_GETCLIENTRESPONSE']._serialized_end=1338
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=1340
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=1421
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1423
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1507
-  _globals['_UPDATECLIENTREQUEST']._serialized_start=1510
-  _globals['_UPDATECLIENTREQUEST']._serialized_end=1737
-  _globals['_UPDATECLIENTRESPONSE']._serialized_start=1739
-  _globals['_UPDATECLIENTRESPONSE']._serialized_end=1798
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=1801
-  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=2024
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=2027
-  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=2174
-  _globals['_DISABLECLIENTREQUEST']._serialized_start=2176
-  _globals['_DISABLECLIENTREQUEST']._serialized_end=2254
-  _globals['_DISABLECLIENTRESPONSE']._serialized_start=2256
-  _globals['_DISABLECLIENTRESPONSE']._serialized_end=2316
-  _globals['_ENABLECLIENTREQUEST']._serialized_start=2318
-  _globals['_ENABLECLIENTREQUEST']._serialized_end=2395
-  _globals['_ENABLECLIENTRESPONSE']._serialized_start=2397
-  _globals['_ENABLECLIENTRESPONSE']._serialized_end=2456
-  _globals['_CLIENTSSERVICE']._serialized_start=2702
-  _globals['_CLIENTSSERVICE']._serialized_end=3467
+  _globals['_CLIENT']._serialized_end=786
+  _globals['_CREATECLIENTREQUEST']._serialized_start=789
+  _globals['_CREATECLIENTREQUEST']._serialized_end=1176
+  _globals['_CREATECLIENTRESPONSE']._serialized_start=1179
+  _globals['_CREATECLIENTRESPONSE']._serialized_end=1320
+  _globals['_GETCLIENTREQUEST']._serialized_start=1322
+  _globals['_GETCLIENTREQUEST']._serialized_end=1366
+  _globals['_GETCLIENTRESPONSE']._serialized_start=1368
+  _globals['_GETCLIENTRESPONSE']._serialized_end=1424
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=1426
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=1507
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=1509
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=1593
+  _globals['_UPDATECLIENTREQUEST']._serialized_start=1596
+  _globals['_UPDATECLIENTREQUEST']._serialized_end=1823
+  _globals['_UPDATECLIENTRESPONSE']._serialized_start=1825
+  _globals['_UPDATECLIENTRESPONSE']._serialized_end=1884
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_start=1887
+  _globals['_ROTATECLIENTSECRETREQUEST']._serialized_end=2110
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_start=2113
+  _globals['_ROTATECLIENTSECRETRESPONSE']._serialized_end=2260
+  _globals['_DISABLECLIENTREQUEST']._serialized_start=2262
+  _globals['_DISABLECLIENTREQUEST']._serialized_end=2340
+  _globals['_DISABLECLIENTRESPONSE']._serialized_start=2342
+  _globals['_DISABLECLIENTRESPONSE']._serialized_end=2402
+  _globals['_ENABLECLIENTREQUEST']._serialized_start=2404
+  _globals['_ENABLECLIENTREQUEST']._serialized_end=2481
+  _globals['_ENABLECLIENTRESPONSE']._serialized_start=2483
+  _globals['_ENABLECLIENTRESPONSE']._serialized_end=2542
+  _globals['_CLIENTSSERVICE']._serialized_start=2788
+  _globals['_CLIENTSSERVICE']._serialized_end=3553
 # @@protoc_insertion_point(module_scope)

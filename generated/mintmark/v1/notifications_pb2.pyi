@@ -210,6 +210,8 @@ class _RecordOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RecordO
     """Not stored: the merchant gateway or merchant is another's. 403."""
     RECORD_OUTCOME_NOT_OURS: _RecordOutcome.ValueType  # 5
     """Not stored: the merchant gateway or merchant is not ours. 404."""
+    RECORD_OUTCOME_NOT_STORED: _RecordOutcome.ValueType  # 6
+    """Not stored, for a fault of ours that concerns this record alone. 503."""
 
 class RecordOutcome(_RecordOutcome, metaclass=_RecordOutcomeEnumTypeWrapper):
     """How the partner is to be answered."""
@@ -226,6 +228,8 @@ RECORD_OUTCOME_FORBIDDEN: RecordOutcome.ValueType  # 4
 """Not stored: the merchant gateway or merchant is another's. 403."""
 RECORD_OUTCOME_NOT_OURS: RecordOutcome.ValueType  # 5
 """Not stored: the merchant gateway or merchant is not ours. 404."""
+RECORD_OUTCOME_NOT_STORED: RecordOutcome.ValueType  # 6
+"""Not stored, for a fault of ours that concerns this record alone. 503."""
 Global___RecordOutcome: _TypeAlias = RecordOutcome  # noqa: Y015
 
 @_typing.final
@@ -764,7 +768,7 @@ class RecordResult(_message.Message):
     notification: _builtins.str
     """The name of the stored notification; of the first one where it is a repeat. Empty where not stored."""
     state: Global___NotificationState.ValueType
-    """Its state."""
+    """Its state; UNSPECIFIED for a repeat."""
     def __init__(
         self,
         *,

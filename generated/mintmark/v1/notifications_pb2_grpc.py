@@ -167,8 +167,9 @@ class NotificationRecordsServiceServicer:
     """
 
     def RecordNotifications(self, request, context):
-        """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable.
-        Safe to repeat: a notification that is stored already is reported as a repeat.
+        """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable, unless its
+        result says otherwise. Safe to repeat: a notification that is stored already is reported as a repeat. A D1
+        notification without a correlation id is never a repeat; it asks for one more refresh.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

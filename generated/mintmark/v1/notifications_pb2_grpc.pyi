@@ -77,8 +77,9 @@ class NotificationRecordsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NotificationRecordsServiceAsyncStub: ...
     RecordNotifications: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.RecordNotificationsRequest, _notifications_pb2.RecordNotificationsResponse]
-    """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable.
-    Safe to repeat: a notification that is stored already is reported as a repeat.
+    """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable, unless its
+    result says otherwise. Safe to repeat: a notification that is stored already is reported as a repeat. A D1
+    notification without a correlation id is never a repeat; it asks for one more refresh.
     """
 
 @_typing.type_check_only
@@ -87,8 +88,9 @@ class NotificationRecordsServiceAsyncStub(NotificationRecordsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RecordNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.RecordNotificationsRequest, _notifications_pb2.RecordNotificationsResponse]  # type: ignore[assignment]
-    """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable.
-    Safe to repeat: a notification that is stored already is reported as a repeat.
+    """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable, unless its
+    result says otherwise. Safe to repeat: a notification that is stored already is reported as a repeat. A D1
+    notification without a correlation id is never a repeat; it asks for one more refresh.
     """
 
 class NotificationRecordsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -100,8 +102,9 @@ class NotificationRecordsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _notifications_pb2.RecordNotificationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.RecordNotificationsResponse, _abc.Awaitable[_notifications_pb2.RecordNotificationsResponse]]:
-        """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable.
-        Safe to repeat: a notification that is stored already is reported as a repeat.
+        """Stores notifications and applies them, all in one transaction: when this returns, each of them is durable, unless its
+        result says otherwise. Safe to repeat: a notification that is stored already is reported as a repeat. A D1
+        notification without a correlation id is never a repeat; it asks for one more refresh.
         """
 
 def add_NotificationRecordsServiceServicer_to_server(servicer: NotificationRecordsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

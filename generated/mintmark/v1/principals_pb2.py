@@ -28,7 +28,7 @@ from mintmark.v1 import accounts_pb2 as mintmark_dot_v1_dot_accounts__pb2
 from mintmark.v1 import options_pb2 as mintmark_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmintmark/v1/principals.proto\x12\x0bmintmark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmintmark/v1/access_tokens.proto\x1a\x1amintmark/v1/accounts.proto\x1a\x19mintmark/v1/options.proto\"\x8a\x01\n\x0fPrincipalClient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x1c\n\x14merchant_gateway_ids\x18\x04 \x03(\t\x12\x14\n\x0cmerchant_ids\x18\x05 \x03(\t\x12\x12\n\nissuer_ids\x18\x06 \x03(\t\"\xa1\x01\n\x0fPrincipalApiKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\napi_key_id\x18\x02 \x01(\t\x12\x1b\n\x13merchant_gateway_id\x18\x03 \x01(\t\x12\x14\n\x0cmerchant_ids\x18\x04 \x03(\t\x12\"\n\x04hash\x18\x05 \x01(\x0e\x32\x14.mintmark.v1.KeyHash\x12\x15\n\x08key_hash\x18\x06 \x01(\x0c\x42\x03\x80\x01\x01\"U\n\x12RevokedAccessToken\x12\x0e\n\x06jwt_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16WatchPrincipalsRequest\"\xbe\x03\n\x17WatchPrincipalsResponse\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12-\n\x07\x63lients\x18\x02 \x03(\x0b\x32\x1c.mintmark.v1.PrincipalClient\x12.\n\x08\x61pi_keys\x18\x03 \x03(\x0b\x32\x1c.mintmark.v1.PrincipalApiKey\x12&\n\x08\x61\x63\x63ounts\x18\x04 \x03(\x0b\x32\x14.mintmark.v1.Account\x12\x15\n\rremoved_names\x18\x05 \x03(\t\x12%\n\x04jwks\x18\x06 \x03(\x0b\x32\x17.mintmark.v1.JsonWebKey\x12>\n\x15revoked_access_tokens\x18\x07 \x03(\x0b\x32\x1f.mintmark.v1.RevokedAccessToken\x12\x1d\n\x10\x61pi_key_hash_key\x18\x08 \x01(\x0c\x42\x03\x80\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65ss_token_issuer\x18\t \x01(\t\x12\x1d\n\x15\x61\x63\x63\x65ss_token_audience\x18\n \x01(\t\x12\x31\n\rdatabase_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp*R\n\x07KeyHash\x12\x18\n\x14KEY_HASH_UNSPECIFIED\x10\x00\x12\x18\n\x14KEY_HASH_HMAC_SHA256\x10\x01\x12\x13\n\x0fKEY_HASH_SCRYPT\x10\x02\x32\x89\x01\n\x11PrincipalsService\x12t\n\x0fWatchPrincipals\x12#.mintmark.v1.WatchPrincipalsRequest\x1a$.mintmark.v1.WatchPrincipalsResponse\"\x14\x8a\xb5\x18\x10\n\x0crole.gateway \x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cmintmark/v1/principals.proto\x12\x0bmintmark.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmintmark/v1/access_tokens.proto\x1a\x1amintmark/v1/accounts.proto\x1a\x19mintmark/v1/options.proto\"\x8a\x01\n\x0fPrincipalClient\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\x12\x1c\n\x14merchant_gateway_ids\x18\x04 \x03(\t\x12\x14\n\x0cmerchant_ids\x18\x05 \x03(\t\x12\x12\n\nissuer_ids\x18\x06 \x03(\t\"\xa1\x01\n\x0fPrincipalApiKey\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\napi_key_id\x18\x02 \x01(\t\x12\x1b\n\x13merchant_gateway_id\x18\x03 \x01(\t\x12\x14\n\x0cmerchant_ids\x18\x04 \x03(\t\x12\"\n\x04hash\x18\x05 \x01(\x0e\x32\x14.mintmark.v1.KeyHash\x12\x15\n\x08key_hash\x18\x06 \x01(\x0c\x42\x03\x80\x01\x01\"U\n\x12RevokedAccessToken\x12\x0e\n\x06jwt_id\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x18\n\x16WatchPrincipalsRequest\"\xd9\x03\n\x17WatchPrincipalsResponse\x12\x10\n\x08snapshot\x18\x01 \x01(\x08\x12-\n\x07\x63lients\x18\x02 \x03(\x0b\x32\x1c.mintmark.v1.PrincipalClient\x12.\n\x08\x61pi_keys\x18\x03 \x03(\x0b\x32\x1c.mintmark.v1.PrincipalApiKey\x12&\n\x08\x61\x63\x63ounts\x18\x04 \x03(\x0b\x32\x14.mintmark.v1.Account\x12\x15\n\rremoved_names\x18\x05 \x03(\t\x12%\n\x04jwks\x18\x06 \x03(\x0b\x32\x17.mintmark.v1.JsonWebKey\x12>\n\x15revoked_access_tokens\x18\x07 \x03(\x0b\x32\x1f.mintmark.v1.RevokedAccessToken\x12\x1d\n\x10\x61pi_key_hash_key\x18\x08 \x01(\x0c\x42\x03\x80\x01\x01\x12\x1b\n\x13\x61\x63\x63\x65ss_token_issuer\x18\t \x01(\t\x12\x1d\n\x15\x61\x63\x63\x65ss_token_audience\x18\n \x01(\t\x12\x31\n\rdatabase_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11snapshot_complete\x18\x0c \x01(\x08*R\n\x07KeyHash\x12\x18\n\x14KEY_HASH_UNSPECIFIED\x10\x00\x12\x18\n\x14KEY_HASH_HMAC_SHA256\x10\x01\x12\x13\n\x0fKEY_HASH_SCRYPT\x10\x02\x32\x89\x01\n\x11PrincipalsService\x12t\n\x0fWatchPrincipals\x12#.mintmark.v1.WatchPrincipalsRequest\x1a$.mintmark.v1.WatchPrincipalsResponse\"\x14\x8a\xb5\x18\x10\n\x0crole.gateway \x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHPRINCIPALSRESPONSE'].fields_by_name['api_key_hash_key']._serialized_options = b'\200\001\001'
   _globals['_PRINCIPALSSERVICE'].methods_by_name['WatchPrincipals']._loaded_options = None
   _globals['_PRINCIPALSSERVICE'].methods_by_name['WatchPrincipals']._serialized_options = b'\212\265\030\020\n\014role.gateway \001'
-  _globals['_KEYHASH']._serialized_start=1033
-  _globals['_KEYHASH']._serialized_end=1115
+  _globals['_KEYHASH']._serialized_start=1060
+  _globals['_KEYHASH']._serialized_end=1142
   _globals['_PRINCIPALCLIENT']._serialized_start=167
   _globals['_PRINCIPALCLIENT']._serialized_end=305
   _globals['_PRINCIPALAPIKEY']._serialized_start=308
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHPRINCIPALSREQUEST']._serialized_start=558
   _globals['_WATCHPRINCIPALSREQUEST']._serialized_end=582
   _globals['_WATCHPRINCIPALSRESPONSE']._serialized_start=585
-  _globals['_WATCHPRINCIPALSRESPONSE']._serialized_end=1031
-  _globals['_PRINCIPALSSERVICE']._serialized_start=1118
-  _globals['_PRINCIPALSSERVICE']._serialized_end=1255
+  _globals['_WATCHPRINCIPALSRESPONSE']._serialized_end=1058
+  _globals['_PRINCIPALSSERVICE']._serialized_start=1145
+  _globals['_PRINCIPALSSERVICE']._serialized_end=1282
 # @@protoc_insertion_point(module_scope)

@@ -191,7 +191,9 @@ Global___WatchPrincipalsRequest: _TypeAlias = WatchPrincipalsRequest  # noqa: Y0
 
 @_typing.final
 class WatchPrincipalsResponse(_message.Message):
-    """One message of WatchPrincipals. The first is a snapshot; later ones are changes, or nothing as a heartbeat."""
+    """One message of WatchPrincipals. The snapshot comes first, in as many parts as its size needs; later messages are changes,
+    or nothing as a heartbeat.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -206,14 +208,17 @@ class WatchPrincipalsResponse(_message.Message):
     ACCESS_TOKEN_ISSUER_FIELD_NUMBER: _builtins.int
     ACCESS_TOKEN_AUDIENCE_FIELD_NUMBER: _builtins.int
     DATABASE_TIME_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_COMPLETE_FIELD_NUMBER: _builtins.int
     snapshot: _builtins.bool
-    """Whether this replaces everything that was known."""
+    """Whether this is part of the snapshot, which replaces everything that was known once its last part is there."""
     api_key_hash_key: _builtins.bytes
-    """The key of API key hashes. Only in a snapshot."""
+    """The key of API key hashes. Only in the first part of a snapshot."""
     access_token_issuer: _builtins.str
-    """The `iss` that access tokens must have. Only in a snapshot."""
+    """The `iss` that access tokens must have. Only in the first part of a snapshot."""
     access_token_audience: _builtins.str
-    """The `aud` that access tokens must have. Only in a snapshot."""
+    """The `aud` that access tokens must have. Only in the first part of a snapshot."""
+    snapshot_complete: _builtins.bool
+    """Whether this is the last part of the snapshot."""
     @_builtins.property
     def clients(self) -> _containers.RepeatedCompositeFieldContainer[Global___PrincipalClient]:
         """Active clients, new or changed."""
@@ -256,10 +261,11 @@ class WatchPrincipalsResponse(_message.Message):
         access_token_issuer: _builtins.str = ...,
         access_token_audience: _builtins.str = ...,
         database_time: _timestamp_pb2.Timestamp | None = ...,
+        snapshot_complete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["database_time", b"database_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token_audience", b"access_token_audience", "access_token_issuer", b"access_token_issuer", "accounts", b"accounts", "api_key_hash_key", b"api_key_hash_key", "api_keys", b"api_keys", "clients", b"clients", "database_time", b"database_time", "jwks", b"jwks", "removed_names", b"removed_names", "revoked_access_tokens", b"revoked_access_tokens", "snapshot", b"snapshot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token_audience", b"access_token_audience", "access_token_issuer", b"access_token_issuer", "accounts", b"accounts", "api_key_hash_key", b"api_key_hash_key", "api_keys", b"api_keys", "clients", b"clients", "database_time", b"database_time", "jwks", b"jwks", "removed_names", b"removed_names", "revoked_access_tokens", b"revoked_access_tokens", "snapshot", b"snapshot", "snapshot_complete", b"snapshot_complete"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -97,8 +97,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 def test_rotation_adds_keys_and_keeps_every_sealing_key(keyring_path: Path) -> None:
     first = keyring.load(keyring_path)
-    for _ in range(4):
-        keyring.rotate(keyring_path)
+    assert [keyring.rotate(keyring_path) for _ in range(8)] == [False, True] * 4
     ring = keyring.load(keyring_path)
     assert stat.S_IMODE(keyring_path.stat().st_mode) == 0o600
     assert len(ring.sealing_keys) == 5
@@ -110,10 +109,22 @@ def test_rotation_adds_keys_and_keeps_every_sealing_key(keyring_path: Path) -> N
     assert [getattr(ring, name) for name in SINGLE_KEYS] == [getattr(first, name) for name in SINGLE_KEYS]
 
 
+def test_new_keys_are_known_before_they_are_used(keyring_path: Path) -> None:
+    """Cores share a keyring: one that has loaded it after the first step reads what one after the second writes."""
+    first = keyring.load(keyring_path)
+    assert keyring.rotate(keyring_path) is False
+    knows = keyring.load(keyring_path)
+    assert (knows.sealing_key, knows.signing_key) == (first.sealing_key, first.signing_key)
+    assert keyring.rotate(keyring_path) is True
+    uses = keyring.load(keyring_path)
+    assert uses.sealing_key.key_id in {key.key_id for key in knows.sealing_keys} - {first.sealing_key.key_id}
+    assert uses.signing_key.kid in {key.kid for key in knows.signing_keys} - {first.signing_key.kid}
+
+
 def test_rotations_at_once_lose_no_key(keyring_path: Path) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(keyring.rotate, [keyring_path] * 6))
-    assert len(keyring.load(keyring_path).sealing_keys) == 7
+    assert len(keyring.load(keyring_path).sealing_keys) == 4, "three rotations of two steps"
 
 
 def test_rotation_follows_a_link_to_the_file(keyring_path: Path, tmp_path: Path) -> None:
@@ -126,6 +137,7 @@ def test_rotation_follows_a_link_to_the_file(keyring_path: Path, tmp_path: Path)
 
 def test_a_newest_key_marked_inactive_gives_way_to_the_one_before(keyring_path: Path) -> None:
     first = keyring.load(keyring_path)
+    keyring.rotate(keyring_path)
     keyring.rotate(keyring_path)
 
     def deactivate(document: Document) -> None:

@@ -26,7 +26,7 @@ class Device:
     state: str = ""
     order: int | None = None
     deliveries: int = 0
-    last: bytes = b""
+    last: tuple[int, bytes] | None = None
 
 
 @dataclass
@@ -48,7 +48,8 @@ class Model:
         device.deliveries += 1
         identity = (notice.kind, notice.device_id, notice.content_digest, _given(notice))
         known = identity in self.known
-        if known and (notice.correlation_id_given or device.last == notice.content_digest):
+        said = (notice.kind, notice.content_digest)
+        if known and (notice.correlation_id_given or device.last == said):
             return "REPEATED"
         self.known[identity] = self.now
         self.stored += 1
@@ -59,7 +60,7 @@ class Model:
                 return "STALE"
         device.state = "" if creation else state
         device.order = max(filter(None, (device.order, order)), default=None)
-        device.last = notice.content_digest
+        device.last = said
         self.events += 1
         return "APPLIED"
 

@@ -107,6 +107,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("notification", sa.Text(), nullable=False),
         sa.Column("known_since", sa.BigInteger(), nullable=False),
+        sa.Column("applied", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("digest"),
     )
     op.create_table(
@@ -167,6 +168,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.Text(), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("removed_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("keyring_mark", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
