@@ -3,8 +3,8 @@
 import json
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import grpc
 from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc
@@ -22,8 +22,9 @@ EARLY_PAUSE = 5.0
 Credentials = Callable[[], tuple[str, str]]
 
 
-class _Held(NamedTuple):
-    text: str
+@dataclass(frozen=True, slots=True)
+class _Held:
+    text: str = field(repr=False)
     renew_at: float
     ends_at: float
 
@@ -102,6 +103,6 @@ class AccessToken:
         except grpc.RpcError as error:
             told = errors.of(error, correlation_id)
             if old and isinstance(told, Unavailable):
-                return old._replace(renew_at=min(began + EARLY_PAUSE, old.ends_at))
+                return replace(old, renew_at=min(began + EARLY_PAUSE, old.ends_at))
             raise told from error
         return _Held(answer.access_token, began + RENEW_AFTER * answer.expires_in, began + answer.expires_in)

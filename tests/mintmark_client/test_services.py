@@ -6,7 +6,7 @@ from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc, clients_pb2, 
 from mintmark_client import AlreadyExists, Client, Forbidden, InvalidRequest, NotFound, PreconditionFailed, Tls
 from tests.mintmark_client.conftest import Connect
 from tests.server.rpc import notices
-from tests.server.rpc.running import RunningCore, request_id
+from tests.server.rpc.running import RunningCore, request_id, running_core
 
 
 def imports(place: str, *token_ids: str) -> list[tokens_pb2.TokenImport]:
@@ -90,6 +90,17 @@ def test_a_revoked_access_token_is_replaced(client: Client, place: str) -> None:
     revoke = access_tokens_pb2.RevokeAccessTokenRequest(access_token=used)
     client.stub(access_tokens_pb2_grpc.AccessTokensServiceStub).RevokeAccessToken(revoke)
     assert [token.token_id for token in client.tokens.list()] == ["a"]
+
+
+def test_an_expired_access_token_is_replaced(place: str) -> None:
+    with running_core(clock=True) as core:
+        made = core.create(["tokens.read", "tokens.write"], [place])
+        with Client(
+            core.settings.grpc_address, client_id=made.client.client_id, client_secret=made.client_secret
+        ) as client:
+            client.tokens.import_(imports(place, "a"))
+            core.advance(931)
+            assert [token.token_id for token in client.tokens.list()] == ["a"]
 
 
 def test_events_are_listed_up_to_now(client: Client, core: RunningCore, place: str) -> None:
