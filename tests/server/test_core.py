@@ -9,12 +9,15 @@ import pytest
 from server.bootstrap import house_clients
 from server.clock import SystemClock
 from server.core import Core
-from server.domain import names
+from server.domain import clients, names
+from server.domain.callers import Reach
 from server.ids import RandomIds
 from server.keys import keyring
 from server.keys.hashing import Hasher
 from server.rpc.listeners import AddressInUse
+from server.services.principals import Directory
 from server.settings import Settings, SettingsInvalid, load
+from server.store.engine import DatabaseUnfit
 from server.store.migrate import upgrade
 from server.store.store import SqlStore
 
@@ -87,3 +90,60 @@ def test_cores_that_begin_together_on_one_folder_leave_credentials_that_work(fol
     finally:
         for store in stores:
             store.close()
+
+
+def test_a_database_takes_its_own_keyring_only(folder: Path) -> None:
+    """With other keys every repeat would be new and no secret would fit."""
+    settings = settings_of(folder)
+    Core(settings).stop()
+    settings.keyring.rename(folder / "own")
+    keyring.create(settings.keyring)
+    with pytest.raises(DatabaseUnfit, match="another keyring"):
+        Core(settings)
+    settings.keyring.unlink()
+    (folder / "own").rename(settings.keyring)
+    for _ in range(2):
+        keyring.rotate(settings.keyring)
+    Core(settings).stop()
+
+
+def test_a_database_that_is_gone_is_not_begun_anew(folder: Path) -> None:
+    settings = settings_of(folder)
+    Core(settings).stop()
+    file = folder / "mintmark.sqlite"
+    file.rename(folder / "elsewhere")
+    with pytest.raises(DatabaseUnfit, match="the database is gone"):
+        Core(settings)
+    assert not file.exists()
+    (folder / "elsewhere").rename(file)
+    Core(settings).stop()
+
+
+class SteppedClock(SystemClock):
+    """A monotonic clock that a test moves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ahead = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead
+
+
+def test_principals_are_read_again_when_the_feed_is_silent(folder: Path) -> None:
+    """Another core's change holds here within 5 s, whatever becomes of the thread that brings its events."""
+    settings = settings_of(folder)
+    Core(settings).stop()
+    clock = SteppedClock()
+    here, there = SqlStore(settings.database), SqlStore(settings.database)
+    try:
+        directory = Directory(here, clock)
+        assert names.client("orders") not in directory.principals.clients
+        orders = clients.new("orders", "", ("tokens.read",), Reach(), clock.now())
+        there.write("clients", lambda transaction: transaction.clients.insert([orders]))
+        assert names.client("orders") not in directory.principals.clients
+        clock.ahead = 4.0
+        assert names.client("orders") in directory.principals.clients
+    finally:
+        here.close()
+        there.close()

@@ -174,3 +174,27 @@ def test_the_watch_is_for_the_gateways_role(core: RunningCore) -> None:
     dispatcher = core.house("role.dispatcher", internal=True)
     with refused("PERMISSION_DENIED", "SCOPE_MISSING"):
         next(dispatcher.principals.WatchPrincipals(pb.WatchPrincipalsRequest(), timeout=10))
+
+
+def test_a_large_snapshot_comes_in_parts(core: RunningCore, place: str) -> None:
+    """In one message it would pass the listener's limit, and every gateway would be without principals for ever."""
+    for number in range(3):
+        merchants = [f"{number}-{merchant:0110}" for merchant in range(7000)]
+        request = api_keys_pb2.CreateApiKeyRequest(
+            request_id=request_id(), api_key_id=f"{place}-{number}", merchant_gateway_id=place, merchant_ids=merchants
+        )
+        core.admin.api_keys.CreateApiKey(request)
+    parts = []
+    stream: Any = core.gateway.principals.WatchPrincipals(pb.WatchPrincipalsRequest(), timeout=60)
+    for message in stream:
+        parts.append(message)
+        if message.snapshot_complete:
+            break
+    stream.cancel()
+    assert len(parts) > 1
+    assert all(part.snapshot for part in parts)
+    assert [part.snapshot_complete for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert max(part.ByteSize() for part in parts) < 3 * 1024 * 1024
+    known = [key.name for part in parts for key in part.api_keys]
+    assert {f"apiKeys/{place}-{number}" for number in range(3)} <= set(known)
+    assert len(known) == len(set(known))

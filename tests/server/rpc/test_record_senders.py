@@ -280,3 +280,18 @@ def test_a_record_that_postgres_refuses_is_quarantined_alone(
         again = record(core, *notices)
         assert [each.notification for each in again] == [each.notification for each in results]
         assert len(core.admin.events_after("0", merchant_gateway_id="MGW_PG")) == 9
+
+
+def test_what_was_kept_in_quarantine_is_applied_once_it_can_be(core: RunningCore, place: str) -> None:
+    """The merchant was not bound when it came first; TSH sends it again, now under a key that is bound."""
+    bound_elsewhere = core.api_key(place, ["another"])
+    first = tsh(bound_elsewhere, "binding_update", {"binding_state": "ACTIVE"}, correlation_id=f"{place}-heals")
+    again = tsh(core.api_key(place), "binding_update", {"binding_state": "ACTIVE"}, correlation_id=f"{place}-heals")
+    results = [*record(core, first), *record(core, first), *record(core, again), *record(core, again)]
+    assert told(results) == [
+        ("STORED", "QUARANTINED"),
+        ("REPEATED", UNKNOWN),
+        ("STORED", "APPLIED"),
+        ("REPEATED", UNKNOWN),
+    ]
+    assert [each.delivery_count for each in stored(core, place)] == [2, 2]

@@ -76,3 +76,24 @@ def test_a_merchant_repeat_without_a_message_id_is_known_by_scheme(core: Running
     key = core.api_key(place)
     visa, other = (tsh(key, "merchant_update", {"scheme": each}, correlation_id=None) for each in ("VISA", "X"))
     assert [told(record(core, each))[0][0] for each in (visa, other, visa)] == ["STORED", "STORED", "REPEATED"]
+
+
+def test_a_page_of_long_texts_ends_before_it_gets_too_long_for_a_message(core: RunningCore, place: str) -> None:
+    sender = core.api_key(place)
+    long = "p" * 60_000
+    notices = [
+        tsh(sender, "token_update", {"token_state": "ACTIVE", "payment_account_reference": long}, token_id=f"t-{each}")
+        for each in range(24)
+    ]
+    for begin in range(0, 24, 8):
+        record(core, *notices[begin : begin + 8])
+    request = tokens_pb2.ListTokensRequest(parent=f"merchantGateways/{place}/merchants/-", page_size=1000)
+    seen, pages = [], 0
+    while pages == 0 or request.page_token:
+        page = core.admin.tokens.ListTokens(request)
+        assert page.ByteSize() < 2 * 1024 * 1024
+        seen += [token.token_id for token in page.tokens]
+        request.page_token = page.next_page_token
+        pages += 1
+    assert pages > 1
+    assert sorted(seen) == sorted(f"t-{each}" for each in range(24))
