@@ -103,8 +103,8 @@ class Events:
                 place = batch[-1].sequence
                 told_caught_up = max(head, self._feed.head) <= place
                 shown = events.shown(batch, caller, wanted)
-                # Nothing to show is worth a message only where it says that nothing newer is there.
-                if shown or told_caught_up:
+                # Nothing to show is worth a message only as a heartbeat, or to say that nothing newer is there.
+                if shown or told_caught_up or now - spoke >= interval:
                     yield from self._messages(shown, place, caught_up=told_caught_up)
                     spoke = time.monotonic()
                 continue
