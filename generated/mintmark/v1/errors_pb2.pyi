@@ -79,8 +79,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SECRET_IN_USE: _ErrorReason.ValueType  # 22
     """ALREADY_EXISTS. This API key or client secret is in use under another name; keys must differ."""
     ERROR_REASON_BINDING_INVALID: _ErrorReason.ValueType  # 23
-    """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, or a
-    merchant without a merchant gateway. Metadata: `description`.
+    """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
+    a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -145,7 +145,7 @@ ERROR_REASON_DEADLINE_PASSED: ErrorReason.ValueType  # 21
 ERROR_REASON_SECRET_IN_USE: ErrorReason.ValueType  # 22
 """ALREADY_EXISTS. This API key or client secret is in use under another name; keys must differ."""
 ERROR_REASON_BINDING_INVALID: ErrorReason.ValueType  # 23
-"""INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, or a
-merchant without a merchant gateway. Metadata: `description`.
+"""INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
+a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
