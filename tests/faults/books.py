@@ -78,8 +78,8 @@ def compare(ledger: dict[str, Told], reading: Reading, *, whole: bool = True) ->
     unknown = {(each.token_id, each.device_id) for each in stored if each.correlation_id not in ledger}
     unsettled = {each.resource for each in ledger.values() if not each.acknowledged}
     if whole:
-        assert not unknown
-        assert not unsettled
+        assert not unknown, unknown
+        assert not unsettled, [each for each in ledger.values() if not each.acknowledged]
     of_resource: dict[tuple[str, ...], list[Told]] = defaultdict(list)
     for each in ledger.values():
         of_resource[each.resource].append(each)
@@ -109,9 +109,9 @@ def _stored_once(ledger: dict[str, Told], stored: list[notifications_pb2.Notific
     assert not twice, f"stored twice: {twice}"
     acknowledged = {correlation_id for correlation_id, each in ledger.items() if each.acknowledged}
     assert not acknowledged - set(times), f"acknowledged and lost: {acknowledged - set(times)}"
-    assert not whole or set(times) == acknowledged
+    assert not whole or set(times) == acknowledged, f"not acknowledged: {set(times) ^ acknowledged}"
     quarantined = [each.name for each in stored if each.quarantine_reason]
-    assert not quarantined
+    assert not quarantined, quarantined
     for each in stored:
         if each.correlation_id in ledger:
             _check_counts(each.delivery_count, [ledger[each.correlation_id]], whole=whole)
@@ -129,7 +129,7 @@ def _one_event_each(stored: list[notifications_pb2.Notification], events: list[e
     applied = {each.name for each in stored if each.state == notifications_pb2.NOTIFICATION_STATE_APPLIED}
     stale = {each.name for each in stored if each.state == notifications_pb2.NOTIFICATION_STATE_STALE}
     assert len(applied) + len(stale) == len(stored)
-    assert caused == dict.fromkeys(applied, 1)
+    assert caused == dict.fromkeys(applied, 1), [name for name in caused if caused[name] > 1]
     resources = {each.name: each.resource for each in stored}
     for event in events:
         assert not event.notification or event.resource == resources[event.notification]

@@ -5,6 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+# What fails there says what it saw, as in a test.
+pytest.register_assert_rewrite("tests.faults.books", "tests.faults.crashes", "tests.faults.pair")
+
 
 @pytest.fixture
 def figures(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Callable[[str], None]:

@@ -30,11 +30,25 @@ RECOVERY_SECONDS = 40.0
 
 @pytest.fixture
 def stack() -> Iterator[Stack]:
-    made = Stack(sandbox=True, development=True, MINTMARK_SANDBOX_SPEED=SPEED)
+    """Without development mode: the journey that it plays would send besides."""
+    made = Stack(sandbox=True, MINTMARK_SANDBOX_SPEED=SPEED)
     try:
-        yield made.start(60)
+        yield _with_credentials(made.start(60))
     finally:
         made.remove()
+
+
+def _with_credentials(stack: Stack) -> Stack:
+    """Gives the twins their credentials, and returns when the gateway knows them: a 401 would stop a feed."""
+    folder = stack.data / "credentials"
+    (key,) = stack.lines("api-keys", "create", "tsh", "--merchant-gateway", "TSH_000001")
+    (folder / "sandbox.tsh.json").write_text(json.dumps(key))
+    (client,) = stack.lines("clients", "create", "d1", "--scope", "d1-notify", "--merchant-gateway", "MGW_000001")
+    (folder / "sandbox.d1.json").write_text(json.dumps(client))
+    basic = httpx.BasicAuth(client["client_id"], client["client_secret"])
+    form = {"grant_type": "client_credentials"}
+    eventually(lambda: stack.http.post("/oauth2/token", data=form, auth=basic).status_code == 200)
+    return stack
 
 
 class Twin:
@@ -77,6 +91,7 @@ class Follower(threading.Thread):
     def __init__(self, stack: Stack) -> None:
         super().__init__(daemon=True)
         self._channel = grpc.insecure_channel(stack.grpc_address, CHANNEL)
+        self._metadata = stack.metadata()
         self._stopped = threading.Event()
         self.sequences: list[int] = []
         self.streams = 0
@@ -88,7 +103,8 @@ class Follower(threading.Thread):
         while not self._stopped.is_set():
             self.streams += 1
             try:
-                for answer in stub.StreamEvents(events_pb2.StreamEventsRequest(cursor=cursor), wait_for_ready=True):
+                request = events_pb2.StreamEventsRequest(cursor=cursor)
+                for answer in stub.StreamEvents(request, metadata=self._metadata, wait_for_ready=True):
                     self.sequences += [event.sequence for event in answer.events]
                     cursor = answer.cursor
             except grpc.RpcError as error:
