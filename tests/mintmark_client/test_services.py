@@ -1,12 +1,27 @@
 """The nouns, against a real core."""
 
+from pathlib import Path
+
 import pytest
 from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc, clients_pb2, clients_pb2_grpc, tokens_pb2
 
-from mintmark_client import AlreadyExists, Client, Forbidden, InvalidRequest, NotFound, PreconditionFailed, Tls
+from mintmark_client import (
+    AlreadyExists,
+    Client,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PreconditionFailed,
+    Tls,
+    Unavailable,
+)
+from server.core import Core
+from server.settings import load
+from tests.flows.test_tls import Authority
 from tests.mintmark_client.conftest import Connect
 from tests.server.rpc import notices
 from tests.server.rpc.running import RunningCore, request_id, running_core
+from tests.stack import free_ports
 
 
 def imports(place: str, *token_ids: str) -> list[tokens_pb2.TokenImport]:
@@ -111,6 +126,35 @@ def test_events_are_listed_up_to_now(client: Client, core: RunningCore, place: s
     assert [event.token.token_id for event in client.events.list(events[0].cursor)] == ["b", "c"]
     with pytest.raises(InvalidRequest, match="CURSOR_INVALID"):
         list(client.events.list("x"))
+
+
+def test_a_core_with_tls_is_called_with_its_authority(place: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    pair = authority.issue("core")
+    (port,) = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    core = Core(
+        load(
+            {
+                "data_dir": tmp_path / "data",
+                "grpc_address": address,
+                "admin_address": f"unix:{tmp_path}/admin.sock",
+                "shutdown_timeout": 2.0,
+                "grpc_certificate": pair.certificate,
+                "grpc_key": pair.key,
+            }
+        )
+    )
+    credentials = tmp_path / "data/credentials/admin.json"
+    try:
+        with Client(address, credentials_file=credentials, tls=Tls(authority=authority.file)) as client:
+            client.tokens.import_(imports(place, "a"))
+            with client.events.stream("0", until_caught_up=True) as events:
+                assert "a" in [event.token.token_id for event in events]
+        with Client(address, credentials_file=credentials, timeout=0.2) as plain, pytest.raises(Unavailable):
+            plain.tokens.get("x")
+    finally:
+        core.stop()
 
 
 def test_tls_files_are_read_when_the_client_is_made(core: RunningCore) -> None:
