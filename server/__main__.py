@@ -2,6 +2,7 @@
 
     python -m server                             serves
     python -m server migrate                     brings the database's schema up to date
+    python -m server settings                    says which settings are wrong, and does nothing else
     python -m server keyring create|rotate FILE  makes a keyring, or takes the next step of a rotation
 
 Exit codes: 0 stopped as asked, 1 cannot run now, 2 the settings or the arguments are wrong.
@@ -25,6 +26,9 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case []:
                 return serve(load())
+            case ["settings"]:
+                load()
+                return 0
             case ["migrate"]:
                 return migrate(load())
             case ["keyring", ("create" | "rotate") as verb, file]:
@@ -43,6 +47,7 @@ def complain(text: str, code: int) -> int:
 def serve(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT."""
     from server.core import Core
+    from server.domain.refusals import StoreUnavailable
     from server.rpc.listeners import AddressInUse
     from server.store.engine import DatabaseUnfit
 
@@ -54,6 +59,8 @@ def serve(settings: Settings) -> int:
         core = Core(settings)
     except (DatabaseUnfit, AddressInUse) as error:
         return complain(str(error), 1)
+    except StoreUnavailable as refusal:
+        return complain(refusal.text, 1)
     except SQLAlchemyError as error:
         return complain(f"the database cannot be reached: {type(getattr(error, 'orig', error)).__name__}", 1)
     stopping.wait()

@@ -29,7 +29,20 @@ def serve(
     from adapters import settings
     from adapters.cli.supervisor.serving import run
 
-    raise typer.Exit(run(settings.load(), sandbox=sandbox))
+    try:
+        mine = settings.load()
+    except settings.SettingsInvalid as invalid:
+        raise settings.SettingsInvalid(_with_the_cores(str(invalid))) from None
+    raise typer.Exit(run(mine, sandbox=sandbox))
+
+
+def _with_the_cores(complaint: str) -> str:
+    """A complaint about settings with the lines that the core would add: all that are wrong are named at once."""
+    from subprocess import run as run_process
+
+    asked = run_process([sys.executable, "-m", "server", "settings"], capture_output=True, text=True, check=False)
+    lines = complaint.splitlines()
+    return "\n".join((*lines, *(line for line in asked.stderr.splitlines() if line not in lines)))
 
 
 def core() -> None:

@@ -20,6 +20,14 @@ sandbox = typer.Typer(help="The partners' local twins. Without a command: run th
 
 POLL_SECONDS = 0.3
 D1_KIND = "d1-token-update"
+KINDS = (
+    D1_KIND,
+    "tsh-binding-creation",
+    "tsh-binding-update",
+    "tsh-token-creation",
+    "tsh-token-update",
+    "tsh-merchant-update",
+)
 
 
 @sandbox.callback(invoke_without_command=True)
@@ -45,10 +53,7 @@ def _control() -> "Iterator[SandboxControl]":
 def send(
     kind: Annotated[
         str,
-        typer.Argument(
-            help="d1-token-update, tsh-binding-creation, tsh-binding-update, tsh-token-creation, tsh-token-update or "
-            "tsh-merchant-update"
-        ),
+        typer.Argument(help=f"One of {', '.join(KINDS)}."),
     ],
     merchant_gateway: Annotated[str, typer.Option(help="D1: the merchant gateway.")] = "",
     merchant: Annotated[str, typer.Option(help="The merchant.")] = "",
@@ -71,6 +76,8 @@ def send(
 ) -> None:
     """Send one notification, retried as the partner would; exit code 1 where it is not acknowledged."""
     order: dict[str, Any] = {"correlationId": correlation_id, "repeat": repeat, "deadline": deadline}
+    if kind not in KINDS:
+        raise usage(f"KIND: one of {', '.join(KINDS)}")
     if kind == D1_KIND:
         if field or device or out_of_order or malformed_timestamp:
             raise usage("--field, --device, --out-of-order and --malformed-timestamp are for TSH")

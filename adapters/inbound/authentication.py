@@ -20,6 +20,7 @@ PARTNER_SCOPE = "d1-notify"
 KEPT_TOKENS = 4096
 CHALLENGE_BEARER = 'Bearer realm="mintmark"'
 CHALLENGE_API_KEY = 'APIKEY realm="mintmark"'
+CHALLENGE_BASIC = 'Basic realm="mintmark", charset="UTF-8"'
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -110,7 +111,7 @@ class Authentication:
                 found = await self._find(key)
                 if found and hmac.compare_digest(found.api_key_id.encode(), name.encode("utf-8", "surrogatepass")):
                     return found
-        raise Problem(unauthenticated('Basic realm="mintmark", charset="UTF-8"' if self._basic else CHALLENGE_API_KEY))
+        raise Problem(unauthenticated(f"{CHALLENGE_API_KEY}, {CHALLENGE_BASIC}" if self._basic else CHALLENGE_API_KEY))
 
     async def _find(self, key: str) -> ApiKey | None:
         """The API key with this text, by its hash: a keyed hash tells nothing by the time that looking it up takes."""
@@ -120,7 +121,7 @@ class Authentication:
         fast = hmac.digest(self._principals.api_key_hash_key, content, "sha256")
         found = self._held(principals_pb2.KEY_HASH_HMAC_SHA256, fast)
         scrypt = principals_pb2.KEY_HASH_SCRYPT
-        if found or not any(each.hash == scrypt for each in self._principals.api_keys.values()):
+        if found or not self._principals.any_slow_hash:
             return found
         salt = self._principals.api_key_hash_key
         found = self._held(scrypt, await self._slow_hashes.of(content, salt))

@@ -56,6 +56,8 @@ class Principals:
     clients: dict[str, Client] = field(default_factory=dict)
     by_client_id: dict[str, Client] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    # Whether there is a key that was taken over from elsewhere.
+    any_slow_hash: bool = False
     by_key_hash: dict[tuple[int, bytes], ApiKey] = field(default_factory=dict)
     accounts: dict[str, accounts_pb2.Account] = field(default_factory=dict)
     merchant_gateway_ids: frozenset[str] = frozenset()
@@ -134,6 +136,7 @@ class Principals:
 
     def _index(self) -> None:
         self.by_client_id = {client.client_id: client for client in self.clients.values()}
+        self.any_slow_hash = any(key.hash == principals_pb2.KEY_HASH_SCRYPT for key in self.api_keys.values())
         self.by_key_hash = {(key.hash, key.key_hash): key for key in self.api_keys.values()}
         gateways = {gateway for client in self.clients.values() for gateway in client.merchant_gateway_ids}
         gateways |= {key.merchant_gateway_id for key in self.api_keys.values()}

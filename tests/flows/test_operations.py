@@ -69,3 +69,11 @@ def test_all_wrong_settings_are_named_at_once(operator: Operator) -> None:
     for name in ("MINTMARK_GRPC_ADDRESS", "MINTMARK_LOG_LEVEL", "MINTMARK_REDIS_URL"):
         assert name in refused.stderr
     assert "nowhere" not in refused.stderr
+
+
+def test_serve_names_the_cores_wrong_settings_beside_its_own(operator: Operator) -> None:
+    operator.environment |= {"MINTMARK_HTTP_ADDRESS": "nowhere", "MINTMARK_DATABASE_URL": "mysql://x"}
+    refused = operator.types("serve")
+    assert refused.returncode == 2
+    for name in ("MINTMARK_HTTP_ADDRESS", "MINTMARK_DATABASE_URL"):
+        assert refused.stderr.count(name) == 1

@@ -44,7 +44,7 @@ def test_send_tsh(mintmark: Command, twins: Gateway) -> None:
     assert (result.code, len(result.out.splitlines())) == (0, 2)
     first = twins.received[0].json
     assert (first["tokenId"], first["bindingState"], "appType" in first) == ("t", "NEW", False)
-    assert mintmark("sandbox", "send", "tsh-nothing").code == 1
+    assert mintmark("sandbox", "send", "tsh-nothing").code == 2
 
 
 def test_what_is_not_acknowledged_is_exit_code_1_and_the_feed_can_be_resumed(mintmark: Command, twins: Gateway) -> None:
