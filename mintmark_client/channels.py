@@ -11,7 +11,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # The server takes pings no closer than this.
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
+    # How long connecting may take: over a network, with TLS, that is several round trips.
+    ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 # Streams share no connection with other calls: a connection full of them starves the others.

@@ -9,6 +9,7 @@ import pytest
 from mintmark_client import Client
 from tests.adapters.cli.fake_core import SECRET
 from tests.mintmark_client.fake_core import UnsteadyCore
+from tests.mintmark_client.fake_network import FakeNetwork
 from tests.mintmark_client.fake_time import FakeTime
 from tests.server.rpc.conftest import core, place
 from tests.server.rpc.running import RunningCore
@@ -61,3 +62,10 @@ def caller(unsteady: UnsteadyCore, fake_time: FakeTime) -> Iterator[Client]:
     """A client of the unsteady core, on the clock that only sleeping moves."""
     with Client(unsteady.address, client_id="orders", client_secret=SECRET, pacing=fake_time.pacing()) as made:
         yield made
+
+
+@pytest.fixture
+def network(core: RunningCore) -> Iterator[FakeNetwork]:
+    made = FakeNetwork(core.folder / "public.sock")
+    yield made
+    made.close()

@@ -44,13 +44,6 @@ def token_ids(events: Iterator[pb.Event], count: int = 10_000) -> list[str]:
     return [event.token.token_id for event in islice(events, count)]
 
 
-@pytest.fixture
-def network(core: RunningCore) -> Iterator[FakeNetwork]:
-    made = FakeNetwork(core.folder / "public.sock")
-    yield made
-    made.close()
-
-
 def test_what_is_kept_comes_and_then_what_is_new(client: Client, core: RunningCore, place: str) -> None:
     made = import_tokens(core, place, 0, 3)
     with client.events.stream("0") as events:

@@ -1,5 +1,7 @@
 """The nouns, against a real core."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,11 @@ from server.core import Core
 from server.settings import load
 from tests.flows.test_tls import Authority
 from tests.mintmark_client.conftest import Connect
+from tests.mintmark_client.fake_network import FakeNetwork
 from tests.server.rpc import notices
 from tests.server.rpc.running import RunningCore, request_id, running_core
 from tests.stack import free_ports
+from tests.waiting import eventually
 
 
 def imports(place: str, *token_ids: str) -> list[tokens_pb2.TokenImport]:
@@ -126,6 +130,20 @@ def test_events_are_listed_up_to_now(client: Client, core: RunningCore, place: s
     assert [event.token.token_id for event in client.events.list(events[0].cursor)] == ["b", "c"]
     with pytest.raises(InvalidRequest, match="CURSOR_INVALID"):
         list(client.events.list("x"))
+
+
+def test_a_network_far_away_has_time_to_connect(
+    connect: Connect, core: RunningCore, place: str, network: FakeNetwork
+) -> None:
+    network.freeze()
+    with ThreadPoolExecutor(1) as other:
+        answer = other.submit(lambda: list(connect(network.address).tokens.list()))
+        eventually(lambda: network.connections, what="a connection")
+        slow_until = time.monotonic() + 0.5
+        eventually(lambda: time.monotonic() > slow_until)
+        network.thaw()
+        assert answer.result(10) == []
+    assert network.connections == 1
 
 
 def test_a_core_with_tls_is_called_with_its_authority(place: str, tmp_path: Path) -> None:
