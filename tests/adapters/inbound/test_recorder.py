@@ -83,10 +83,10 @@ def test_in_flight_is_finished_and_new_work_refused_at_the_end(start: Callable[.
     caller.start()
     eventually(lambda: gateway.core.batches)
     gateway.terminate()
-    refused = eventually(lambda: (found := gateway.tsh(PATH, body("n"))).status_code == 503 and found)
-    assert refused
+    eventually(lambda: "stopping" in gateway.admin("/readyz").text)
+    refused = gateway.tsh(PATH, body("n"))
+    assert refused.status_code == 503
     assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
-    assert "stopping" in gateway.admin("/readyz").text
     gateway.core.free.set()
     caller.join(10)
     assert statuses == [204]
