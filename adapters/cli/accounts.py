@@ -89,14 +89,22 @@ def apply_accounts(
 
 
 @accounts.command("list")
-def list_accounts(limit: Limit = 0, output: Output = None) -> None:
-    """List accounts."""
+def list_accounts(
+    file: Annotated[Path | None, typer.Argument(help="Only the accounts that this file states.")] = None,
+    limit: Limit = 0,
+    output: Output = None,
+) -> None:
+    """List accounts as they are: all, or those that a file states."""
     from mintmark.v1 import accounts_pb2, accounts_pb2_grpc
 
+    from adapters.cli.account_files import read_accounts
+
+    stated = {account.account_id for account in read_accounts(file).accounts} if file else None
     request = accounts_pb2.ListAccountsRequest()
     with connect() as session:
         stub = accounts_pb2_grpc.AccountsServiceStub(session.channel)
-        show_list(session.pages(stub.ListAccounts, request, lambda page: page.accounts, limit), COLUMNS, output)
+        found = session.pages(stub.ListAccounts, request, lambda page: page.accounts, 0 if stated else limit)
+        show_list((each for each in found if stated is None or each.account_id in stated), COLUMNS, output)
 
 
 def _plan(session: Session, read: "AccountsFile", delete_missing: bool) -> "list[accounts_pb2.AccountChange]":

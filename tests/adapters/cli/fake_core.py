@@ -147,6 +147,10 @@ class FakeCore:
         self._refuse_violations(context)
         return accounts_pb2.PlanAccountsResponse(changes=self._changes(request))
 
+    def list_accounts(self, request: Any, context: Any) -> Any:
+        ids = ("d1-main", "d1-other", "tsh-main")
+        return accounts_pb2.ListAccountsResponse(accounts=[accounts_pb2.Account(account_id=each) for each in ids])
+
     def apply_accounts(self, request: Any, context: Any) -> Any:
         self._seen(request, context)
         return accounts_pb2.ApplyAccountsResponse(changes=self._changes(request))

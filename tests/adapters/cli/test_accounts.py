@@ -54,6 +54,12 @@ def test_json_has_what_was_done_and_stderr_the_plan(mintmark: Command, file: Pat
     assert "plan: CREATE partnerAccounts/d1-main mode" in result.err
 
 
+def test_the_list_can_be_that_of_a_file(mintmark: Command, file: Path) -> None:
+    assert len(mintmark("accounts", "list", "--output", "json").lines) == 3
+    listed = mintmark("accounts", "list", str(file), "--output", "json")
+    assert [line["accountId"] for line in listed.lines] == ["d1-main", "tsh-main"]
+
+
 def test_plan_changes_nothing(mintmark: Command, core: FakeCore, file: Path) -> None:
     assert len(mintmark("accounts", "plan", str(file), "--output", "json").lines) == 2
     assert all(isinstance(request, accounts_pb2.PlanAccountsRequest) for request in core.requests)
