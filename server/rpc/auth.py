@@ -29,15 +29,15 @@ class Authenticator:
         self._access_tokens = access_tokens
         self._development = development
 
-    def caller(self, policy: Policy, metadata: dict[str, str], correlation_id: str) -> Caller:
-        """Raises AccessTokenInvalid, ScopeMissing, StoreUnavailable."""
+    def caller(self, policy: Policy, metadata: dict[str, str], correlation_id: str, *, begun: bool = False) -> Caller:
+        """Raises AccessTokenInvalid, ScopeMissing, StoreUnavailable. A call that has `begun` outlives its token."""
         if policy.anonymous:
             return ANONYMOUS
         authorization = metadata.get("authorization", "")
         if not authorization and self._development:
             caller = DEVELOPMENT
         else:
-            caller = self._access_tokens.caller(bearer(authorization), correlation_id)
+            caller = self._access_tokens.caller(bearer(authorization), correlation_id, begun=begun)
         if policy.scope and policy.scope not in caller.scopes:
             raise ScopeMissing(policy.scope)
         return Caller(caller.client, caller.scopes, caller.reach, caller.jwt_id, correlation_id)

@@ -19,7 +19,6 @@ from prometheus_client import Counter, Gauge, Histogram
 from server.domain import card_numbers
 from server.domain.callers import Caller
 from server.domain.refusals import (
-    AccessTokenInvalid,
     DeadlinePassed,
     FieldInvalid,
     Refusal,
@@ -289,18 +288,10 @@ class Calls:
             correlation_id=correlation_id,
             gone=gone,
             stopping=self._stopping,
-            check=lambda: self._check(policy, metadata, caller),
+            # Its token may expire meanwhile; a revoked one ends the call.
+            check=lambda: self._authenticator.caller(policy, metadata, correlation_id, begun=True),
             on_gone=context.add_callback,
         )
-
-    def _check(self, policy: Policy, metadata: dict[str, str], caller: Caller) -> Caller:
-        """Who the caller of a long call is now. Its token may expire meanwhile; a revoked one ends the call."""
-        try:
-            return self._authenticator.caller(policy, metadata, caller.correlation_id)
-        except AccessTokenInvalid as invalid:
-            if invalid.metadata["why"] == "expired":
-                return caller
-            raise
 
     def _validate(self, policy: Policy, request: Message) -> None:
         violations = [

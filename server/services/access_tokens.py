@@ -103,12 +103,15 @@ class AccessTokens:
         ]
         return any(matches)
 
-    def caller(self, access_token: str, correlation_id: str) -> Caller:
-        """Whom an access token belongs to, with what the client may do now. Raises AccessTokenInvalid."""
+    def caller(self, access_token: str, correlation_id: str, *, begun: bool = False) -> Caller:
+        """Whom an access token belongs to, with what the client may do now. Raises AccessTokenInvalid.
+
+        A call that has `begun` goes on when its token expires, but not when that is revoked or the client disabled.
+        """
         claims = self._claims(access_token)
         if claims is None:
             raise AccessTokenInvalid("not one of ours")
-        if claims.expire_time <= self._clock.now():
+        if not begun and claims.expire_time <= self._clock.now():
             raise AccessTokenInvalid("expired")
         principals = self._directory.principals
         if claims.jwt_id in principals.revoked:

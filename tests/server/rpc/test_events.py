@@ -279,6 +279,23 @@ def test_a_stream_ends_when_its_access_token_is_revoked(core: RunningCore, place
         assert told.metadata == {"why": "revoked"}
 
 
+def test_a_stream_outlives_its_access_token_but_not_its_client() -> None:
+    with running_core(clock=True) as core:
+        created = core.create(["events.read"], ["*"])
+        session = core.session(created.client.client_id, created.client_secret)
+        with stream(session, heartbeat=1) as opened:
+            next(opened)
+            core.advance(1000)
+            for _ in range(2):
+                assert not next(opened).events, "a heartbeat"
+            disable = clients_pb2.DisableClientRequest(request_id=request_id(), name=created.client.name)
+            core.admin.clients.DisableClient(disable)
+            with refused("UNAUTHENTICATED", "ACCESS_TOKEN_INVALID") as told:
+                for _ in opened:
+                    pass
+            assert "disabled" in told.metadata["why"]
+
+
 def test_a_burst_reaches_many_streams_whole(core: RunningCore, place: str) -> None:
     key = core.api_key(place)
     sessions = [Session(core.channel(), core.admin.metadata) for _ in range(5)]
