@@ -15,6 +15,8 @@ CONNECT_TIMEOUT_S = 3
 # How long a peer may be silent in the middle of its work.
 LOST_PEER_MS = 10_000
 READERS = 40
+# Connections of one core for reads; PostgreSQL allows 100 in all as it comes, and several cores share it.
+POSTGRESQL_READERS = 20
 
 
 class DatabaseUnfit(Exception):
@@ -74,7 +76,7 @@ def writer_engine(url: URL, file: DatabaseFile | None = None) -> Engine:
 def reader_engine(url: URL, file: DatabaseFile | None = None) -> Engine:
     """Connections for reads, a thread one at a time."""
     file = file or database_file(url)
-    return _sqlite(file, begin="BEGIN", size=READERS) if file else _postgresql(url, size=READERS)
+    return _sqlite(file, begin="BEGIN", size=READERS) if file else _postgresql(url, size=POSTGRESQL_READERS)
 
 
 def _sqlite(database: DatabaseFile, *, begin: str, size: int) -> Engine:
