@@ -111,8 +111,8 @@ class Partner:
 
     def works_again(self) -> None:
         """Holds that everything works without anybody's help, and that nothing acknowledged is lost."""
-        eventually(lambda: self.send().status_code == 204, RECOVERY_SECONDS, "an acknowledgement")
-        assert self.send_many() == {204}
+        # A gateway that has just found the core again may have to wait for its principals still.
+        eventually(lambda: self.send_many() == {204}, RECOVERY_SECONDS, "nothing but acknowledgements")
         assert self.import_token() == (grpc.StatusCode.OK, "")
         stored = Counter(each.correlation_id for each in self._reading().notifications())
         assert not set(self.acknowledged) - set(stored)
