@@ -34,6 +34,7 @@ from server.services.events import EventFeed
 from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
+from server.services.steward import Steward
 from server.settings import Settings, SettingsInvalid
 from server.store.engine import DatabaseUnfit
 from server.store.store import SqlStore, is_in_use
@@ -59,6 +60,7 @@ class Core:
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
         self.store.listen(self.feed.committed)
+        self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
             _check_keyring(self.store, hasher)
@@ -97,6 +99,7 @@ class Core:
             self._stop_listening(0.0)
             self.store.close()
             raise
+        self.steward.start()
         log.info("core_ready", grpc=settings.grpc_address)
 
     def _public_services(
@@ -140,6 +143,7 @@ class Core:
     def stop(self) -> None:
         """Refuses new work, finishes what is in flight, lets go of everything."""
         self._stop_listening(self._settings.shutdown_timeout)
+        self.steward.close()
         self._admin.close()
         self.store.close()
         log.info("core_stopped")

@@ -24,3 +24,7 @@ class RandomIds:
 
     def secret_id(self) -> str:
         return secrets.token_hex(RANDOM_BYTES)
+
+    def core_id(self) -> str:
+        """A new id for a running core."""
+        return secrets.token_hex(RANDOM_BYTES)

@@ -111,6 +111,9 @@ class Transaction(Protocol):
     def keep_request(self, request: Request) -> None:
         """Remembers a finished request."""
 
+    def take_lease(self, name: str, holder: str, seconds: float) -> bool:
+        """Takes or renews a lease on the database's clock; False where another holder's has not ended."""
+
     def append(self, event: Event) -> None:
         """Appends an event; it gets its number when everything else of the transaction is written."""
 
@@ -171,6 +174,23 @@ class Store(Protocol):
         """
 
 
+class Chore(Protocol):
+    """Something that a core does by itself from time to time, in steps that may be repeated."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks whether there is something to do."""
+
+    def wanted(self) -> bool:
+        """Whether there is something to do now; a cheap look that every core takes."""
+
+    def step(self) -> bool:
+        """Does a small piece of it, in well under a lease's time; whether there may be more to do at once."""
+
+
 class Clock(Protocol):
     def now(self) -> int:
         """Microseconds since the epoch, UTC."""
@@ -188,6 +208,9 @@ class Ids(Protocol):
 
     def secret_id(self) -> str:
         """A new id for a client's secret."""
+
+    def core_id(self) -> str:
+        """A new id for a running core."""
 
 
 class Sealer(Protocol):

@@ -18,6 +18,12 @@ READERS = 40
 # Connections of one core for reads; PostgreSQL allows 100 in all as it comes, and several cores share it.
 POSTGRESQL_READERS = 20
 
+# The database's clock in microseconds, as SQL.
+CLOCKS = {
+    "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)",
+    "postgresql": "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
+}
+
 
 class DatabaseUnfit(Exception):
     """The database would lose acknowledged data, or its schema is not ours. The text says what to do."""

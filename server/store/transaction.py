@@ -18,6 +18,7 @@ from server.domain.principals import RevokedAccessToken
 from server.domain.tokens import Token
 from server.ports import Identity, Request
 from server.store import rows, schema
+from server.store.engine import CLOCKS
 from server.store.rows import Shape, event_row
 
 T = TypeVar("T")
@@ -179,6 +180,19 @@ class SqlTransaction:
             "time": request.time,
         }
         self.change(insert(schema.requests), [row])
+
+    def take_lease(self, name: str, holder: str, seconds: float) -> bool:
+        connection = self.connection
+        clock = CLOCKS[connection.dialect.name]
+        statement = text(
+            f"INSERT INTO leases (name, holder, expire_time) VALUES (:name, :holder, {clock} + :micros) "  # noqa: S608  our own words
+            "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expire_time = excluded.expire_time "
+            f"WHERE leases.holder = excluded.holder OR leases.expire_time <= {clock}"
+        )
+        micros = round(seconds * 1_000_000)
+        taken = connection.execute(statement, {"name": name, "holder": holder, "micros": micros}).rowcount == 1
+        self.changes += taken
+        return taken
 
     def append(self, event: Event) -> None:
         self.appended.append(event)
