@@ -18,7 +18,8 @@ from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.refusals import StoreUnavailable
 from server.domain.tokens import Token
-from server.store import rows, schema
+from server.ports import CachePause
+from server.store import cache_pause, rows, schema
 from server.store.faults import Fault, classify, describe
 from server.store.rows import Shape, read_event
 
@@ -183,9 +184,10 @@ class SqlView:
         return removed, sequence
 
     def database_time(self) -> int:
-        clocks = {
-            "sqlite": "SELECT CAST((julianday('now') - 2440587.5) * 86400000000.0 AS INTEGER)",
-            "postgresql": "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)",
-        }
         with self._connection() as connection:
-            return int(connection.execute(text(clocks[self._engine.dialect.name])).scalar_one())
+            clock = cache_pause.CLOCKS[self._engine.dialect.name]
+            return int(connection.execute(text(f"SELECT {clock}")).scalar_one())
+
+    def cache_pause(self) -> CachePause:
+        with self._connection() as connection:
+            return cache_pause.read(connection)
