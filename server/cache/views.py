@@ -21,8 +21,8 @@ A writer that dies between marker and removal leaves the marker, which ends afte
 Where the writer cannot put its markers for certain, it commits only during a *pause* of all cores, which is written in
 the database; where it cannot remove them, it pauses all cores before anybody hears that the change is done. See
 `server.store.cache_pause`, `server.store.marking` and `pauses`. A pause's epoch is part of every slot's name, so
-nothing from before a pause is found after it. The identity of the Redis process is another part: what a restart brings back
-from a file, or a replica that takes over has missed, is not found either.
+nothing from before a pause is found after it. The identity of the Redis process is another part: what a restart
+brings back from a file, or a replica that takes over has missed, is not found either.
 
 What remains: a cache that shows a genuine old entry of the same slot again. It is believed until the entry's own end,
 60 s after it was made at most. Everything else that a cache may say, or not say, costs time only.
