@@ -16,7 +16,8 @@ from server.cache.link import Link, Redis, RedisFault
 from server.cache.metrics import REDIS_FAILURES, REDIS_SECONDS, REDIS_UNUSED
 
 BUDGET_S = 0.100
-LINKS = 32
+# An operation takes a fraction of a millisecond as a rule, so a few links serve many callers.
+LINKS = 8
 # A link that was idle for longer may have been cut by something on the way.
 IDLE_S = 30.0
 PROBE = (b"SET", b"mintmark:probe", b"1", b"PX", 1000)
@@ -35,7 +36,10 @@ class RedisWall:
         """Raises ValueError for a URL that cannot be understood. A Redis that is not there is no error."""
         self._redis = Redis(url, BUDGET_S)
         self._breaker = Breaker()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        # Callers wait for a free link, the thread for something to do.
+        self._free = threading.Condition(self._lock)
+        self._needed = threading.Condition(self._lock)
         self._idle: list[Link] = []
         self._waiting = 0
         self._made = 0
@@ -64,11 +68,12 @@ class RedisWall:
             self._drop(link)
 
     def close(self) -> None:
-        with self._changed:
+        with self._lock:
             self._closing = True
-            self._changed.notify_all()
+            self._free.notify_all()
+            self._needed.notify()
         self._thread.join(2 * BUDGET_S)
-        with self._changed:
+        with self._lock:
             idle, self._idle = self._idle, []
         for link in idle:
             link.close()
@@ -76,7 +81,7 @@ class RedisWall:
     def _take(self, deadline: float) -> Link:
         stale: list[Link] = []
         try:
-            with self._changed:
+            with self._lock:
                 refused = self._refused
                 self._waiting += 1
                 try:
@@ -93,52 +98,58 @@ class RedisWall:
                         left = deadline - time.monotonic()
                         if left <= 0 or self._refused != refused:
                             raise RedisFault("no connection")
-                        self._changed.notify_all()
-                        self._changed.wait(left)
+                        self._needed.notify()
+                        self._free.wait(left)
                 finally:
                     self._waiting -= 1
+                    if self._idle:
+                        # Whoever was woken in vain hands that on.
+                        self._free.notify()
         finally:
             for each in stale:
                 each.close()
 
     def _give_back(self, link: Link) -> None:
         link.idle_since = time.monotonic()
-        with self._changed:
+        with self._lock:
             if not self._closing:
                 self._idle.append(link)
-                self._changed.notify_all()
+                self._free.notify()
                 return
         link.close()
 
     def _drop(self, link: Link | None) -> None:
         if link is not None:
-            with self._changed:
+            with self._lock:
                 self._made -= 1
+                # Whoever waits for a link has to ask for a new one.
+                self._free.notify()
             link.close()
 
     def _failed(self, fault: RedisFault) -> None:
         REDIS_FAILURES.inc()
-        with self._changed:
+        with self._lock:
             opened = self._breaker.fail(time.monotonic())
             if opened:
-                self._changed.notify_all()
+                self._free.notify_all()
+                self._needed.notify()
         if opened:
             REDIS_UNUSED.set(1)
             log.warning("redis_left_alone", error=str(fault))
 
     def _work(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 while not self._closing:
                     until_probe = self._breaker.until_probe(time.monotonic())
                     probing = until_probe == 0
                     if probing or (until_probe is None and self._wanted()):
                         break
-                    self._changed.wait(until_probe)
+                    self._needed.wait(until_probe)
                 if self._closing:
                     return
             link = self._connect(probing=probing)
-            with self._changed:
+            with self._lock:
                 if probing:
                     self._breaker.probed(time.monotonic(), worked=link is not None)
                 if link is None:
@@ -147,7 +158,7 @@ class RedisWall:
                     self._made += 1
                     link.idle_since = time.monotonic()
                     self._idle.append(link)
-                self._changed.notify_all()
+                self._free.notify_all()
             if probing and link is not None:
                 REDIS_UNUSED.set(0)
                 log.info("redis_used_again")
