@@ -188,7 +188,8 @@ class CacheMarker(Protocol):
     """Stands in the cache in place of what a commit changes."""
 
     @property
-    def epoch(self) -> int: ...
+    def epoch(self) -> int | None:
+        """Where it counts; None: everywhere."""
 
 
 class CacheMarks(Protocol):

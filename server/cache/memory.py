@@ -33,7 +33,7 @@ class Marker:
 
     changed: Changed
     until: float
-    epoch: int = 0
+    epoch: None = None
 
 
 class MemorySlots:
@@ -80,7 +80,7 @@ class MemorySlots:
             _bound(entries, largest)
 
     def mark(self, epoch: int, changed: Changed) -> CacheMarker | None:
-        marker = Marker(changed, time.monotonic() + MARKER_S, epoch)
+        marker = Marker(changed, time.monotonic() + MARKER_S)
         MARKS.inc(len(changed))
         with self._lock:
             for slot in changed:

@@ -42,14 +42,15 @@ class Marking:
         """Marks what the transaction has changed: before its events are numbered, which other cores wait for."""
         if self.marks is None or not transaction.changed:
             return None
-        changed = sorted(transaction.changed)
+        changed = tuple(transaction.changed)
         return Marked(changed, time.monotonic(), self.marks.mark(self.marks.epoch, changed))
 
     def check(self, marked: Marked | None, transaction: SqlTransaction) -> None:
         """The last thing before the commit. Raises NotMarked."""
         if self.marks is None or marked is None:
             return
-        if marked.marker is not None and marked.marker.epoch != transaction.cache_epoch():
+        held = marked.marker
+        if held is not None and held.epoch is not None and held.epoch != transaction.cache_epoch():
             # Another core has paused the caches, and we have not heard of it yet.
             marked.marker = self.marks.mark(transaction.cache_epoch(), marked.changed)
         if marked.marker is None and not self.marks.paused_for(QUICK_S):
@@ -67,8 +68,7 @@ class Marking:
         """Returns when a pause is in force and known everywhere. Raises what the database raises."""
         if self.marks is None:
             return
-        connection.begin()
-        pause = cache_pause.ensure(connection)
-        connection.commit()
+        with connection.begin():
+            pause = cache_pause.ensure(connection)
         self.marks.observe(pause)
         self.marks.settle()

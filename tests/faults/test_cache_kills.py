@@ -16,6 +16,7 @@ from tests.server.rpc.running import RunningCore, request_id, running_core
 from tests.valkey import Valkey
 
 NAME = "merchantGateways/MGW_1/merchants/m-1/tokens/t-1"
+TSH = tokens_pb2.TOKEN_PROVIDER_TSH
 NOBODY = "unix:///nonexistent/redis.sock"
 
 
@@ -30,7 +31,7 @@ def other(postgres_database: str, valkey: Valkey, ring: Path, monkeypatch: pytes
     """The core that lives on, with the token in its cache."""
     shorten(monkeypatch.setattr)
     with running_core(database_url=postgres_database, redis_url=valkey.url, keyring_file=ring) as core:
-        entry = tokens_pb2.TokenImport(merchant_gateway_id="MGW_1", merchant_id="m-1", token_id="t-1", provider=1)
+        entry = tokens_pb2.TokenImport(merchant_gateway_id="MGW_1", merchant_id="m-1", token_id="t-1", provider=TSH)
         core.admin.tokens.ImportTokens(tokens_pb2.ImportTokensRequest(request_id=request_id(), tokens=[entry]))
         yield core
 

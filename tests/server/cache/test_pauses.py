@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from server.cache import pauses as module
 from server.cache.pauses import KNOWN_S, Pauses
 from server.domain.refusals import StoreUnavailable
 from server.ports import CachePause
@@ -95,7 +94,7 @@ def test_a_renewal_in_time_is_known_already_and_a_late_one_is_not(
 ) -> None:
     now = time.monotonic()
     times = {"now": now}
-    monkeypatch.setattr(module.time, "monotonic", lambda: times["now"])
+    monkeypatch.setattr("server.cache.pauses.time.monotonic", lambda: times["now"])
 
     def observed(at: float, epoch: int) -> bool:
         times["now"] = now + at

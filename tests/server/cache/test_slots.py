@@ -28,7 +28,7 @@ class Counting:
         self.then: Callable[[], object] = lambda: None
         self._view = store.view
 
-    def token(self, name: str) -> Token | None:
+    def token(self, name: str) -> Any:
         return self._tell(self._view.token(name))
 
     def binding(self, name: str) -> Any:

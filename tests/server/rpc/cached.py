@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import grpc
 from mintmark.v1 import bindings_pb2, tokens_pb2
+from mintmark.v1 import notifications_pb2 as pb
 
 from server.rpc import bindings, tokens
 from tests.server.rpc import notices
@@ -79,12 +80,12 @@ class Cached:
                 binding = view.binding(self.binding)
                 assert binding_at(core, self.binding) == (binding and bindings.to_proto(binding)), step
 
-    def _tsh(self, what: str, told: dict[str, str]) -> notices.pb.NotificationRecord:
+    def _tsh(self, what: str, told: dict[str, str]) -> pb.NotificationRecord:
         return notices.tsh(self._key, what, told)
 
-    def _record(self, record: notices.pb.NotificationRecord) -> None:
+    def _record(self, record: pb.NotificationRecord) -> None:
         (result,) = notices.record(self.writing, record)
-        assert result.outcome in (notices.pb.RECORD_OUTCOME_STORED, notices.pb.RECORD_OUTCOME_REPEATED)
+        assert result.outcome in (pb.RECORD_OUTCOME_STORED, pb.RECORD_OUTCOME_REPEATED)
 
 
 def token_at(core: RunningCore, name: str) -> tokens_pb2.Token | None:

@@ -68,19 +68,20 @@ def binding_count(core: RunningCore, cached: Cached) -> int:
     return binding.delivery_count if binding else 0
 
 
-COUNTS = (token_count, binding_count)
+Count = Callable[[RunningCore, Cached], int]
+COUNTS: tuple[tuple[str, Count], ...] = (("token", token_count), ("binding", binding_count))
 
 
 def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object]) -> dict[str, int]:
     """Writes on every core in turns while others read everywhere and faults happen. How often was read."""
-    known = {count: Known() for count in COUNTS}
+    known = {kind: Known() for kind, _ in COUNTS}
     done = threading.Event()
     chance = random.Random(seed)
 
-    def read(core: RunningCore, count: Callable[[RunningCore, Cached], int]) -> None:
+    def read(core: RunningCore, kind: str, count: Count) -> None:
         while not done.is_set():
-            before = known[count].least
-            known[count].seen(before, count(core, cached), f"{count.__name__} at core {cached.cores.index(core)}")
+            before = known[kind].least
+            known[kind].seen(before, count(core, cached), f"the {kind} at core {cached.cores.index(core)}")
 
     def disturb() -> None:
         own = random.Random(seed + 1)
@@ -88,22 +89,23 @@ def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object]) -
             faults(own)
 
     def write() -> None:
-        written = {count: count(cached.cores[0], cached) for count in COUNTS}
+        written = {kind: count(cached.cores[0], cached) for kind, count in COUNTS}
+        deliver = {"token": cached.deliver, "binding": cached.deliver_binding}
         for _ in range(WRITES):
             cached.writing = chance.choice(cached.cores)
-            count, deliver = chance.choice([(token_count, cached.deliver), (binding_count, cached.deliver_binding)])
-            deliver()
-            written[count] += 1
-            known[count].seen(0, written[count], "the writer")
+            kind, count = chance.choice(COUNTS)
+            deliver[kind]()
+            written[kind] += 1
+            known[kind].seen(0, written[kind], "the writer")
             for core in cached.cores:
-                assert count(core, cached) == written[count], f"the write is not seen at {cached.cores.index(core)}"
+                assert count(core, cached) == written[kind], f"the write is not seen at {cached.cores.index(core)}"
             done.wait(chance.choice([0.0, 0.0, 0.1]))
 
     with ThreadPoolExecutor(16) as pool:
         working = [
-            pool.submit(read, core, count)
+            pool.submit(read, core, kind, count)
             for core in cached.cores
-            for count in COUNTS
+            for kind, count in COUNTS
             for _ in range(READERS_OF_A_CORE)
         ]
         working.append(pool.submit(disturb))
@@ -113,9 +115,9 @@ def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object]) -
             done.set()
             for each in working:
                 each.result(30)
-    wrong = [each for count in COUNTS for each in known[count].wrong]
+    wrong = [each for kind in known for each in known[kind].wrong]
     assert not wrong, wrong[:5]
-    return {count.__name__: known[count].reads for count in COUNTS}
+    return {kind: known[kind].reads for kind in known}
 
 
 class Faults:

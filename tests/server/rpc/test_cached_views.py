@@ -91,7 +91,7 @@ def test_killed_midway_and_started_again(
         plays(cached)
         own_valkey.start()
         plays(cached)
-        eventually(lambda: cached.holds() or keys(own_valkey) >= 3, what="the use of Redis")
+        eventually(lambda: _used(cached, own_valkey), what="the use of Redis")
         plays(cached)
 
 
@@ -177,12 +177,22 @@ def test_a_core_that_redis_is_dead_for_takes_its_change_out_of_the_other_cores_c
         assert seen
         assert seen.etag == etag
         assert cores[0].core.store.view.cache_pause().epoch > pause.epoch
-        valkey_keys = keys(valkey)
+        shown = {etag}
+
+        def after_the_pause() -> bool:
+            used = _cached_again(cached, cores[1])
+            token = token_at(cores[1], cached.token)
+            shown.add(token.etag if token else "")
+            return used
+
         # As soon as the pause is over the other core uses Redis again, and what was there must not be found.
-        while cores[0].core.store.view.cache_pause().left > 0 or keys(valkey) == valkey_keys:
-            seen = token_at(cores[1], cached.token)
-            assert seen
-            assert seen.etag == etag
+        eventually(after_the_pause, what="the use of Redis")
+        assert shown == {etag}
+
+
+def _used(cached: Cached, valkey: Valkey) -> bool:
+    cached.holds()
+    return keys(valkey) >= 3
 
 
 def _cached_again(cached: Cached, core: RunningCore) -> bool:
@@ -196,13 +206,15 @@ def _cached_again(cached: Cached, core: RunningCore) -> bool:
 
 
 def _hits(core: RunningCore) -> float:
+    return _sum(core, 'mintmark_cache_reads_total{kind="token",outcome="hit"}')
+
+
+def _sum(core: RunningCore, word: str) -> float:
+    """What the lines of `/metrics` with a word say, added up."""
     address = core.settings.admin_address.removeprefix("unix:")
     with httpx.Client(transport=httpx.HTTPTransport(uds=address)) as client:
-        told = client.get("http://admin/metrics").text
-    (line,) = (
-        line for line in told.splitlines() if line.startswith('mintmark_cache_reads_total{kind="token",outcome="hit"}')
-    )
-    return float(line.split()[-1])
+        told = client.get("http://admin/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in told if word in line and not line.startswith("#"))
 
 
 def test_who_may_not_see_a_token_does_not_see_it_in_the_cache(valkey: Valkey, place: str) -> None:
@@ -217,6 +229,16 @@ def test_who_may_not_see_a_token_does_not_see_it_in_the_cache(valkey: Valkey, pl
                 assert friend.tokens.GetToken(request).token.name == cached.token
                 with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
                     stranger.tokens.GetToken(request)
+
+
+def test_what_the_cache_does_is_counted(valkey: Valkey, place: str) -> None:
+    with running_core(redis_url=valkey.url) as core:
+        cached = Cached([core], place)
+        names = ("mintmark_cache_marks_total", "mintmark_redis_seconds_count", "mintmark_cache_reads_total", "absent")
+        before = [_sum(core, name) for name in names]
+        plays(cached)
+        assert all(_sum(core, name) > first for name, first in zip(names, before, strict=True))
+        assert _sum(core, "mintmark_cache_paused") == _sum(core, "mintmark_redis_breaker_open") == 0
 
 
 def test_readiness_does_not_depend_on_redis() -> None:
