@@ -24,8 +24,10 @@ the database; where it cannot remove them, it pauses all cores before anybody he
 nothing from before a pause is found after it. The identity of the Redis process is another part: what a restart
 brings back from a file, or a replica that takes over has missed, is not found either.
 
-What remains: a cache that shows a genuine old entry of the same slot again. It is believed until the entry's own end,
-60 s after it was made at most. Everything else that a cache may say, or not say, costs time only.
+What remains: a cache that shows a genuine old entry of the same slot again, such as one that says yes to a marker and
+drops it, or one of two primaries; and two faults at once, a marker lost before the commit, or a writer that stood still
+for seconds there, and that writer's death right after it. Such an entry is believed until its own end, 60 s after it
+was made at most. Everything else that a cache may say, or not say, costs time only.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,8 @@
-"""A Redis that does not do what it is asked, on a unix socket of its own."""
+"""A Redis that does not do what it is asked, on a unix socket of its own, or with TLS on a port of this machine."""
 
 import shutil
 import socket
+import ssl
 import tempfile
 import threading
 import time
@@ -24,7 +25,9 @@ class FakeRedis:
     `seen` are the commands, `seconds` is how long each byte of an answer takes.
     """
 
-    def __init__(self, answer: Answer, *, greets: bool = True, seconds: float = 0.0) -> None:
+    def __init__(
+        self, answer: Answer, *, greets: bool = True, seconds: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="mm-fake-"))
         self.url = f"unix://{self.folder}/redis.sock"
         self.seen: list[list[bytes]] = []
@@ -34,9 +37,14 @@ class FakeRedis:
         self._seconds = seconds
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(f"{self.folder}/redis.sock")
-        self._server.listen(64)
+        self._tls = tls
+        if tls:
+            self._server = socket.create_server(("127.0.0.1", 0))
+            self.url = f"rediss://127.0.0.1:{self._server.getsockname()[1]}"
+        else:
+            self._server = socket.socket(socket.AF_UNIX)
+            self._server.bind(f"{self.folder}/redis.sock")
+            self._server.listen(64)
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -68,6 +76,9 @@ class FakeRedis:
     def _serve(self, connection: socket.socket) -> None:
         reader = hiredis.Reader()
         try:
+            if self._tls:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+                self._open.append(connection)
             while chunk := connection.recv(65536):
                 reader.feed(chunk)
                 while (command := reader.gets()) is not False:

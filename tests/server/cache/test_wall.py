@@ -2,6 +2,7 @@
 
 import random
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ import pytest
 
 from server.cache.breaker import FAILURES
 from server.cache.redis import LINKS, RedisUnavailable, RedisWall
+from tests.flows.test_tls import Authority
 from tests.server.cache.fake_redis import FakeRedis, believable, bulk, slow
 from tests.valkey import Valkey
 from tests.waiting import eventually
@@ -83,6 +85,24 @@ def test_login_and_database_of_the_url_are_used() -> None:
         with wall_around(f"{fake.url}?username=us%40er&password=p%3Aw&db=3") as wall:
             assert asked(wall, b"GET", b"k") == b"OK"
         assert fake.seen[:2] == [[b"AUTH", b"us@er", b"p:w"], [b"SELECT", b"3"]]
+    finally:
+        fake.remove()
+
+
+def test_over_tls_with_its_authority(tmp_path: Path, patient: None) -> None:
+    authority = Authority(tmp_path, "authority")
+    pair = authority.issue("redis")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    fake = FakeRedis(believable, tls=tls)
+    try:
+        with wall_around(f"{fake.url}?ssl_ca_certs={authority.file}") as wall:
+            eventually(lambda: _works(wall), what="an answer")
+            made = fake.connections
+            assert all(_works(wall) for _ in range(3))
+            assert fake.connections == made, "what TLS has to say by itself was taken for a fault"
+        with wall_around(fake.url) as wall:
+            assert fails(wall) < MODEST_S, "it trusts anybody"
     finally:
         fake.remove()
 
