@@ -6,11 +6,15 @@ import structlog
 
 from server import bootstrap
 from server.admin import AdminServer
+from server.cache.memory import MemorySlots
+from server.cache.pauses import Pauses
+from server.cache.views import CachedViews, Slots
 from server.clock import SystemClock
 from server.domain import clients
 from server.domain.refusals import StoreUnavailable
 from server.ids import RandomIds
 from server.keys import keyring
+from server.keys.cache_places import SealedPlaces
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -37,6 +41,7 @@ from server.services.requests import InProgress
 from server.services.steward import Steward
 from server.settings import Settings, SettingsInvalid
 from server.store.engine import DatabaseUnfit
+from server.store.sole_use import SoleUse
 from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
@@ -56,6 +61,8 @@ class Core:
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
         self.store = _store(settings, writer)
+        self._sole_use: SoleUse | None = None
+        self._cache: Slots | None = None
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
@@ -63,6 +70,8 @@ class Core:
         self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
+            self._sole_use = _sole_use(settings)
+            self._cache = _cache(settings, self.store, keys)
             _check_keyring(self.store, hasher)
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
@@ -97,7 +106,7 @@ class Core:
             self._admin = _admin(settings, self.ready)
         except BaseException:
             self._stop_listening(0.0)
-            self.store.close()
+            self._let_go()
             raise
         self.steward.start()
         log.info("core_ready", grpc=settings.grpc_address)
@@ -106,9 +115,10 @@ class Core:
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
     ) -> Mapping[str, object]:
         store, calls, pages = self.store, self.calls, PageTokens(hasher)
+        views = CachedViews(self._cache, store.view) if self._cache else store.view
         return {
-            "TokensService": Tokens(store, calls, pages),
-            "BindingsService": Bindings(store, pages),
+            "TokensService": Tokens(store, views, calls, pages),
+            "BindingsService": Bindings(store, views, pages),
             "MerchantsService": Merchants(store, pages),
             "NotificationsService": Notifications(store, sealer, pages),
             "EventsService": Events(store, self.feed),
@@ -145,8 +155,15 @@ class Core:
         self._stop_listening(self._settings.shutdown_timeout)
         self.steward.close()
         self._admin.close()
-        self.store.close()
+        self._let_go()
         log.info("core_stopped")
+
+    def _let_go(self) -> None:
+        if self._cache:
+            self._cache.close()
+        self.store.close()
+        if self._sole_use:
+            self._sole_use.close()
 
     def _stop_listening(self, seconds: float) -> None:
         deadline = self.clock.monotonic() + seconds
@@ -221,6 +238,36 @@ def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
             )
         upgrade(settings.database)
     return SqlStore(settings.database, writer)
+
+
+def _sole_use(settings: Settings) -> SoleUse | None:
+    """The SQLite file to ourselves: with others writing to it no memory of it could be right."""
+    from server.store.engine import parse_url, sqlite_path
+
+    file = sqlite_path(parse_url(settings.database))
+    return SoleUse(file) if file else None
+
+
+def _cache(settings: Settings, store: SqlStore, keys: keyring.Keyring) -> Slots | None:
+    """Where views are cached; None where nothing here could know that another core has changed one."""
+    slots: Slots
+    if settings.redis_url:
+        from server.cache.redis import RedisWall
+        from server.cache.shared import SharedSlots
+
+        pauses = Pauses(store.view, shared=not settings.embedded)
+        try:
+            wall = RedisWall(settings.redis_url)
+        except ValueError:
+            pauses.close()
+            raise SettingsInvalid("MINTMARK_REDIS_URL: not the URL of a Redis") from None
+        slots = SharedSlots(wall, pauses, SealedPlaces(keys), store.generation)
+    elif settings.embedded:
+        slots = MemorySlots()
+    else:
+        return None
+    store.mark_with(slots)
+    return slots
 
 
 def _file_exists(settings: Settings) -> bool:

@@ -18,7 +18,8 @@ from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.refusals import StoreUnavailable
 from server.domain.tokens import Token
-from server.store import rows, schema
+from server.ports import CachePause
+from server.store import cache_pause, rows, schema
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.rows import Shape, read_event
@@ -186,3 +187,7 @@ class SqlView:
     def database_time(self) -> int:
         with self._connection() as connection:
             return int(connection.execute(text(f"SELECT {CLOCKS[self._engine.dialect.name]}")).scalar_one())
+
+    def cache_pause(self) -> CachePause:
+        with self._connection() as connection:
+            return cache_pause.read(connection)

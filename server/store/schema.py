@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0002"
+REVISION = "0006"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -25,6 +25,9 @@ store_head = Table(
     Column("removed_sequence", BigInteger, nullable=False),
     # A keyed digest that only the keyring of the first start makes; NULL before that.
     Column("keyring_mark", LargeBinary),
+    # Part of the cache's keys, and until when nobody may use the cache.
+    Column("cache_epoch", BigInteger, nullable=False, server_default="0"),
+    Column("cache_pause_time", BigInteger, nullable=False, server_default="0"),
 )
 
 tokens = Table(

@@ -7,7 +7,7 @@ from typing import TypeVar
 from sqlalchemy import inspect, select
 
 from server.domain.events import Event
-from server.ports import Transaction
+from server.ports import CacheMarks, Transaction
 from server.store.engine import (
     DatabaseUnfit,
     check_durable,
@@ -72,6 +72,10 @@ class SqlStore:
 
     def write(self, key: str, run: Callable[[Transaction], R], *, deadline: float | None = None) -> R:
         return self._writer.write(key, run, deadline)
+
+    def mark_with(self, marks: CacheMarks) -> None:
+        """From now on each commit tells a cache what it changes. Before the first token or binding is written."""
+        self._writer.marking.marks = marks
 
     def listen(self, committed: Callable[[Sequence[Event]], None]) -> None:
         """Calls back, on the writer's thread and before the callers hear of it, with the events of each commit."""

@@ -16,12 +16,13 @@ from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.tokens import Token
-from server.ports import Identity, Request
+from server.ports import CachedKind, Identity, Request
 from server.store import rows, schema
 from server.store.engine import CLOCKS
 from server.store.rows import Shape, event_row
 
 T = TypeVar("T")
+CACHED = {schema.tokens.name: CachedKind.TOKEN, schema.bindings.name: CachedKind.BINDING}
 
 
 def among(connection: Connection, column: str) -> str:
@@ -63,7 +64,9 @@ class TableShelf(Generic[T]):
 
     def insert(self, items: Sequence[T]) -> None:
         if items:
-            self._transaction.change(insert(self._table), [self._shape.row(item) for item in items])
+            added = [self._shape.row(item) for item in items]
+            self._transaction.touch(self._table, [row["name"] for row in added])
+            self._transaction.change(insert(self._table), added)
 
     def update(self, items: Sequence[T]) -> None:
         if not items:
@@ -75,21 +78,26 @@ class TableShelf(Generic[T]):
             row = self._shape.row(item)
             row["of_name"] = row.pop("name")
             changed.append(row)
+        self._transaction.touch(self._table, [row["of_name"] for row in changed])
         self._transaction.change(statement, changed)
 
     def delete(self, names: Sequence[str]) -> None:
         if names:
             statement = delete(self._table).where(self._table.c.name == bindparam("of_name"))
+            self._transaction.touch(self._table, names)
             self._transaction.change(statement, [{"of_name": name} for name in names])
 
 
 class SqlTransaction:
-    """Gathers the units of one group commit: `changes` counts what was written, `appended` waits to be numbered."""
+    """Gathers the units of one group commit: `changes` counts what was written, `appended` waits to be numbered,
+    `changed` names the tokens and bindings that caches may hold."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.changes = 0
         self.appended: list[Event] = []
+        self.changed: set[tuple[CachedKind, str]] = set()
+        self._cache_epoch: int | None = None
         self.tokens: TableShelf[Token] = TableShelf(self, schema.tokens, rows.TOKEN)
         self.bindings: TableShelf[Binding] = TableShelf(self, schema.bindings, rows.BINDING)
         self.merchants: TableShelf[Merchant] = TableShelf(self, schema.merchants, rows.MERCHANT)
@@ -100,6 +108,12 @@ class SqlTransaction:
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
         self.connection.execute(statement, parameters)
+
+    def touch(self, table: Table, names: Sequence[str]) -> None:
+        """Remembers which rows of a table that caches hold are written."""
+        kind = CACHED.get(table.name)
+        if kind:
+            self.changed.update((kind, name) for name in names)
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         if not digests:
@@ -205,13 +219,19 @@ class SqlTransaction:
         """
         head = schema.store_head
         raised = (update(head).values(sequence=head.c.sequence + len(self.appended)).where(head.c.id == 1)).returning(
-            head.c.sequence
+            head.c.sequence, head.c.cache_epoch
         )
-        last = int(self.connection.execute(raised).scalar_one())
+        last, self._cache_epoch = self.connection.execute(raised).one()
         first = last - len(self.appended) + 1
         numbered = [event_row(event, first + place) for place, event in enumerate(self.appended)]
         self.connection.execute(insert(schema.events), numbered)
-        return last
+        return int(last)
+
+    def cache_epoch(self) -> int:
+        """The epoch of the caches as this transaction sees it; where events were numbered nobody can raise it now."""
+        if self._cache_epoch is None:
+            self._cache_epoch = int(self.connection.execute(select(schema.store_head.c.cache_epoch)).scalar_one())
+        return self._cache_epoch
 
 
 def _identity_row(identity: Identity) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from server.domain.refusals import DeadlinePassed, Refusal, ShuttingDown, StoreU
 from server.ports import ContentRefused, Transaction
 from server.store.engine import DatabaseFile
 from server.store.faults import Fault, classify, describe
+from server.store.marking import Marking, NotMarked
 from server.store.transaction import SqlTransaction
 
 R = TypeVar("R")
@@ -53,6 +54,7 @@ class Writer:
         self._engine = engine
         self._file = file
         self._committed = committed
+        self.marking = Marking()
         self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_LIMIT)
         self._closing = False
         self._connection: Connection | None = None
@@ -175,13 +177,23 @@ class Writer:
 
     def _transact(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
         """Runs the units in one transaction and commits it. Raises what the database raises, with nothing stored."""
+        for _ in range(TRIES):
+            try:
+                return self._transact_once(units)
+            except NotMarked:
+                self.marking.pause(self._connected())
+        raise StoreUnavailable("caches could not be told of a change")
+
+    def _transact_once(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
         connection = self._connected()
         try:
             connection.begin()
             transaction = SqlTransaction(connection)
             outcomes = [self._run(unit, transaction) for unit in units]
+            marked = self.marking.mark(transaction)
             if transaction.appended:
                 self.number(transaction)
+            self.marking.check(marked, transaction)
         except BaseException:
             self._roll_back(connection)
             raise
@@ -196,6 +208,13 @@ class Writer:
             self._drop_connection()
             log.error("commit_unknown", error=describe(error))
             raise CommitUnknown(f"the outcome of a commit is not known: {describe(error)}") from error
+        try:
+            self.marking.release(marked, connection)
+        except Exception as error:
+            # It is stored, but some core may still show what was before: nobody must be told that it is done.
+            self._drop_connection()
+            log.error("commit_untold", error=describe(error))
+            raise CommitUnknown(f"caches could not be told of a commit: {describe(error)}") from error
         return outcomes, transaction.appended
 
     def number(self, transaction: SqlTransaction) -> None:

@@ -55,12 +55,26 @@ def test_a_second_core_leaves_the_socket_of_the_first_alone(folder: Path) -> Non
     try:
         socket = settings.run_dir / "internal.sock"
         before = socket.stat().st_ino
+        elsewhere = settings_of(folder.with_name("elsewhere"))
+        beside = load({**elsewhere.model_dump(), "internal_address": f"unix:{socket}"})
         with pytest.raises(AddressInUse, match="another process"):
-            Core(settings)
+            Core(beside)
         assert socket.stat().st_ino == before
     finally:
         first.stop()
     Core(settings).stop()
+
+
+def test_a_second_core_on_the_same_sqlite_file_does_not_start(folder: Path) -> None:
+    """Neither could know what the other changes."""
+    first = Core(settings_of(folder))
+    try:
+        other = load({**settings_of(folder).model_dump(), "internal_address": f"unix:{folder}/other.sock"})
+        with pytest.raises(DatabaseUnfit, match="another process uses it"):
+            Core(other)
+    finally:
+        first.stop()
+    Core(settings_of(folder)).stop()
 
 
 def test_an_admin_address_in_use_is_told_and_the_rest_let_go(folder: Path) -> None:

@@ -212,7 +212,7 @@ class RunningCore:
 
     def house(self, client_id: str, *, internal: bool = False) -> Session:
         """A session of one of the house's own clients, by the credentials file that the core wrote."""
-        written = json.loads((self.folder / "data/credentials" / f"{client_id}.json").read_text())
+        written = json.loads(self.settings.credentials(client_id).read_text())
         return self.session(written["client_id"], written["client_secret"], internal=internal)
 
     def issue(self, client_id: str, secret: str, *scopes: str) -> access_tokens_pb2.IssueAccessTokenResponse:
