@@ -1,8 +1,12 @@
 """The core put together: store, keys, services and listeners, from start to stop."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
+from opentelemetry.trace import Tracer
+from prometheus_client import Counter, Gauge
 
 from server import bootstrap
 from server.admin import AdminServer
@@ -34,12 +38,20 @@ from server.services.events import EventFeed
 from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
-from server.settings import Settings, SettingsInvalid
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry
 from server.store.engine import DatabaseUnfit
 from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
+if TYPE_CHECKING:
+    from server.traces import Traces
+
 AUDIENCE = "mintmark"
+ROLE = "core"
+
+BUILD = Gauge("mintmark_build_info", "Always 1; the version that runs.", ("version",))
+KEYS = Gauge("mintmark_keyring_keys", "Keys of the keyring by what they are for, old ones included.", ("use",))
+SPANS = Counter("mintmark_spans_total", "Spans that ended here, by what became of them.", ("outcome",))
 
 log = structlog.get_logger("core")
 
@@ -54,10 +66,13 @@ class Core:
         keys = _keyring(settings)
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
-        self.store = _store(settings, writer)
+        _describe(keys)
+        self._traces = _traces(settings)
+        tracer = self._traces.tracer if self._traces else None
+        self.store = _store(settings, writer, tracer)
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
-        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
+        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.clock)
         self.store.listen(self.feed.committed)
         self._listening: list[Listener] = []
         try:
@@ -76,8 +91,8 @@ class Core:
             in_progress = InProgress()
             public = Authenticator(access_tokens, development=settings.development)
             internal = Authenticator(access_tokens, development=False)
-            self.calls = Calls(self.store, public, hasher, self.clock, in_progress)
-            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress)
+            self.calls = Calls(self.store, public, hasher, self.clock, in_progress, tracer)
+            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress, tracer)
             services = self._public_services(access_tokens, signer, hasher, Sealer(keys), ids)
             self._public = Listener(settings.grpc_address, services, self.calls, MESSAGE_LIMIT)
             reflect(self._public, list(services), self.calls)
@@ -96,6 +111,8 @@ class Core:
         except BaseException:
             self._stop_listening(0.0)
             self.store.close()
+            if self._traces:
+                self._traces.close(0.0)
             raise
         log.info("core_ready", grpc=settings.grpc_address)
 
@@ -122,7 +139,7 @@ class Core:
             return self.store.view.database_time() + self.clock.offset()
 
         return {
-            "NotificationRecordsService": NotificationRecords(recorder),
+            "NotificationRecordsService": NotificationRecords(recorder, self.internal_calls.tracer),
             "PrincipalsService": PrincipalMethods(
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
@@ -139,9 +156,12 @@ class Core:
 
     def stop(self) -> None:
         """Refuses new work, finishes what is in flight, lets go of everything."""
+        deadline = self.clock.monotonic() + self._settings.shutdown_timeout
         self._stop_listening(self._settings.shutdown_timeout)
         self._admin.close()
         self.store.close()
+        if self._traces:
+            self._traces.close(deadline - self.clock.monotonic())
         log.info("core_stopped")
 
     def _stop_listening(self, seconds: float) -> None:
@@ -205,7 +225,23 @@ def _check_database_url(settings: Settings) -> None:
         raise SettingsInvalid("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL") from None
 
 
-def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
+def _describe(keys: keyring.Keyring) -> None:
+    """Shows in the metrics what runs."""
+    BUILD.labels(version("mintmark")).set(1)
+    KEYS.labels("sealing").set(len(keys.sealing_keys))
+    KEYS.labels("signing").set(len(keys.signing_keys))
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if settings.traces == "none":
+        return None
+    hide_opentelemetry()
+    from server.traces import Traces
+
+    return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: SPANS.labels(outcome).inc(count))
+
+
+def _store(settings: Settings, writer: type[Writer], tracer: Tracer | None) -> SqlStore:
     if settings.embedded and not _is_current(settings):
         from server.store.migrate import upgrade
 
@@ -216,7 +252,7 @@ def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
                 "backup, or take the credentials away to begin anew"
             )
         upgrade(settings.database)
-    return SqlStore(settings.database, writer)
+    return SqlStore(settings.database, writer, tracer)
 
 
 def _file_exists(settings: Settings) -> bool:
