@@ -92,7 +92,7 @@ class Core:
             public = Authenticator(access_tokens, development=settings.development)
             internal = Authenticator(access_tokens, development=False)
             self.calls = Calls(self.store, public, hasher, self.clock, in_progress, tracer)
-            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress, tracer)
+            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress, tracer, internal=True)
             services = self._public_services(access_tokens, signer, hasher, Sealer(keys), ids)
             self._public = Listener(settings.grpc_address, services, self.calls, MESSAGE_LIMIT)
             reflect(self._public, list(services), self.calls)

@@ -70,10 +70,14 @@ class Traces:
     def __init__(self, settings: TraceSettings, role: str, version: str, count: Count) -> None:
         exporter = SpanFile(settings.traces_path, role) if settings.traces == "file" else Otlp(settings.traces_endpoint)
         self._exporting = Exporting(exporter, count)
-        about = {"service.name": f"mintmark-{role}", "service.version": version, "process.pid": os.getpid()}
+        about: dict[str, str | int] = {
+            "service.name": f"mintmark-{role}",
+            "service.version": version,
+            "process.pid": os.getpid(),
+        }
         provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(settings.traces_ratio)),
-            resource=Resource(about),
+            resource=Resource(dict(about)),
             shutdown_on_exit=False,
             span_limits=SpanLimits(
                 max_attributes=MOST_ATTRIBUTES,

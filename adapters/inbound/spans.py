@@ -21,6 +21,8 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
+from adapters.inbound import card_numbers
+
 W3C = TraceContextTextMapPropagator()
 # Key in the context: the spans of the requests that a call is made for, besides the one that it is below.
 LINKS = contexts.create_key("mintmark-links")
@@ -45,8 +47,10 @@ class RequestSpan:
         if self._span is not None:
             return
         parent = contexts.Context()
-        if follow and self._traceparent:
-            parent = W3C.extract({"traceparent": self._traceparent.decode("latin-1")}, parent)
+        given = self._traceparent.decode("latin-1")
+        # It goes into logs: what could be a card number is no trace to follow.
+        if follow and given and card_numbers.cut_identifier(given) == given:
+            parent = W3C.extract({"traceparent": given}, parent)
         self._span = self._tracer.start_span(
             self._name, parent, SpanKind.SERVER, self._attributes, start_time=self._began
         )
@@ -82,7 +86,7 @@ def traceparent() -> str:
 
 @contextmanager
 def made_for(requests: Sequence[SpanContext]) -> Iterator[None]:
-    """A call meanwhile is made for all these requests: it is below the first that is kept, with links to all of them."""
+    """A call meanwhile is made for all of these: it is below the first that is kept, with links to each of them."""
     kept = [each for each in requests if each.trace_flags.sampled]
     below = (kept or list(requests))[:1]
     if not below:
@@ -108,8 +112,8 @@ class Following(grpc.aio.UnaryUnaryClientInterceptor):
         client_call_details: grpc.aio.ClientCallDetails,
         request: Any,
     ) -> Any:
-        method = client_call_details.method
-        name = (method.decode() if isinstance(method, bytes) else str(method)).removeprefix("/")
+        details: Any = client_call_details
+        name = details.method.decode().removeprefix("/")
         service, _, rpc = name.rpartition("/")
         links = contexts.get_value(LINKS)
         span = self._tracer.start_span(
@@ -120,10 +124,10 @@ class Following(grpc.aio.UnaryUnaryClientInterceptor):
         )
         carrier: dict[str, str] = {}
         W3C.inject(carrier, set_span_in_context(span))
-        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+        metadata = grpc.aio.Metadata(*(details.metadata or ()))
         metadata.add("traceparent", carrier["traceparent"])
         try:
-            call = await continuation(client_call_details._replace(metadata=metadata), request)
+            call = await continuation(details._replace(metadata=metadata), request)
             code = await call.code()
             span.set_attribute("rpc.grpc.status_code", code.value[0])
             if code is not grpc.StatusCode.OK:

@@ -122,13 +122,17 @@ class Calls:
         clock: Clock,
         in_progress: InProgress,
         tracer: Tracer | None = None,
+        *,
+        internal: bool = False,
     ) -> None:
+        """`internal` where nobody but our own roles can call at all."""
         self._store = store
         self._authenticator = authenticator
         self._hasher = hasher
         self.clock = clock
         self._in_progress = in_progress
         self.tracer = tracer
+        self._internal = internal
         self._validator = protovalidate.Validator()
         self._rooms = {
             "unary": threading.BoundedSemaphore(UNARY_LIMIT),
@@ -301,7 +305,8 @@ class Calls:
         if seconds <= 0:
             raise DeadlinePassed
         caller = self._authenticator.caller(policy, metadata, correlation_id)
-        span.begin(None if policy.anonymous else metadata)
+        # A caller that nobody knows cannot make us follow its trace.
+        span.begin(metadata if self._internal or not policy.anonymous else None, ours=self._internal)
         self._validate(policy, request)
         gone = threading.Event()
         if not context.add_callback(gone.set):

@@ -20,6 +20,8 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.trace.status import Status, StatusCode
 
+from server.domain import card_numbers
+
 W3C = TraceContextTextMapPropagator()
 # Ours, not the caller's, as OpenTelemetry's conventions for gRPC say.
 FAULTS = frozenset(
@@ -54,11 +56,16 @@ class CallSpan:
         self._began = time.time_ns() if tracer else 0
         self.span: Span | None = None
 
-    def begin(self, metadata: Mapping[str, str] | None = None) -> None:
-        """Begins it below the span that the caller names in `metadata`, else as the first of a trace."""
+    def begin(self, metadata: Mapping[str, str] | None = None, *, ours: bool = False) -> None:
+        """Begins it below the span that the caller names in `metadata`, else as the first of a trace.
+
+        Of a caller that is not `ours`, what could be a card number is no trace to follow: it goes into logs.
+        """
         if self._tracer is None or self.span is not None:
             return
         given = metadata.get("traceparent", "") if metadata else ""
+        if not ours and card_numbers.holds_one(given):
+            given = ""
         parent = W3C.extract({"traceparent": given}, contexts.Context()) if given else contexts.Context()
         service, _, method = self._method.removeprefix("/").rpartition("/")
         self.span = self._tracer.start_span(
