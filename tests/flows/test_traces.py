@@ -63,7 +63,7 @@ def partner(collector: Collector) -> Iterator[Partner]:
         "OTEL_RESOURCE_ATTRIBUTES": "left=behind",
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "0",
     }
-    stack = Stack(MINTMARK_TRACES="otlp", MINTMARK_TRACES_ENDPOINT=collector.endpoint, **misleading)
+    stack = Stack(MINTMARK_TRACES="otlp", MINTMARK_TRACES_ENDPOINT=collector.endpoint).with_settings(misleading)
     try:
         yield Partner(stack.start())
     finally:
@@ -80,12 +80,12 @@ def below(spans: list[Seen], parent: Seen, name: str) -> Seen:
 def arrived(collector: Collector, route: str, correlation_id: str) -> Seen:
     """The span of a request, once everything of its trace has arrived."""
 
-    def whole() -> Seen | None:
+    def whole() -> list[Seen]:
         found = collector.named(route, mintmark_correlation_id=correlation_id)
         names = {span.name for span in collector.seen() if found and span.trace_id == found[0].trace_id}
-        return found[0] if names >= {RECORD, "store commit", "store queue", "record notification"} else None
+        return found if names >= {RECORD, "store commit", "store queue", "record notification"} else []
 
-    return eventually(whole, 20, "the trace")
+    return eventually(whole, 20, "the trace")[0]
 
 
 @pytest.mark.parametrize("feed", ["d1", "tsh"])
@@ -122,7 +122,7 @@ def test_the_trace_is_in_the_log_lines_of_both_roles(partner: Partner, collector
         every = partner.stack.log.read_text().splitlines()
         return [told for line in every if "in-the-log" in line and (told := json.loads(line))]
 
-    told = eventually(lambda: found if len(found := lines()) >= 3 else None)
+    told = eventually(lambda: found if len(found := lines()) >= 3 else [])
     requests = [line["trace_id"] for line in told if line["event"] == "request"]
     (repeated,) = [line for line in told if line["event"] == "notification"]
     assert request.trace_id in requests
