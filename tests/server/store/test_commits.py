@@ -7,11 +7,13 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Tracer
+from prometheus_client import REGISTRY
 
 from server.domain.refusals import StoreUnavailable
 from server.ports import Transaction
 from server.store.store import SqlStore
 from tests.server.store.writers import WatchedWriter, writing
+from tests.waiting import eventually
 
 Traced = tuple[SqlStore, Tracer, Callable[[], dict[str, list[ReadableSpan]]]]
 
@@ -83,3 +85,20 @@ def test_a_commit_that_fails_is_an_error(traced: Traced) -> None:
     (commit,) = spans()["store commit"]
     assert not commit.status.is_ok
     assert (commit.attributes or {})["mintmark.fault"] == "unavailable"
+
+
+def test_the_queue_and_the_age_of_its_oldest_unit_are_shown(traced: Traced) -> None:
+    store, _, _ = traced
+
+    def shown(name: str) -> float | None:
+        return REGISTRY.get_sample_value(f"mintmark_writer_{name}")
+
+    assert (shown("waiting_units"), shown("oldest_unit_seconds")) == (0, 0)
+    with writing(store) as writers:
+        with writers.held(3):
+            calls = [writers.start(f"k{number}", nothing) for number in range(3)]
+            eventually(lambda: shown("waiting_units") == 3)
+            assert (shown("oldest_unit_seconds") or 0) > 0
+        for call in calls:
+            call.result(30)
+    eventually(lambda: (shown("waiting_units"), shown("oldest_unit_seconds")) == (0, 0))
