@@ -130,6 +130,7 @@ class Exporting(SpanProcessor):
         self._exporter.close()
         if self._waiting:
             self._count("dropped", len(self._waiting))
+            self._waiting.clear()
 
     def _work(self) -> None:
         while self._end is None:
