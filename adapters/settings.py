@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     clock_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # Traces: where spans go, and how much of what begins here is traced.
+    traces: Literal["none", "otlp", "file"] = "none"
+    traces_endpoint: str = Field(default="http://127.0.0.1:4317", pattern=r"^https?://[^/?#\s]+$")
+    traces_file: Path | None = None
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+
     # The sandbox: where its twins send to (empty: this gateway), what they authenticate with, and how many times
     # faster than the partners they wait between retries.
     sandbox_target: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
@@ -149,6 +155,11 @@ class Settings(BaseSettings):
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
 
     @property
+    def traces_path(self) -> Path:
+        """The file that spans go to with `MINTMARK_TRACES=file`."""
+        return self.traces_file or self.data_dir / "traces.jsonl"
+
+    @property
     def sandbox_target_url(self) -> str:
         """The URL that the twins send to, without a path; empty where the gateway listens on a unix socket."""
         if self.sandbox_target or self.http_address.startswith("unix:"):
@@ -189,3 +200,9 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
             where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
             lines.append(where + item["msg"].removeprefix("Value error, "))
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def hide_opentelemetry() -> None:
+    """Takes `OTEL_*` out of this process's environment: its SDK reads them by itself, and only our settings count."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]

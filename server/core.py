@@ -1,8 +1,12 @@
 """The core put together: store, keys, services and listeners, from start to stop."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
+from opentelemetry.trace import Tracer
+from prometheus_client import Counter, Gauge
 
 from server import bootstrap
 from server.admin import AdminServer
@@ -39,13 +43,21 @@ from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
 from server.services.steward import Steward
-from server.settings import Settings, SettingsInvalid
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry
 from server.store.engine import DatabaseUnfit
 from server.store.sole_use import SoleUse
 from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
+if TYPE_CHECKING:
+    from server.traces import Traces
+
 AUDIENCE = "mintmark"
+ROLE = "core"
+
+BUILD = Gauge("mintmark_build_info", "Always 1; the version that runs.", ("version",))
+KEYS = Gauge("mintmark_keyring_keys", "Keys of the keyring by what they are for, old ones included.", ("use",))
+SPANS = Counter("mintmark_spans_total", "Spans that ended here, by what became of them.", ("outcome",))
 
 log = structlog.get_logger("core")
 
@@ -60,12 +72,15 @@ class Core:
         keys = _keyring(settings)
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
-        self.store = _store(settings, writer)
+        _describe(keys)
+        self._traces = _traces(settings)
+        tracer = self._traces.tracer if self._traces else None
+        self.store = _store(settings, writer, tracer)
         self._sole_use: SoleUse | None = None
         self._cache: Slots | None = None
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
-        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
+        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.clock)
         self.store.listen(self.feed.committed)
         self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
@@ -87,8 +102,8 @@ class Core:
             in_progress = InProgress()
             public = Authenticator(access_tokens, development=settings.development)
             internal = Authenticator(access_tokens, development=False)
-            self.calls = Calls(self.store, public, hasher, self.clock, in_progress)
-            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress)
+            self.calls = Calls(self.store, public, hasher, self.clock, in_progress, tracer)
+            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress, tracer, internal=True)
             services = self._public_services(access_tokens, signer, hasher, Sealer(keys), ids)
             self._public = Listener(settings.grpc_address, services, self.calls, MESSAGE_LIMIT)
             reflect(self._public, list(services), self.calls)
@@ -106,7 +121,7 @@ class Core:
             self._admin = _admin(settings, self.ready)
         except BaseException:
             self._stop_listening(0.0)
-            self._let_go()
+            self._let_go(0.0)
             raise
         self.steward.start()
         log.info("core_ready", grpc=settings.grpc_address)
@@ -135,7 +150,7 @@ class Core:
             return self.store.view.database_time() + self.clock.offset()
 
         return {
-            "NotificationRecordsService": NotificationRecords(recorder),
+            "NotificationRecordsService": NotificationRecords(recorder, self.internal_calls.tracer),
             "PrincipalsService": PrincipalMethods(
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
@@ -152,18 +167,21 @@ class Core:
 
     def stop(self) -> None:
         """Refuses new work, finishes what is in flight, lets go of everything."""
+        deadline = self.clock.monotonic() + self._settings.shutdown_timeout
         self._stop_listening(self._settings.shutdown_timeout)
         self.steward.close()
         self._admin.close()
-        self._let_go()
+        self._let_go(deadline - self.clock.monotonic())
         log.info("core_stopped")
 
-    def _let_go(self) -> None:
+    def _let_go(self, seconds: float) -> None:
         if self._cache:
             self._cache.close()
         self.store.close()
         if self._sole_use:
             self._sole_use.close()
+        if self._traces:
+            self._traces.close(seconds)
 
     def _stop_listening(self, seconds: float) -> None:
         deadline = self.clock.monotonic() + seconds
@@ -226,7 +244,23 @@ def _check_database_url(settings: Settings) -> None:
         raise SettingsInvalid("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL") from None
 
 
-def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
+def _describe(keys: keyring.Keyring) -> None:
+    """Shows in the metrics what runs."""
+    BUILD.labels(version("mintmark")).set(1)
+    KEYS.labels("sealing").set(len(keys.sealing_keys))
+    KEYS.labels("signing").set(len(keys.signing_keys))
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if settings.traces == "none":
+        return None
+    hide_opentelemetry()
+    from server.traces import Traces
+
+    return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: SPANS.labels(outcome).inc(count))
+
+
+def _store(settings: Settings, writer: type[Writer], tracer: Tracer | None) -> SqlStore:
     if settings.embedded and not _is_current(settings):
         from server.store.migrate import upgrade
 
@@ -237,7 +271,7 @@ def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
                 "backup, or take the credentials away to begin anew"
             )
         upgrade(settings.database)
-    return SqlStore(settings.database, writer)
+    return SqlStore(settings.database, writer, tracer)
 
 
 def _sole_use(settings: Settings) -> SoleUse | None:

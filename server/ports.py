@@ -245,12 +245,21 @@ class Store(Protocol):
     def generation(self) -> str:
         """Names this history of events; cursors carry it."""
 
-    def write(self, key: str, run: Callable[[Transaction], R], *, deadline: float | None = None) -> R:
+    def write(
+        self,
+        key: str,
+        run: Callable[[Transaction], R],
+        *,
+        deadline: float | None = None,
+        correlation_ids: Sequence[str] = (),
+    ) -> R:
         """Runs a unit of work in the writer's next transaction and returns its result once that is durable.
 
         `key` is the name of the resource concerned: units go in the order of their keys. `deadline` is on the
-        monotonic clock: a unit not begun by then is refused with DeadlinePassed. `run` may be called more than once,
-        each time on a fresh transaction. Raises what `run` refuses with, StoreUnavailable, or ContentRefused.
+        monotonic clock: a unit not begun by then is refused with DeadlinePassed. `correlation_ids` are for the log
+        when something is wrong; without them it is the one of the call that this thread works on. `run` may be called
+        more than once, each time on a fresh transaction. Raises what `run` refuses with, StoreUnavailable, or
+        ContentRefused.
         """
 
 

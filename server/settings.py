@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     admin_secret_file: Path | None = None
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
+    # Traces: where spans go, and how much of what begins here is traced.
+    traces: Literal["none", "otlp", "file"] = "none"
+    traces_endpoint: str = Field(default="http://127.0.0.1:4317", pattern=r"^https?://[^/?#\s]+$")
+    traces_file: Path | None = None
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None
     grpc_key: Path | None = None
@@ -126,6 +132,11 @@ class Settings(BaseSettings):
         return self.keyring_file or self.data_dir / "keyring.json"
 
     @property
+    def traces_path(self) -> Path:
+        """The file that spans go to with `MINTMARK_TRACES=file`."""
+        return self.traces_file or self.data_dir / "traces.jsonl"
+
+    @property
     def issuer(self) -> str:
         """The `iss` of access tokens."""
         return self.public_url or f"http://{self.http_address}"
@@ -148,3 +159,9 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
             where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
             lines.append(where + item["msg"].removeprefix("Value error, "))
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def hide_opentelemetry() -> None:
+    """Takes `OTEL_*` out of this process's environment: its SDK reads them by itself, and only our settings count."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]

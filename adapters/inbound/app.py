@@ -6,16 +6,18 @@ from collections.abc import Collection
 from typing import Any
 
 import structlog
+from opentelemetry.trace import Tracer
 from starlette.types import Receive, Scope, Send
 
-from adapters.inbound import problems
+from adapters.inbound import correlation, problems
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
-from adapters.inbound.problems import CLOSE, Answer, Disconnected, Problem, error
+from adapters.inbound.problems import CLOSE, Answer, Disconnected, Header, Problem, error
 from adapters.inbound.protocol import CROWDED, body_complete
 from adapters.inbound.recorder import NotStored
 from adapters.inbound.request import Request
 from adapters.inbound.routes import Route, Routes
+from adapters.inbound.spans import RequestSpan
 from adapters.logs import fault
 
 UNKNOWN = "unknown"
@@ -24,13 +26,22 @@ _PORT = re.compile(rb":[0-9]{0,5}\Z")
 
 
 class Gateway:
-    """The application. `hosts`, where given, are the only ones that the Host header may name (development mode)."""
+    """The application. `hosts`, where given, are the only ones that the Host header may name (development mode).
+    Without a `tracer` nothing is traced."""
 
-    def __init__(self, routes: Routes, limits: Limits, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        limits: Limits,
+        metrics: Metrics,
+        hosts: Collection[str] | None = None,
+        tracer: Tracer | None = None,
+    ) -> None:
         self._routes = routes
         self._limits = limits
         self._metrics = metrics
         self._hosts = None if hosts is None else {host.encode() for host in hosts}
+        self._tracer = tracer
         self._log = structlog.get_logger()
         self.in_flight = 0
         self.stopping = False
@@ -39,16 +50,27 @@ class Gateway:
         began = time.perf_counter()
         route = self._routes.find(scope["raw_path"])
         request = Request(scope, receive, self._limits)
+        if self._tracer is not None:
+            self._begin_span(self._tracer, route, request)
         self.in_flight += 1
         self._metrics.in_flight.set(self.in_flight)
         try:
             answer = await self._answer(scope, route, request)
             if answer is not None:
-                await _send(answer, scope, send)
+                # Repeats of a notification get the first answer again, to the byte; their own id is not in it.
+                tell = route is None or not route.partner
+                await _send(answer, scope, send, correlation.header(request.correlation_id) if tell else ())
         finally:
             self.in_flight -= 1
             self._metrics.in_flight.set(self.in_flight)
         self._account(route, request, answer.status if answer else GONE, time.perf_counter() - began)
+
+    def _begin_span(self, tracer: Tracer, route: Route | None, request: Request) -> None:
+        """On a partner's path, or one that is not there, nobody unknown can make us follow a trace, nor keep one."""
+        traceparent = request.header(b"traceparent")
+        request.span = RequestSpan(tracer, request.method, route.template if route else UNKNOWN, traceparent)
+        if route is not None and not route.authenticates:
+            request.span.begin(follow=not route.partner)
 
     async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         """The answer; None where nobody waits for one any more."""
@@ -64,7 +86,12 @@ class Gateway:
         except Disconnected:
             return None
         except Exception as wrong:
-            self._log.error("a fault of ours", route=route.template if route else UNKNOWN, **fault(wrong))
+            self._log.error(
+                "a fault of ours",
+                route=route.template if route else UNKNOWN,
+                correlation_id=request.correlation_id,
+                **fault(wrong),
+            )
             return problems.unavailable("Something went wrong here; send it again")
 
     def _refusal(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
@@ -98,14 +125,16 @@ class Gateway:
             "ms": round(seconds * 1000, 2),
             "correlation_id": request.correlation_id,
         }
+        if request.span is not None:
+            facts["trace_id"] = request.span.end(status, request.correlation_id)
         if status == 401 and route is not None and route.partner:
             self._log.warning("authentication failed on a partner path: the feed may have stopped", alert=True, **facts)
         else:
             self._log.info("request", **facts)
 
 
-async def _send(answer: Answer, scope: Scope, send: Send) -> None:
-    headers = list(answer.headers)
+async def _send(answer: Answer, scope: Scope, send: Send, more: tuple[Header, ...]) -> None:
+    headers = [*answer.headers, *more]
     # What is left of the body is not read: the connection cannot be used again.
     if not body_complete(scope) and CLOSE not in headers:
         headers.append(CLOSE)

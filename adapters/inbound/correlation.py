@@ -12,6 +12,8 @@ from adapters.inbound import card_numbers
 
 LONGEST = 256
 _DOCUMENTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What the core takes as metadata, and what may stand in a header of an answer.
+_PLAIN = re.compile(r"[A-Za-z0-9._~:@/+=-]{1,128}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -47,6 +49,16 @@ def read(value: bytes, times: int = 1) -> CorrelationId:
     if len(text) > LONGEST:
         text = f"{text[: LONGEST - 65]}~{hashlib.sha256(text.encode()).hexdigest()}"
     return CorrelationId(text, True, (pb.NOTIFICATION_FLAG_CORRELATION_ID_ODD,))
+
+
+def metadata(text: str) -> tuple[tuple[str, str], ...]:
+    """The id as metadata of a call to the core; none where it is not plain, and the core makes one of its own."""
+    return (("x-correlation-id", text),) if _PLAIN.fullmatch(text) else ()
+
+
+def header(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The id as a header of an answer; none where it is not plain."""
+    return ((b"x-correlation-id", text.encode()),) if _PLAIN.fullmatch(text) else ()
 
 
 def made() -> str:

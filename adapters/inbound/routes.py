@@ -27,6 +27,8 @@ class Route:
     partner: bool = False
     # Who cannot get an access token cannot do anything: never refused for load.
     never_shed: bool = False
+    # Its endpoint finds out who calls before it calls the core, and says so (Request.authenticated).
+    authenticates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ def table(d1: D1Ecom, tsh_api: Tsh, oauth: OAuth, paths: Paths, tsh_prefix: str)
     ]
     for kind in tsh.KINDS:
         for prefix in dict.fromkeys(("", tsh_prefix)):
-            routes.append(Route(prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True))
-    notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True)
+            routes.append(
+                Route(
+                    prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True, authenticates=True
+                )
+            )
+    notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     return Routes({route.template.encode(): route for route in routes}, notify_update)

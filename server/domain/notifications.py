@@ -132,6 +132,7 @@ class RecordResult:
     outcome: RecordOutcome
     notification: str = ""
     state: NotificationState | None = None
+    quarantine_reason: QuarantineReason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """NotificationsService, and the gateway's NotificationRecordsService."""
 
+import time
+
 from mintmark.v1 import notifications_pb2 as pb
+from opentelemetry.trace import Tracer
 
 from server.domain.notifications import (
     Content,
@@ -18,6 +21,7 @@ from server.domain.notifications import (
 )
 from server.domain.queries import NotificationQuery
 from server.ports import Sealer, Store
+from server.rpc import recorded
 from server.rpc.calls import Call
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -162,10 +166,19 @@ class Notifications:
 class NotificationRecords:
     """The methods of NotificationRecordsService, behind the wrapper of every call."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, tracer: Tracer | None = None) -> None:
         self._recorder = recorder
+        self._tracer = tracer
 
     def RecordNotifications(self, request: pb.RecordNotificationsRequest, call: Call) -> pb.RecordNotificationsResponse:
+        began = time.time_ns()
+        traces = [record.trace_context for record in request.records]
+        if call.span is not None:
+            for link in recorded.links(traces):
+                call.span.add_link(link.context)
         records = [record_of(record) for record in request.records]
         outcomes = self._recorder.record(records, call.deadline)
+        recorded.tell(records, outcomes, traces)
+        if self._tracer is not None and call.span is not None:
+            recorded.trace(self._tracer, call.span, began, request.records, outcomes)
         return pb.RecordNotificationsResponse(results=[result(outcome) for outcome in outcomes])

@@ -5,11 +5,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 import structlog
+from prometheus_client import Histogram
 
 from server.domain.callers import Caller
 from server.domain.events import Event, EventFilter
 from server.domain.refusals import CursorInvalid, CursorOutOfRange, StoreUnavailable
-from server.ports import Store
+from server.ports import Clock, Store
 
 # Streams are woken at most this often, so that a burst of commits costs each of them one wake-up.
 WAKE_INTERVAL_S = 0.010
@@ -21,6 +22,13 @@ REMEMBERED = 2_000
 LONGEST_SCAN = 20
 READ_LIMIT = 1_000
 LONGEST_SEQUENCE = 18
+MICROSECOND_S = 1e-6
+
+LAG = Histogram(
+    "mintmark_event_feed_lag_seconds",
+    "Age of the newest event when it reaches those who follow events, in seconds.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
+)
 
 log = structlog.get_logger("events")
 
@@ -85,12 +93,18 @@ class EventFeed:
     """Reads new events once, on one thread, and wakes everybody who follows them."""
 
     def __init__(
-        self, store: Store, saw: Callable[[Sequence[Event]], None], heard: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        saw: Callable[[Sequence[Event]], None],
+        heard: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
     ) -> None:
-        """`saw` is told of new events, `heard` each time that the store has been asked for them."""
+        """`saw` is told of new events, `heard` each time that the store has been asked for them. With a `clock` the
+        feed's lag is measured."""
         self._view = store.view
         self._saw = saw
         self._heard = heard
+        self._clock = clock
         self._news = threading.Event()
         self._changed = threading.Condition()
         self._closing = False
@@ -154,6 +168,8 @@ class EventFeed:
             self._heard()
             if found:
                 self._remember(found)
+                if self._clock:
+                    LAG.observe(max(0.0, (self._clock.now() - found[-1].time) * MICROSECOND_S))
                 if len(found) == READ_LIMIT:
                     self._news.set()
                 pause.wait(WAKE_INTERVAL_S)

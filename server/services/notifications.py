@@ -123,7 +123,10 @@ class Recorder:
             return []
         try:
             return self._store.write(
-                "notifications", lambda transaction: store_batch(transaction, prepared, now), deadline=deadline
+                "notifications",
+                lambda transaction: store_batch(transaction, prepared, now),
+                deadline=deadline,
+                correlation_ids=[each.record.correlation_id for each in prepared],
             )
         except Refusal:
             raise
@@ -134,7 +137,14 @@ class Recorder:
         except Exception as error:
             if len(prepared) == 1:
                 where = "".join(traceback.format_tb(error.__traceback__))
-                log.error("fault", kind=prepared[0].record.kind, error=type(error).__name__, at=where)
+                record = prepared[0].record
+                log.error(
+                    "fault",
+                    kind=record.kind,
+                    error=type(error).__name__,
+                    at=where,
+                    correlation_id=record.correlation_id,
+                )
                 return [RecordResult(RecordOutcome.NOT_STORED)]
         half = len(prepared) // 2
         return self._store_all(prepared[:half], now, None) + self._store_all(prepared[half:], now, None)
@@ -209,7 +219,7 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     event = applied.event or quarantine_event(prepared, applied, now)
     if event:
         append(event)
-    return RecordResult(RecordOutcome.STORED, prepared.name, applied.state)
+    return RecordResult(RecordOutcome.STORED, prepared.name, applied.state, applied.quarantine_reason)
 
 
 def kept(prepared: Prepared, applied: recording.Applied, now: int) -> Notification:

@@ -1,10 +1,14 @@
 """Reads outside of the writer."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from opentelemetry.trace import Tracer
+from prometheus_client import Gauge, Histogram
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, false, select, text, true
+from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
@@ -19,12 +23,21 @@ from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery
 from server.domain.refusals import StoreUnavailable
 from server.domain.tokens import Token
 from server.ports import CachePause
-from server.store import cache_pause, rows, schema
+from server.store import cache_pause, commits, rows, schema
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.rows import Shape, read_event
 
 T = TypeVar("T")
+
+SECONDS = Histogram(
+    "mintmark_store_read_seconds",
+    "Time of a read, the wait for a connection included, in seconds.",
+    ("read",),
+    buckets=commits.SECONDS,
+)
+IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections that a read holds.")
+LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
 def within(table: Table, reach: Reach) -> ColumnElement[bool]:
@@ -46,11 +59,21 @@ def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
 class SqlView:
     """Reads on connections of their own. Raises StoreUnavailable."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tracer: Tracer | None = None) -> None:
         self._engine = engine
+        self._tracer = tracer
+        pool = engine.pool
+        if isinstance(pool, QueuePool):
+            IN_USE.set_function(pool.checkedout)
+            LIMIT.set(pool.size())
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def _connection(self, read: str) -> Iterator[Connection]:
+        """A connection for one read; `read` names it for metrics and spans."""
+        began = time.monotonic()
+        # Who follows no call, such as the feed, is not traced: each of its polls would be a trace of its own.
+        traced = self._tracer is not None and commits.traced() is not None
+        span = self._tracer.start_span(f"store {read}") if self._tracer is not None and traced else None
         try:
             with self._engine.connect() as connection:
                 yield connection
@@ -58,19 +81,23 @@ class SqlView:
             if classify(error) in (Fault.UNAVAILABLE, Fault.PASSING):
                 raise StoreUnavailable(describe(error)) from error
             raise
+        finally:
+            SECONDS.labels(read).observe(time.monotonic() - began)
+            if span is not None:
+                span.end()
 
     def _one(self, table: Table, shape: Shape[T], name: str) -> T | None:
-        with self._connection() as connection:
+        with self._connection(f"get {table.name}") as connection:
             row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
         return None if row is None else shape.read(row)
 
-    def _many(self, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
-        with self._connection() as connection:
+    def _many(self, table: Table, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
+        with self._connection(f"list {table.name}") as connection:
             return [read(row) for row in connection.execute(statement).mappings()]
 
     def _page(self, table: Table, shape: Shape[T], page: Page, *conditions: ColumnElement[bool]) -> list[T]:
         statement = select(table).where(table.c.name > page.after, *conditions).order_by(table.c.name)
-        return self._many(statement.limit(page.limit), shape.read)
+        return self._many(table, statement.limit(page.limit), shape.read)
 
     def token(self, name: str) -> Token | None:
         return self._one(schema.tokens, rows.TOKEN, name)
@@ -148,7 +175,7 @@ class SqlView:
         if page.after:
             conditions.append(table.c.name < page.after)
         statement = select(table).where(*conditions).order_by(table.c.name.desc()).limit(page.limit)
-        return self._many(statement, rows.NOTIFICATION.read)
+        return self._many(table, statement, rows.NOTIFICATION.read)
 
     def clients(self, page: Page) -> list[Client]:
         return self._page(schema.clients, rows.CLIENT, page)
@@ -161,22 +188,22 @@ class SqlView:
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         table = schema.revoked_access_tokens
-        return self._many(select(table).where(table.c.expire_time > now), rows.REVOKED.read)
+        return self._many(table, select(table).where(table.c.expire_time > now), rows.REVOKED.read)
 
     def events(self, after: int, limit: int) -> list[Event]:
         table = schema.events
         statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
-        return self._many(statement, read_event)
+        return self._many(table, statement, read_event)
 
     def event_sequence(self, notification: str) -> int:
         table = schema.events
-        with self._connection() as connection:
+        with self._connection("get events") as connection:
             found = connection.execute(select(table.c.sequence).where(table.c.notification == notification)).first()
         return int(found.sequence) if found else 0
 
     def head(self) -> tuple[str, int, int]:
         """The generation, the newest removed sequence and the head."""
-        with self._connection() as connection:
+        with self._connection("get head") as connection:
             row = connection.execute(select(schema.store_head)).one()
         return row.generation, row.removed_sequence, row.sequence
 
@@ -185,9 +212,9 @@ class SqlView:
         return removed, sequence
 
     def database_time(self) -> int:
-        with self._connection() as connection:
+        with self._connection("get time") as connection:
             return int(connection.execute(text(f"SELECT {CLOCKS[self._engine.dialect.name]}")).scalar_one())
 
     def cache_pause(self) -> CachePause:
-        with self._connection() as connection:
+        with self._connection("get cache pause") as connection:
             return cache_pause.read(connection)

@@ -656,6 +656,7 @@ class NotificationRecord(_message.Message):
     TSH_BINDING_FIELD_NUMBER: _builtins.int
     TSH_TOKEN_FIELD_NUMBER: _builtins.int
     TSH_MERCHANT_FIELD_NUMBER: _builtins.int
+    TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
     kind: Global___NotificationKind.ValueType
     """What kind it is."""
     sender: _builtins.str
@@ -680,6 +681,8 @@ class NotificationRecord(_message.Message):
     """SHA-256 of the canonical body: keys sorted, unknown fields included, after the card-data cut."""
     quarantine_reason: Global___QuarantineReason.ValueType
     """Set where the gateway answers 400 or knows that it cannot be applied; it is stored and not applied."""
+    trace_context: _builtins.str
+    """The span of the request that it came with, as W3C Trace Context writes `traceparent`. Empty where nothing is traced."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What the gateway found odd."""
@@ -719,10 +722,11 @@ class NotificationRecord(_message.Message):
         tsh_binding: Global___TshBinding | None = ...,
         tsh_token: Global___TshToken | None = ...,
         tsh_merchant: Global___TshMerchant | None = ...,
+        trace_context: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "d1_token_update", b"d1_token_update", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "flags", b"flags", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "flags", b"flags", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "trace_context", b"trace_context", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["d1_token_update", "tsh_binding", "tsh_token", "tsh_merchant"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
