@@ -51,6 +51,8 @@ class Checkout:
         """The payer's decision on the 3DS page. The caller has seen that the page is open."""
         card, _, _ = self._payments.card(page.order)
         outcome = outcomes.of(page.order.amount, page.order.method_id) if approve else outcomes.PAYER_DECLINE
+        if outcome.three_ds:
+            outcome = outcomes.of(page.order.amount, "")
         return await self._payments.pay_on_page(page, page.order, card, outcome)
 
     async def hosted(self, request: Request) -> Response:

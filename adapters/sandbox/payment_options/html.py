@@ -20,7 +20,8 @@ STYLE = (
 def page(title: str, body: str, *, status: int = 200, goes_to: Iterable[str] = ()) -> Response:
     """A page; its forms may end at `goes_to`, where the payer is sent afterwards."""
     nonce = secrets.token_urlsafe(12)
-    targets = " ".join(["'self'", *(origin for url in goes_to if (origin := _origin(url)))])
+    origins = {_origin(url): None for url in goes_to}
+    targets = " ".join(["'self'", *(origin for origin in origins if origin)])
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; form-action {targets}; base-uri 'none'; frame-ancestors 'none'"
     )

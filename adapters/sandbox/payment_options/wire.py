@@ -104,6 +104,10 @@ class Hanging(Response):
         waits = {asyncio.ensure_future(self._released.wait()), asyncio.ensure_future(_gone(receive))}
         try:
             await asyncio.wait(waits, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The twin is stopped: nobody is answered any more.
+            await Abrupt(reset=False)(scope, receive, send)
+            return
         finally:
             for wait in waits:
                 wait.cancel()
