@@ -126,9 +126,14 @@ def add_fault(
     order: Document = {
         **{"fault": fault, "endpoint": endpoint, "reference": reference, "amount": amount, "nth": nth},
         **{"times": 0 if always else times, "probability": probability, "charged": not uncharged, "empty": empty},
-        "status": status,
     }
-    given = {"seconds": seconds, "location": location or None, "bytes": size or None, "number": number or None}
+    given = {
+        "status": status or None,
+        "seconds": seconds,
+        "location": location or None,
+        "bytes": size or None,
+        "number": number or None,
+    }
     order |= {name: value for name, value in given.items() if value is not None}
     with connected() as control:
         _show(control.call("POST", f"{CONTROL}/faults", order), _fault_line, output)
@@ -311,9 +316,9 @@ def _request_line(request: Document) -> str:
 
 
 def _fault_line(fault: Document) -> str:
-    chosen = [f"{name} {fault[name]}" for name in ("endpoint", "reference", "amount", "nth") if fault[name]]
-    often = f"{fault['struck']} of {fault['times'] or 'all'}"
-    return f"{fault['id']} {fault['fault']} {'' if fault['charged'] else 'uncharged '}{' '.join(chosen)} ({often})"
+    words = [str(fault["id"]), fault["fault"], *([] if fault["charged"] else ["uncharged"])]
+    words += [f"{name} {fault[name]}" for name in ("endpoint", "reference", "amount", "nth") if fault[name]]
+    return " ".join([*words, f"({fault['struck']} of {fault['times'] or 'all'})"])
 
 
 def _webhook_line(webhook: Document) -> str:
@@ -324,6 +329,5 @@ def _webhook_line(webhook: Document) -> str:
 
 
 def _rule_line(rule: Document) -> str:
-    return (
-        f"{rule['mode']} {rule['reference']} {rule['transactionType']} ({rule['followed']} of {rule['times'] or 'all'})"
-    )
+    words = [rule["mode"], *(rule[name] for name in ("reference", "transactionType") if rule[name])]
+    return " ".join([*words, f"({rule['followed']} of {rule['times'] or 'all'})"])

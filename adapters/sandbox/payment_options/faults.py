@@ -7,7 +7,8 @@ from decimal import Decimal, InvalidOperation
 from random import Random
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, structs
+import msgspec
+from msgspec import Meta, Struct
 
 from adapters.sandbox.control import ControlInvalid
 from adapters.sandbox.payment_options.charges import AMBIGUOUS, CLEAN, NONE
@@ -113,7 +114,7 @@ class Scripted:
 
     def document(self) -> dict[str, Any]:
         """For people; without the canary."""
-        said = {**structs.asdict(self.fault), "number": masked(self.fault.number)}
+        said = {**msgspec.to_builtins(self.fault), "number": masked(self.fault.number)}
         return {"id": self.number, **said, "fitted": self.fitted, "struck": self.struck}
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import msgspec
-from msgspec import Meta, Struct, structs
+from msgspec import Meta, Struct
 
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.notifications import timestamp
@@ -145,7 +145,7 @@ class Webhooks:
     def script(self) -> list[dict[str, Any]]:
         """The rules and how often each was followed."""
         return [
-            {**structs.asdict(rule), "number": masked(rule.number), "followed": counts["followed"]}
+            {**msgspec.to_builtins(rule), "number": masked(rule.number), "followed": counts["followed"]}
             for rule, counts in self._rules
         ]
 

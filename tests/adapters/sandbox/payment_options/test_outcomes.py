@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.sandbox.payment_options import outcomes
+from adapters.sandbox.payment_options.charges import PENDING
 from adapters.sandbox.payment_options.outcomes import TABLE, Outcome
 from tests.adapters.sandbox.payment_options.merchant import Merchant
 from tests.waiting import eventually
@@ -41,7 +42,7 @@ def test_an_outcome_by_its_amount(shared_merchant: Merchant, outcome: Outcome) -
         assert Decimal(line["amount"]) == 35005
     if outcome.gateway_code:
         assert document["gateway_response"]["code"] == outcome.gateway_code
-    if outcome.outcome != outcomes.PENDING:
+    if outcome.outcome != PENDING:
         assert shared_merchant.status(identifier)["success"] is outcome.moved
 
 
@@ -60,7 +61,8 @@ def test_what_is_pending_is_settled(merchant: Merchant, number: int, moved: bool
     pending = merchant.pay(str(number)).json()
     assert (pending["success"], pending["payment_details"]["response_code"]) == (False, 578)
     identifier = pending["transaction_details"]["id"]
-    lines = eventually(lambda: len(found := merchant.ledger()) == 2 and found)
+    eventually(lambda: len(merchant.ledger()) == 2)
+    lines = merchant.ledger()
     assert [(line["transactionId"], line["moved"]) for line in lines] == [(identifier, False), (identifier, moved)]
     assert merchant.status(identifier)["success"] is moved
 
