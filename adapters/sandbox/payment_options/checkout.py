@@ -41,7 +41,8 @@ class Checkout:
         if decision == "abandon":
             return html.page("Abandoned", "<p>Nothing was sent to the merchant. You can close this window.</p>")
         if decision not in {"approve", "decline"}:
-            return html.page("Confirm your payment", self._three_ds_form(request, page), status=400)
+            form_again = self._three_ds_form(request, page)
+            return html.page("Confirm your payment", form_again, status=400, goes_to=_targets(page))
         closed = self._closed(page)
         if closed is not None:
             return closed

@@ -19,7 +19,7 @@ def merchant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mercha
     folder = tmp_path / "twins"
     folder.mkdir()
     (port,) = free_ports(1)
-    with merchant_of(folder, sandbox_payment_options_address=f"127.0.0.1:{port}") as made:
+    with merchant_of(folder, speed=1, sandbox_payment_options_address=f"127.0.0.1:{port}") as made:
         url = made.client.base_url
         monkeypatch.setenv("MINTMARK_SANDBOX_ADDRESS", f"{url.host}:{url.port}")
         yield made

@@ -129,6 +129,6 @@ class Merchant:
 
 @contextmanager
 def merchant_of(folder: Path, *, speed: float = 1000, **settings: Any) -> Iterator[Merchant]:
-    """A merchant of a twin that keeps its books in `folder`."""
-    with running(Settings(data_dir=folder, sandbox_speed=speed, **settings)) as client:
+    """A merchant of a twin that keeps its books in `folder`; `speed` may be more than settings allow."""
+    with running(Settings(data_dir=folder, **settings).model_copy(update={"sandbox_speed": speed})) as client:
         yield Merchant(client, folder)

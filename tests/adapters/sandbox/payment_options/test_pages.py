@@ -1,6 +1,7 @@
 """The 3DS page and the hosted page, driven as a browser does."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,13 @@ from tests.adapters.sandbox.payment_options.receiver import Receiver
 from tests.waiting import eventually
 
 THREE_DS = {"type": "scheme", "stored_payment_method_id": THREE_DS_METHOD}
+
+
+@pytest.fixture
+def merchant(tmp_path: Path) -> Iterator[Merchant]:
+    """Whose links live as long as the partner's."""
+    with merchant_of(tmp_path, speed=1) as made:
+        yield made
 
 
 def redirect(merchant: Merchant, reference: str = "", amount: str = "1000", path: str = "paymentv2") -> str:

@@ -1,5 +1,7 @@
 """Purchases, authorizations and what follows them; nothing is ever de-duplicated."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -107,3 +109,17 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         assert again["transaction_details"]["ref"] > paid["transaction_details"]["ref"]
         assert len(after.ledger()) == 5
         assert [line["number"] for line in after.lines("/requests")] == list(range(1, 8))
+
+
+def test_racing_follow_ups_never_go_above_what_is_there(merchant: Merchant) -> None:
+    paid, held = id_of(merchant.paid("1000")), id_of(merchant.paid("1000", path="authorization"))
+
+    def follow(number: int) -> tuple[int, int]:
+        capture = merchant.about(held, "capture" if number % 2 else "void", "100" if number % 2 else None)
+        return merchant.about(paid, "refund", "100").status_code, capture.status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        refunds, ends = zip(*pool.map(follow, range(24)), strict=True)
+    assert Counter(refunds) == {201: 10, 412: 14}
+    assert Counter(ends) == {201: 1, 412: 23}
+    assert merchant.control("GET", f"/transactions/{paid}")["refundedAmount"] == "1000"
