@@ -49,6 +49,7 @@ def _loopback(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 LoopbackAddress = Annotated[str, AfterValidator(_loopback)]
+OptionalLoopbackAddress = Annotated[str, AfterValidator(lambda value: value and _loopback(value))]
 HttpPath = Annotated[str, AfterValidator(_path)]
 HttpPrefix = Annotated[str, AfterValidator(_prefix)]
 
@@ -82,6 +83,11 @@ class Settings(BaseSettings):
     sandbox_client_file: Path | None = None
     sandbox_api_key_file: Path | None = None
     sandbox_speed: float = Field(default=1.0, gt=0, le=10_000)
+    # The PaymentOptions twin: what merchants authenticate with, a listener of its own besides the sandbox's, and the
+    # hosts (separated by commas) that it may send webhooks to besides loopback.
+    sandbox_payment_options_file: Path | None = None
+    sandbox_payment_options_address: OptionalLoopbackAddress = ""
+    sandbox_webhook_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.,-]*$")
 
     # TLS of the gateway's own listener, and the authority that partners' client certificates come from.
     http_tls_certificate: Path | None = None
@@ -177,6 +183,16 @@ class Settings(BaseSettings):
     def sandbox_api_key(self) -> Path:
         """The file with the TSH twin's API key."""
         return self.sandbox_api_key_file or self.data_dir / "credentials" / "sandbox.tsh.json"
+
+    @property
+    def sandbox_payment_options(self) -> Path:
+        """The file with the PaymentOptions twin's credentials; the twin makes it."""
+        return self.sandbox_payment_options_file or self.data_dir / "credentials" / "sandbox.payment_options.json"
+
+    @property
+    def sandbox_webhook_host_names(self) -> frozenset[str]:
+        """The hosts besides loopback that twins may send webhooks to."""
+        return frozenset(name for name in self.sandbox_webhook_hosts.lower().split(",") if name)
 
 
 def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:

@@ -38,6 +38,7 @@ class Runner:
 
     def __call__(self, *command: str, example: str) -> list[str]:
         example = example.replace("http://127.0.0.1:8080", self._stack.http_url)
+        example = example.replace("http://127.0.0.1:8090", self._stack.sandbox_url)
         example = example.replace("127.0.0.1:50051", self._stack.grpc_address)
         environment = {**self._stack.environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         result = subprocess.run(
@@ -66,3 +67,16 @@ def test_what_partners_and_services_do(run: Runner) -> None:
     assert [line for line in shown if line.startswith("RESOURCE_NOT_FOUND merchantGateways/MGW_000002/")]
     assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
+
+
+def test_payments_against_the_twin(run: Runner) -> None:
+    (example,) = blocks("Trying payments against the twin", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert [line for line in shown if line.isdigit()] == ["201", "201", "500", "000"]
+    assert "no answer, and nobody knows" in shown
+    ledger = [line for line in shown if " readme-" in line and "answer" in line]
+    assert [" moved " in line for line in ledger] == [True, False, True, True]
+    assert [line.partition("answer ")[2].partition("#")[0] for line in ledger] == [
+        *("clean", "clean", "ambiguous  status"),
+        "none  reset",
+    ]
