@@ -11,16 +11,17 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import ANY, Reach
 from server.domain.clients import Client
-from server.domain.events import Event
+from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
-from server.domain.refusals import StoreUnavailable
+from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.tokens import Token
 from server.store import rows, schema
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
 T = TypeVar("T")
@@ -47,9 +48,10 @@ class SqlView:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.retained = SqlRetained(self)
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def connection(self) -> Iterator[Connection]:
         try:
             with self._engine.connect() as connection:
                 yield connection
@@ -59,12 +61,12 @@ class SqlView:
             raise
 
     def _one(self, table: Table, shape: Shape[T], name: str) -> T | None:
-        with self._connection() as connection:
+        with self.connection() as connection:
             row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
         return None if row is None else shape.read(row)
 
     def _many(self, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
-        with self._connection() as connection:
+        with self.connection() as connection:
             return [read(row) for row in connection.execute(statement).mappings()]
 
     def _page(self, table: Table, shape: Shape[T], page: Page, *conditions: ColumnElement[bool]) -> list[T]:
@@ -163,19 +165,31 @@ class SqlView:
         return self._many(select(table).where(table.c.expire_time > now), rows.REVOKED.read)
 
     def events(self, after: int, limit: int) -> list[Event]:
-        table = schema.events
-        statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
-        return self._many(statement, read_event)
+        head, table = schema.store_head, schema.events
+        following = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit).subquery()
+        # One statement sees one moment: what was removed before it is told by the head, what comes after is not seen.
+        statement = (
+            select(head.c.generation, head.c.removed_sequence, head.c.sequence.label("head"), *following.c)
+            .select_from(head.outerjoin(following, true()))
+            .order_by(following.c.sequence)
+        )
+        with self.connection() as connection:
+            found = connection.execute(statement).mappings().all()
+        first = found[0]
+        if after < first["removed_sequence"]:
+            ends = cursor(first["generation"], first["removed_sequence"]), cursor(first["generation"], first["head"])
+            raise CursorOutOfRange("retention has passed it", *ends)
+        return [read_event(row) for row in found] if first["sequence"] is not None else []
 
     def event_sequence(self, notification: str) -> int:
         table = schema.events
-        with self._connection() as connection:
+        with self.connection() as connection:
             found = connection.execute(select(table.c.sequence).where(table.c.notification == notification)).first()
         return int(found.sequence) if found else 0
 
     def head(self) -> tuple[str, int, int]:
         """The generation, the newest removed sequence and the head."""
-        with self._connection() as connection:
+        with self.connection() as connection:
             row = connection.execute(select(schema.store_head)).one()
         return row.generation, row.removed_sequence, row.sequence
 
@@ -184,5 +198,5 @@ class SqlView:
         return removed, sequence
 
     def database_time(self) -> int:
-        with self._connection() as connection:
+        with self.connection() as connection:
             return int(connection.execute(text(f"SELECT {CLOCKS[self._engine.dialect.name]}")).scalar_one())
