@@ -9,6 +9,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from server.domain.events import Event, EventKind
 from server.domain.notifications import Notification
+from server.domain.refusals import CursorOutOfRange
 from server.domain.retention import Held, Periods, Pin, RetainedKind, floor_of, removable
 from server.ports import LAST_KEY, Clock, Export, Ids, Pins, Store, Transaction
 
@@ -177,7 +178,11 @@ class Retention:
         oldest = view.retained.event_times(removed, STEP)
         up_to = removable(oldest, floor_of(self._pins.pins()), now, self.periods)
         if up_to and self._export:
-            events = [event for event in view.events(removed, STEP) if event.sequence <= up_to]
+            try:
+                events = [event for event in view.events(removed, STEP) if event.sequence <= up_to]
+            except CursorOutOfRange:
+                # Another core has removed them meanwhile.
+                return True
             self._export.events(events)
             EXPORTED.labels("events").inc(len(events))
         # Writing files takes its time: who has subscribed meanwhile counts too.

@@ -32,7 +32,7 @@ class SqlRetained:
             .where(events.c.sequence > removed)
             .order_by(events.c.sequence)
             .limit(1),
-            RetainedKind.NOTIFICATIONS: received,
+            RetainedKind.NOTIFICATIONS: received.where(notifications.c.state != NotificationState.QUARANTINED.value),
             RetainedKind.QUARANTINED_NOTIFICATIONS: received.where(IN_QUARANTINE),
             RetainedKind.REQUESTS: select(func.min(schema.requests.c.time)),
             RetainedKind.IDENTITIES: select(func.min(schema.identities.c.known_since)),
@@ -137,6 +137,7 @@ class SqlRemoval:
         table = schema.retention_warnings
         last = self._connection.execute(select(table.c.time).where(table.c.name == of)).scalar()
         if last is None:
-            return self._run(insert(table).values(name=of, time=now)) == 1
+            self._transaction.change(insert(table), [{"name": of, "time": now}])
+            return True
         due = table.c.time <= now - interval
         return self._run(update(table).where(table.c.name == of, due).values(time=now)) == 1
