@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf import json_format
 from mintmark.v1 import clients_pb2, events_pb2, notifications_pb2, retention_pb2
@@ -18,7 +19,7 @@ from server.keys import keyring
 from server.rpc import events as event_methods
 from server.services import events, retention
 from tests.server.rpc.notices import d1, own_id, record, told, tsh
-from tests.server.rpc.running import RunningCore, refused, request_id, running_core
+from tests.server.rpc.running import RunningCore, Session, refused, request_id, running_core
 from tests.server.rpc.test_events import import_tokens, listed, stream
 from tests.waiting import eventually
 
@@ -185,11 +186,14 @@ def test_secrets_are_in_no_export(started: Callable[..., RunningCore], tmp_path:
 
 
 @contextmanager
-def opened_for_long(core: RunningCore) -> Iterator[Any]:
-    opened = core.admin.events.StreamEvents(events_pb2.StreamEventsRequest(cursor="0"), timeout=100)
-    try:
+def narrow_stream(core: RunningCore) -> Iterator[Any]:
+    """A stream of all events over a connection that holds only a few which nobody has read yet."""
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 1024))
+    with grpc.insecure_channel(core.settings.grpc_address, options) as channel:
+        opened = Session(channel, core.admin.metadata).events.StreamEvents(
+            events_pb2.StreamEventsRequest(cursor="0"), timeout=60
+        )
         yield opened
-    finally:
         opened.cancel()
 
 
@@ -200,9 +204,9 @@ def test_a_slow_stream_is_told_what_it_missed(
     monkeypatch.setattr(events, "REMEMBERED", 10)
     monkeypatch.setattr(event_methods, "BATCH", 10)
     core = started()
-    with opened_for_long(core) as opened:
+    with narrow_stream(core) as opened:
         seen = [event.sequence for event in next(opened).events]
-        for number in range(40):
+        for number in range(10):
             ids = [f"{number}-{each}-{'x' * 50}" for each in range(100)]
             import_tokens(core, GATEWAY, *ids, merchant="m" * 100)
         core.advance(91 * DAY)
