@@ -14,7 +14,7 @@ from server.domain.retention import Held, Periods, Pin, RetainedKind, floor_of, 
 from server.ports import LAST_KEY, Clock, Export, Ids, Pins, Store, Transaction
 
 # Rows removed in one transaction. Who records waits for one step at most.
-STEP = 500
+STEP = 200
 # Seconds between two looks whether something is due.
 INTERVAL_S = 300.0
 DAY = 24 * 3600 * 1_000_000

@@ -57,6 +57,8 @@ class FakeCore:
         self.events: list[events_pb2.Event] = []
         # How many messages each stream sends before it breaks; a stream without an entry goes to the end.
         self.streams_break_after: list[int] = []
+        # After so many events retention overtakes a stream.
+        self.passed_after = -1
         self.retention = retention_pb2.Retention()
         self.violations: dict[str, str] = {}
         self.server: grpc.Server | None = None
@@ -188,6 +190,10 @@ class FakeCore:
         left = self.streams_break_after.pop(0) if self.streams_break_after else -1
         for event in self.events:
             if event.sequence > after:
+                if self.passed_after == 0:
+                    facts = {"oldest_cursor": "1.5", "head_cursor": "1.9"}
+                    refuse(context, code_pb2.OUT_OF_RANGE, "CURSOR_OUT_OF_RANGE", "it has passed", facts=facts)
+                self.passed_after -= 1
                 if left == 0:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
                 left -= 1
