@@ -73,6 +73,8 @@ class Retention:
         self._export = export
         self._left: list[RetainedKind] = []
         self._failed = False
+        # Whether something of this pass, and whether something of the last one, could not be exported.
+        self._unexported = self.export_failed = False
         # How far this pass has come among the notifications: what has to stay is not looked at again.
         self._after: dict[RetainedKind, str] = {}
         self._sweeps: dict[RetainedKind, Callable[[int], bool]] = {
@@ -119,7 +121,7 @@ class Retention:
     def step(self) -> bool:
         """Raises StoreUnavailable. Whatever a kind fails with, the pass goes on with the next one."""
         if not self._left:
-            self._left, self._failed = list(RetainedKind), False
+            self._left, self._failed, self._unexported = list(RetainedKind), False, False
             self._after.clear()
         kind = self._left[0]
         more = False
@@ -128,7 +130,7 @@ class Retention:
                 more = self._sweeps[kind](self._clock.now())
         except OSError as error:
             # Nothing is removed that was not exported. What needs no export goes on.
-            self._failed = True
+            self._failed = self._unexported = self.export_failed = True
             EXPORT_FAILING.set(1)
             log.warning("retention_export_failed", kind=kind, error=os.strerror(error.errno or 0))
         except Exception:
@@ -137,6 +139,9 @@ class Retention:
         finally:
             if not more:
                 self._left.pop(0)
+        if not self._left:
+            self.export_failed = self._unexported
+            EXPORT_FAILING.set(self.export_failed)
         if not self._left and not self._failed:
             LAST_PASS.set(self._clock.now() / SECOND)
         return bool(self._left)
@@ -146,7 +151,7 @@ class Retention:
         view = self._store.view
         oldest = view.retained.oldest()
         removed, _ = view.bounds()
-        fails = False
+        fails = self.export_failed
         if self._export:
             try:
                 self._export.check()

@@ -157,7 +157,7 @@ class Retention(_message.Message):
     exported: _builtins.bool
     """Whether events and notifications are exported before they are removed."""
     export_failing: _builtins.bool
-    """Whether nothing can be exported now, so that events and notifications stay."""
+    """Whether nothing can be exported, as far as the core that answers knows, so that events and notifications stay."""
     @_builtins.property
     def periods(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetainedPeriod]:
         """Each kind."""

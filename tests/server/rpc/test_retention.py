@@ -60,13 +60,13 @@ def wake(core: RunningCore) -> None:
 def passed(core: RunningCore) -> retention_pb2.Retention:
     """What is kept once everything is removed whose time is over."""
 
-    def settled() -> retention_pb2.Retention | None:
+    def settled() -> bool:
         # Each time: a core that is in the middle of a pass looks once more when it is done.
         wake(core)
-        now = shown(core)
-        return None if any(period.due for period in now.periods) else now
+        return not any(period.due for period in shown(core).periods)
 
-    return eventually(settled, 30, "the end of the pass")
+    eventually(settled, 30, "the end of the pass")
+    return shown(core)
 
 
 def get(core: RunningCore, name: str) -> notifications_pb2.Notification:
@@ -261,7 +261,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A folder with hardly any room, or, where nobody may mount one, a folder that nobody may write to."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(folder)]
     mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     if not mounted:
         if os.geteuid() == 0:
@@ -282,8 +282,7 @@ def test_a_full_disk_stops_removal_and_nothing_else(small_disk: Path) -> None:
         names = [each.notification for each in record(core, *old)]
         core.advance(91 * DAY)
         wake(core)
-        failing = core.core.retention
-        eventually(lambda: failing._failed and not failing._left, 30, "the pass that fails")
+        eventually(lambda: shown(core).export_failing, 30, "the pass that fails")
         assert core.core.store.view.bounds()[0] == 0
         assert all(get(core, name) for name in names)
         assert not [file for file in small_disk.iterdir() if file.name.startswith((".notifications", "notifications"))]
@@ -295,6 +294,7 @@ def test_a_full_disk_stops_removal_and_nothing_else(small_disk: Path) -> None:
             small_disk.chmod(0o700)
         passed(core)
         assert [each["name"] for each in exported(small_disk, "notifications")] == sorted(names)
+        eventually(lambda: not shown(core).export_failing, what="the end of the warning")
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
