@@ -1,8 +1,11 @@
 """What is removed and what stays, on both databases."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from server.domain.events import cursor
 from server.domain.notifications import Notification, NotificationState
@@ -12,6 +15,7 @@ from server.domain.retention import RetainedKind
 from server.ports import LAST_KEY, Identity, Request, Transaction
 from server.store.store import SqlStore
 from tests.server.store import samples
+from tests.waiting import eventually
 
 
 def keep_events(store: SqlStore, *times: int) -> None:
@@ -145,3 +149,36 @@ def test_a_warning_is_due_once_in_its_interval(store: SqlStore) -> None:
     assert [ask("a", 0), ask("a", 9), ask("b", 9), ask("a", 10), ask("a", 11)] == [True, False, True, True, False]
     assert store.write("k", lambda transaction: transaction.removal.forget_warnings(10, 10)) == 1
     assert [ask("a", 12), ask("b", 12)] == [False, True]
+
+
+def test_an_identity_that_another_core_renews_meanwhile_stays(postgres_database: str) -> None:
+    first, second = SqlStore(postgres_database), SqlStore(postgres_database)
+    identity = Identity(b"d", "notifications/n", 10)
+    renewed = replace(identity, known_since=20)
+    first.write("k", lambda transaction: transaction.know([identity], []))
+    begun, go = threading.Event(), threading.Event()
+
+    def renew(transaction: Transaction) -> None:
+        transaction.know([], [renewed])
+        begun.set()
+        assert go.wait(30)
+
+    def waiting() -> bool:
+        statement = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        with first._readers.connect() as connection:
+            return bool(connection.execute(statement).scalar_one())
+
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            renewing = pool.submit(first.write, "k", renew)
+            assert begun.wait(30)
+            removing = pool.submit(second.write, "k", lambda transaction: transaction.removal.identities(11, 10))
+            eventually(waiting, 10, "the removal's wait")
+            go.set()
+            renewing.result(30)
+            assert removing.result(30) == 0
+        assert first.write("k", lambda transaction: transaction.identities([b"d"])) == {b"d": renewed}
+    finally:
+        go.set()
+        first.close()
+        second.close()
