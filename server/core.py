@@ -10,6 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from server import bootstrap
 from server.admin import AdminServer
+from server.archive import ArchiveFolder
 from server.cache.memory import MemorySlots
 from server.cache.pauses import Pauses
 from server.cache.views import CachedViews, Slots
@@ -31,17 +32,20 @@ from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
+from server.rpc.exports import JsonExport
 from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
+from server.rpc.retention import RetentionMethods
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
 from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
+from server.services.retention import NoPins, Retention
 from server.services.steward import Steward
 from server.settings import Settings, SettingsInvalid, hide_opentelemetry
 from server.store.engine import DatabaseUnfit
@@ -80,9 +84,10 @@ class Core:
         self._cache: Slots | None = None
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
-        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.clock)
+        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
         self.store.listen(self.feed.committed)
-        self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
+        self.retention = self._retention(Sealer(keys), ids)
+        self.steward = Steward(self.store, (self.retention,), ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
             self._sole_use = _sole_use(settings)
@@ -126,6 +131,12 @@ class Core:
         self.steward.start()
         log.info("core_ready", grpc=settings.grpc_address)
 
+    def _retention(self, sealer: Sealer, ids: RandomIds) -> Retention:
+        folder = self._settings.retention_export_dir
+        archive = ArchiveFolder(folder) if folder else None
+        export = JsonExport(archive, sealer, self.store.generation, self.clock.now) if archive else None
+        return Retention(self.store, self.clock, ids, self._settings.periods, NoPins(), export)
+
     def _public_services(
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
     ) -> Mapping[str, object]:
@@ -141,6 +152,7 @@ class Core:
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
             "AccountsService": Accounts(store, calls, pages),
+            "RetentionService": RetentionMethods(store, self.retention),
         }
 
     def _internal_services(

@@ -1,6 +1,6 @@
 """What the services need from the rooms around them. Ports are named by role, implementations by substance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -14,6 +14,7 @@ from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
+from server.domain.retention import Pin, RetainedKind
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -118,6 +119,35 @@ class Transaction(Protocol):
     def append(self, event: Event) -> None:
         """Appends an event; it gets its number when everything else of the transaction is written."""
 
+    @property
+    def removal(self) -> "Removal": ...
+
+
+class Removal(Protocol):
+    """What retention does within a transaction. `before` is a time; each call removes a bounded number of rows and
+    returns how many those were."""
+
+    def events(self, up_to: int) -> int:
+        """Every event up to this sequence. Locks the head, as numbering does: let it be the last thing of a unit whose
+        key is `LAST_KEY`."""
+
+    def notifications(self, seen: Sequence[Notification]) -> int:
+        """Those that are still as they were seen."""
+
+    def requests(self, before: int, limit: int) -> int: ...
+    def identities(self, before: int, limit: int) -> int: ...
+    def revoked_access_tokens(self, before: int, limit: int) -> int:
+        """Those that have expired before."""
+
+    def may_warn(self, of: str, now: int, interval: int) -> bool:
+        """Whether the last warning of this name is older than `interval`; if so, this is the last one."""
+
+    def forget_warnings(self, before: int, limit: int) -> int: ...
+
+
+# Units go in the order of their keys, and none has a later one than this.
+LAST_KEY = "~"
+
 
 class View(Protocol):
     """Reads outside of the writer, each call a consistent one of its own."""
@@ -144,10 +174,13 @@ class View(Protocol):
         """Those that have not expired at `now`."""
 
     def events(self, after: int, limit: int) -> list[Event]:
-        """Events with a greater sequence, in order. No event with a smaller one can appear later."""
+        """Events with a greater sequence, in order. No event with a smaller one can appear later.
+
+        Raises CursorOutOfRange where one of them has been removed, so that nobody skips it without noticing.
+        """
 
     def event_sequence(self, notification: str) -> int:
-        """The sequence of the event that a notification caused; 0 where it caused none."""
+        """The sequence of the event that a notification caused; 0 where it caused none or that was removed."""
 
     def bounds(self) -> tuple[int, int]:
         """The sequence before the oldest kept event, and that of the newest (the head)."""
@@ -157,6 +190,9 @@ class View(Protocol):
 
     def cache_pause(self) -> "CachePause":
         """Whether caches may be used."""
+
+    @property
+    def retained(self) -> "Retained": ...
 
 
 class Views(Protocol):
@@ -235,6 +271,22 @@ class CachePlaces(Protocol):
         """The place of these parts. Its key does not tell them."""
 
 
+class Retained(Protocol):
+    """Reads of what is kept, by its age."""
+
+    def oldest(self) -> dict[RetainedKind, int]:
+        """The time of the oldest one of each kind that there is any of; of revoked access tokens when it expires."""
+
+    def event_times(self, after: int, limit: int) -> list[tuple[int, int]]:
+        """Sequence and time of the events after `after`, in order."""
+
+    def last_event_before(self, time: int) -> int:
+        """The sequence of the last event that is older; 0 where none is. Events lie nearly in the order of time."""
+
+    def notifications(self, before: str, after: str, limit: int, *, quarantined: bool) -> list[Notification]:
+        """Those with a name between the two, in order; either those in quarantine or all others."""
+
+
 class Store(Protocol):
     """Where everything is kept. Raises StoreUnavailable when it cannot be reached, read or written."""
 
@@ -292,6 +344,9 @@ class Ids(Protocol):
     def notification_id(self, now: int) -> str:
         """A new id; later ones sort after earlier ones."""
 
+    def first_notification_id(self, time: int) -> str:
+        """What sorts after every id made before `time`, and before all others."""
+
     def jwt_id(self) -> str:
         """A new id for an access token."""
 
@@ -339,3 +394,35 @@ class Feed(Protocol):
 
     def wake(self) -> None:
         """Makes everybody who waits look again."""
+
+
+class Pins(Protocol):
+    """Who still needs which events."""
+
+    def pins(self) -> Sequence[Pin]:
+        """Every subscription. Raises StoreUnavailable."""
+
+
+class Export(Protocol):
+    """Where rows are written before they are removed: durable when a call returns. Raises OSError.
+
+    A crash between an export and the removal lets the same rows be exported again.
+    """
+
+    def check(self) -> None:
+        """Raises OSError where nothing could be exported now."""
+
+    def events(self, events: Sequence[Event]) -> None: ...
+
+    def notifications(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
+        """Those that were exported: one whose body cannot be opened is left out, and has to stay."""
+
+
+class Archive(Protocol):
+    """A place for files that are written once."""
+
+    def check(self) -> None:
+        """Raises OSError where nothing could be written now."""
+
+    def write(self, name: str, lines: Iterable[str]) -> None:
+        """Writes a file of lines, whole and durable when this returns. Raises OSError, and then there is none."""

@@ -15,6 +15,7 @@ INTERNAL = frozenset(
         "api_keys.write",
         "accounts.read",
         "accounts.write",
+        "retention.read",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

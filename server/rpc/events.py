@@ -8,6 +8,7 @@ from mintmark.v1 import events_pb2 as pb
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
+from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
 from server.ports import Store
 from server.rpc import bindings, merchants, tokens
@@ -90,10 +91,11 @@ class Events:
         # the feed may be a moment behind.
         head = self._store.view.bounds()[1]
         place = events.position(self._store, request.cursor) if request.cursor else head
+        start = place
         wanted = filter_of(request.filter)
         interval = request.heartbeat_interval.ToTimedelta().total_seconds() or HEARTBEAT_S
         caller = call.caller
-        checked = spoke = time.monotonic()
+        checked = spoke = began = time.monotonic()
         told_caught_up = False
         call.on_gone(self._feed.wake)
         with self._followers.one_at(place) as follower:
@@ -102,7 +104,14 @@ class Events:
                 follower.place = place
                 if now - checked >= CHECK_S:
                     caller, checked = call.check(), now
-                batch = self._feed.events(place, BATCH)
+                try:
+                    batch = self._feed.events(place, BATCH)
+                except CursorOutOfRange:
+                    # The oldest event was another one a moment ago; nothing of the stream has been told yet.
+                    if place != start or request.cursor != "0" or spoke > began:
+                        raise
+                    place = start = events.position(self._store, request.cursor)
+                    continue
                 if batch:
                     place = batch[-1].sequence
                     told_caught_up = max(head, self._feed.head) <= place

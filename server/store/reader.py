@@ -15,17 +15,18 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import ANY, Reach
 from server.domain.clients import Client
-from server.domain.events import Event
+from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
-from server.domain.refusals import StoreUnavailable
+from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.tokens import Token
 from server.ports import CachePause
 from server.store import cache_pause, commits, rows, schema
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
 T = TypeVar("T")
@@ -62,13 +63,14 @@ class SqlView:
     def __init__(self, engine: Engine, tracer: Tracer | None = None) -> None:
         self._engine = engine
         self._tracer = tracer
+        self.retained = SqlRetained(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
             LIMIT.set(pool.size())
 
     @contextmanager
-    def _connection(self, read: str) -> Iterator[Connection]:
+    def connection(self, read: str) -> Iterator[Connection]:
         """A connection for one read; `read` names it for metrics and spans."""
         began = time.monotonic()
         # Who follows no call, such as the feed, is not traced: each of its polls would be a trace of its own.
@@ -87,12 +89,12 @@ class SqlView:
                 span.end()
 
     def _one(self, table: Table, shape: Shape[T], name: str) -> T | None:
-        with self._connection(f"get {table.name}") as connection:
+        with self.connection(f"get {table.name}") as connection:
             row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
         return None if row is None else shape.read(row)
 
     def _many(self, table: Table, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
-        with self._connection(f"list {table.name}") as connection:
+        with self.connection(f"list {table.name}") as connection:
             return [read(row) for row in connection.execute(statement).mappings()]
 
     def _page(self, table: Table, shape: Shape[T], page: Page, *conditions: ColumnElement[bool]) -> list[T]:
@@ -191,19 +193,31 @@ class SqlView:
         return self._many(table, select(table).where(table.c.expire_time > now), rows.REVOKED.read)
 
     def events(self, after: int, limit: int) -> list[Event]:
-        table = schema.events
-        statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
-        return self._many(table, statement, read_event)
+        head, table = schema.store_head, schema.events
+        following = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit).subquery()
+        # One statement sees one moment: what was removed before it is told by the head, what comes after is not seen.
+        statement = (
+            select(head.c.generation, head.c.removed_sequence, head.c.sequence.label("head"), *following.c)
+            .select_from(head.outerjoin(following, true()))
+            .order_by(following.c.sequence)
+        )
+        with self.connection("list events") as connection:
+            found = connection.execute(statement).mappings().all()
+        first = found[0]
+        if after < first["removed_sequence"]:
+            ends = cursor(first["generation"], first["removed_sequence"]), cursor(first["generation"], first["head"])
+            raise CursorOutOfRange("retention has passed it", *ends)
+        return [read_event(row) for row in found] if first["sequence"] is not None else []
 
     def event_sequence(self, notification: str) -> int:
         table = schema.events
-        with self._connection("get events") as connection:
+        with self.connection("get events") as connection:
             found = connection.execute(select(table.c.sequence).where(table.c.notification == notification)).first()
         return int(found.sequence) if found else 0
 
     def head(self) -> tuple[str, int, int]:
         """The generation, the newest removed sequence and the head."""
-        with self._connection("get head") as connection:
+        with self.connection("get head") as connection:
             row = connection.execute(select(schema.store_head)).one()
         return row.generation, row.removed_sequence, row.sequence
 
@@ -212,9 +226,9 @@ class SqlView:
         return removed, sequence
 
     def database_time(self) -> int:
-        with self._connection("get time") as connection:
+        with self.connection("get time") as connection:
             return int(connection.execute(text(f"SELECT {CLOCKS[self._engine.dialect.name]}")).scalar_one())
 
     def cache_pause(self) -> CachePause:
-        with self._connection("get cache pause") as connection:
+        with self.connection("get cache pause") as connection:
             return cache_pause.read(connection)

@@ -1,6 +1,6 @@
 """The tables. Columns are named as the fields of the domain's dataclasses; times are microseconds since the epoch."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
@@ -124,6 +124,13 @@ notifications = Table(
     Column("sealed_body", LargeBinary, nullable=False),
     Index("notifications_by_correlation_id", "correlation_id"),
     Index("notifications_by_token_id", "token_id"),
+    # Retention looks for the oldest of these few.
+    Index(
+        "notifications_in_quarantine",
+        "name",
+        sqlite_where=text("state = 'QUARANTINED'"),
+        postgresql_where=text("state = 'QUARANTINED'"),
+    ),
 )
 
 identities = Table(
@@ -133,6 +140,7 @@ identities = Table(
     Column("notification", Text, nullable=False),
     Column("known_since", BigInteger, nullable=False),
     Column("applied", Boolean, nullable=False),
+    Index("identities_by_known_since", "known_since"),
 )
 
 events = Table(
@@ -217,6 +225,7 @@ requests = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("response", LargeBinary, nullable=False),
     Column("time", BigInteger, nullable=False),
+    Index("requests_by_time", "time"),
 )
 
 # What only one core may do at a time, and who does it until when, on the database's clock.
@@ -226,4 +235,12 @@ leases = Table(
     Column("name", Name, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("expire_time", BigInteger, nullable=False),
+)
+
+# What retention has warned of, and when last.
+retention_warnings = Table(
+    "retention_warnings",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("time", BigInteger, nullable=False),
 )

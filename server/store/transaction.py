@@ -19,6 +19,7 @@ from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
 from server.store import rows, schema
 from server.store.engine import CLOCKS
+from server.store.retained import SqlRemoval
 from server.store.rows import Shape, event_row
 
 T = TypeVar("T")
@@ -104,6 +105,7 @@ class SqlTransaction:
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
+        self.removal = SqlRemoval(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
@@ -131,19 +133,13 @@ class SqlTransaction:
         if new:
             self.change(insert(table), [_identity_row(identity) for identity in new])
         if renewed:
-            statement = (
-                update(table)
-                .where(table.c.digest == bindparam("of_digest"))
-                .values(
-                    notification=bindparam("notification"),
-                    known_since=bindparam("known_since"),
-                    applied=bindparam("applied"),
-                )
+            # Where another core's retention has removed one meanwhile, it is known again.
+            statement = text(
+                "INSERT INTO identities (digest, notification, known_since, applied) "
+                "VALUES (:digest, :notification, :known_since, :applied) ON CONFLICT (digest) DO UPDATE SET "
+                "notification = excluded.notification, known_since = excluded.known_since, applied = excluded.applied"
             )
-            renewals = [_identity_row(identity) for identity in renewed]
-            for row in renewals:
-                row["of_digest"] = row.pop("digest")
-            self.change(statement, renewals)
+            self.change(statement, [_identity_row(identity) for identity in renewed])
 
     def keep_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:

@@ -287,7 +287,7 @@ class Notification(_message.Message):
     UTF-8 escaped. Only in GetNotification.
     """
     event_sequence: _builtins.int
-    """The sequence of the event that it caused; 0 when it caused none. Only in GetNotification."""
+    """The sequence of the event that it caused; 0 when it caused none or that has been removed. Only in GetNotification."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What is odd about it."""
