@@ -9,11 +9,11 @@ READS = Counter(
     ("kind", "outcome"),
 )
 MARKS = Counter("mintmark_cache_marks_total", "Names marked before a commit.")
-PAUSED = Gauge("mintmark_cache_paused", "1 while a pause keeps this core off the cache.")
+PAUSED = Gauge("mintmark_cache_paused", "Whether a pause keeps this core off the cache.")
 REDIS_SECONDS = Histogram(
     "mintmark_redis_seconds",
     "Time of operations on Redis.",
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25),
 )
 REDIS_FAILURES = Counter("mintmark_redis_failures_total", "Operations on Redis that failed or took too long.")
-REDIS_UNUSED = Gauge("mintmark_redis_breaker_open", "1 while Redis is left alone after failures.")
+REDIS_UNUSED = Gauge("mintmark_redis_breaker_open", "Whether Redis is left alone after failures.")
