@@ -28,12 +28,14 @@ from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
+from server.rpc.subscriptions import Subscriptions
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
 from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
+from server.services.subscription_lag import LagMetrics
 from server.settings import Settings, SettingsInvalid
 from server.store.engine import DatabaseUnfit
 from server.store.store import SqlStore, is_in_use
@@ -93,6 +95,8 @@ class Core:
                 listener.start(tls)
                 self._listening.append(listener)
             self._admin = _admin(settings, self.ready)
+            self._lag = LagMetrics(self.store)
+            self._lag.start()
         except BaseException:
             self._stop_listening(0.0)
             self.store.close()
@@ -113,6 +117,7 @@ class Core:
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
             "AccountsService": Accounts(store, calls, pages),
+            "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
         }
 
     def _internal_services(
@@ -141,6 +146,7 @@ class Core:
         """Refuses new work, finishes what is in flight, lets go of everything."""
         self._stop_listening(self._settings.shutdown_timeout)
         self._admin.close()
+        self._lag.stop()
         self.store.close()
         log.info("core_stopped")
 

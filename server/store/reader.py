@@ -1,6 +1,6 @@
 """Reads outside of the writer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,8 +17,10 @@ from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.refusals import StoreUnavailable
+from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tokens import Token
-from server.store import rows, schema
+from server.ports import PullState
+from server.store import rows, schema, subscriptions
 from server.store.faults import Fault, classify, describe
 from server.store.rows import Shape, read_event
 
@@ -166,6 +168,12 @@ class SqlView:
         statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
         return self._many(statement, read_event)
 
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
+        table = schema.events
+        return self._many(
+            select(table).where(table.c.sequence.in_(sorted(sequences))).order_by(table.c.sequence), read_event
+        )
+
     def event_sequence(self, notification: str) -> int:
         table = schema.events
         with self._connection() as connection:
@@ -181,6 +189,25 @@ class SqlView:
     def bounds(self) -> tuple[int, int]:
         _, removed, sequence = self.head()
         return removed, sequence
+
+    def subscription(self, name: str) -> Subscription | None:
+        return self._one(schema.subscriptions, rows.SUBSCRIPTION, name)
+
+    def standing(self, name: str) -> Standing | None:
+        with self._connection() as connection:
+            return subscriptions.standing(connection, name)
+
+    def standings(self, client: str, page: Page) -> list[Standing]:
+        with self._connection() as connection:
+            return subscriptions.standings(connection, client, page)
+
+    def subscription_floors(self) -> list[Floor]:
+        with self._connection() as connection:
+            return subscriptions.floors(connection)
+
+    def pull_state(self, name: str, limit: int, now: int) -> PullState | None:
+        with self._connection() as connection:
+            return subscriptions.pull_state(connection, name, limit, now)
 
     def database_time(self) -> int:
         clocks = {

@@ -76,6 +76,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A partner account was deleted."""
     EVENT_KIND_ACCESS_TOKEN_REVOKED: _EventKind.ValueType  # 22
     """An access token was revoked."""
+    EVENT_KIND_SUBSCRIPTION_CREATED: _EventKind.ValueType  # 23
+    """A subscription was created."""
+    EVENT_KIND_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 24
+    """A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+    EVENT_KIND_SUBSCRIPTION_DELETED: _EventKind.ValueType  # 25
+    """A subscription was deleted."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -126,6 +132,12 @@ EVENT_KIND_ACCOUNT_DELETED: EventKind.ValueType  # 21
 """A partner account was deleted."""
 EVENT_KIND_ACCESS_TOKEN_REVOKED: EventKind.ValueType  # 22
 """An access token was revoked."""
+EVENT_KIND_SUBSCRIPTION_CREATED: EventKind.ValueType  # 23
+"""A subscription was created."""
+EVENT_KIND_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 24
+"""A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+EVENT_KIND_SUBSCRIPTION_DELETED: EventKind.ValueType  # 25
+"""A subscription was deleted."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

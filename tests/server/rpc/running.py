@@ -29,6 +29,7 @@ from mintmark.v1 import (
     merchants_pb2_grpc,
     notifications_pb2_grpc,
     principals_pb2_grpc,
+    subscriptions_pb2_grpc,
     tokens_pb2_grpc,
 )
 
@@ -89,6 +90,7 @@ class Session:
         self.clients = clients_pb2_grpc.ClientsServiceStub(self.channel)
         self.api_keys = api_keys_pb2_grpc.ApiKeysServiceStub(self.channel)
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
+        self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
