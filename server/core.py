@@ -95,7 +95,7 @@ class Core:
                 listener.start(tls)
                 self._listening.append(listener)
             self._admin = _admin(settings, self.ready)
-            self._lag = LagMetrics(self.store)
+            self._lag = LagMetrics(self.store, self.clock)
             self._lag.start()
         except BaseException:
             self._stop_listening(0.0)

@@ -1,15 +1,14 @@
 """How far subscriptions are behind, for the metrics."""
 
 import threading
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from prometheus_client.core import REGISTRY, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from server.domain.refusals import StoreUnavailable
-from server.ports import Store
+from server.ports import Clock, Store
 
 # However often somebody asks for the metrics, the store is asked no more often than this.
 KEPT_S = 5.0
@@ -19,9 +18,9 @@ class LagMetrics(Collector):
     """One gauge a subscription, by one query when the metrics are asked for. While the store is gone there are none:
     a figure that nobody knows any more would look right."""
 
-    def __init__(self, store: Store, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._monotonic = monotonic
+        self._monotonic = clock.monotonic
         self._lock = threading.Lock()
         self._kept: dict[str, int] = {}
         self._kept_until = 0.0

@@ -1,7 +1,6 @@
 """Handing out events of a subscription: look without a lock, take under one, wait where there is nothing."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -100,6 +99,7 @@ class Pulls:
         self._store = store
         self._feed = feed
         self._now = clock.now
+        self._monotonic = clock.monotonic
         self.waiters = Waiters(feed.wake)
 
     def pull(self, caller: Caller, ask: Ask) -> Pulled:
@@ -117,7 +117,7 @@ class Pulls:
                 steps += 1
                 caught_up = handed is not None and found.complete
                 full = state.outstanding_count >= subscriptions.MOST_OUTSTANDING
-                now = time.monotonic()
+                now = self._monotonic()
                 more = not caught_up and not full and not ask.over() and now < ask.deadline
                 if more and (now < ask.until or steps < LONGEST_SCAN):
                     continue
@@ -209,11 +209,11 @@ class Pulls:
 
     def _wait(self, state: PullState, seen: int, caller: Caller, ask: Ask, freed: threading.Event) -> None:
         """Until there is something new to show after `seen`, something has become free, or it is time to look again."""
-        began = time.monotonic()
+        began = self._monotonic()
         until = min(began + CHECK_S, ask.until)
         if state.lease_end is not None:
             until = min(until, began + max(0, state.lease_end - self._now()) / MICROS + SHORTEST_WAIT_S)
-        while not ask.over() and not freed.is_set() and (left := until - time.monotonic()) > 0:
+        while not ask.over() and not freed.is_set() and (left := until - self._monotonic()) > 0:
             if self._feed.wait(seen, left, lambda: ask.over() or freed.is_set()):
                 batch = self._feed.events(seen, NEXT_READS)
                 if shown(batch, caller, state.subscription.filter):

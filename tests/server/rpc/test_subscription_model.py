@@ -1,0 +1,268 @@
+"""Any interleaving of pullers, acknowledgements, leases, seeks, filters and events keeps what subscriptions promise."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import grpc
+import hypothesis.strategies as st
+from google.protobuf.field_mask_pb2 import FieldMask
+from hypothesis import Phase, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from mintmark.v1 import events_pb2
+from mintmark.v1 import subscriptions_pb2 as pb
+
+from server.keys import keyring
+from tests.server.rpc.running import RunningCore, Session, code_of, request_id, running_core
+from tests.server.rpc.subscribing import (
+    SCOPES,
+    acknowledge,
+    another_core,
+    extend,
+    get,
+    happen,
+    listed,
+    pull,
+    seek,
+    subscribe,
+)
+from tests.waiting import eventually
+
+TOKENS = ("t-0", "t-1", "t-2")
+# Leases end between two steps of the clock, whatever time the machine takes meanwhile.
+LEASE = 40
+LONG_LEASE = 120
+STEP = 45
+FILTERS: tuple[dict[str, Any], ...] = ({}, {"kinds": [events_pb2.EVENT_KIND_TOKEN_DISABLED]})
+
+
+@dataclass
+class Known:
+    """An event as the model knows it. `sure`: every filter since it happened, or since the last seek, shows it."""
+
+    sequence: int
+    resource: str
+    kind: int
+    sure: bool = True
+    count: int = 0
+    lease_end: int = 0
+    done: bool = False
+
+
+@dataclass
+class Model:
+    """What has happened, and what became of it."""
+
+    now: int = 0
+    filter: int = 0
+    events: dict[int, Known] = field(default_factory=dict)
+
+    def passes(self, event: Known) -> bool:
+        kinds = FILTERS[self.filter].get("kinds")
+        return not kinds or event.kind in kinds
+
+    def leased(self, resource: str) -> list[Known]:
+        return [each for each in self.of(resource) if each.lease_end > self.now]
+
+    def of(self, resource: str) -> list[Known]:
+        return [each for each in self.events.values() if each.resource == resource and not each.done]
+
+    def free(self) -> list[Known]:
+        """What must be handed out, if everything that can be is asked for."""
+        return [each for each in self.events.values() if not each.done and each.sure and not self.leased(each.resource)]
+
+    def handed_out(self, events: list[pb.PulledEvent]) -> None:
+        held = {each.event.resource: self.leased(each.event.resource) for each in events}
+        for each in events:
+            event = self.events[each.event.sequence]
+            assert not event.done, "handed out after it was acknowledged"
+            assert self.passes(event)
+            assert not held[event.resource], "an event of this resource is with somebody"
+            earlier = [other for other in self.of(event.resource) if other.sequence < event.sequence and other.sure]
+            assert all(other.lease_end > self.now for other in earlier), "an earlier event of the resource was skipped"
+            event.count += 1
+            assert each.delivery_count == event.count
+            event.lease_end = self.now + LEASE
+
+    def expected(self, sequences: set[int]) -> str | None:
+        """What an acknowledgement ends with; None where that depends on what a filter has left out."""
+        named = [self.events[sequence] for sequence in sorted(sequences)]
+        for event in named:
+            if not event.done and not event.count:
+                return "FAILED_PRECONDITION" if event.sure else None
+            gap = [each for each in self.of(event.resource) if each.sequence < event.sequence]
+            gap = [each for each in gap if each.sequence not in sequences]
+            if not event.done and gap:
+                return "FAILED_PRECONDITION" if all(each.sure and event.sure for each in gap) else None
+        return "OK"
+
+
+def is_known(session: Session) -> bool:
+    return code_of(lambda: listed(session)) == "OK"
+
+
+class Subscribing(RuleBasedStateMachine):
+    """Several pullers of one subscription, on cores that all runs share."""
+
+    core: RunningCore
+    addresses: tuple[str, ...]
+    runs = 0
+
+    @initialize()
+    def begin(self) -> None:
+        type(self).runs += 1
+        self.place = f"MGW_{self.runs:06}"
+        made = self.core.create(SCOPES, [self.place])
+        self.credentials = made.client.client_id, made.client_secret
+        self.channels = [grpc.insecure_channel(address) for address in self.addresses]
+        self._log_in()
+        for session in self.sessions:
+            # A core learns of a client that another one has created in a moment.
+            eventually(partial(is_known, session), what="the client on each core")
+        self.start = self.core.admin.head()
+        self.name = subscribe(self.sessions[0], self.start, LEASE)
+        self.model = Model()
+
+    def _log_in(self) -> None:
+        token = self.core.session(*self.credentials).metadata
+        self.sessions = [Session(channel, token) for channel in self.channels]
+
+    @rule(tokens=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=4))
+    def something_happens(self, tokens: list[str]) -> None:
+        before = self.core.admin.head()
+        happen(self.core, self.place, *tokens)
+        for event in self.core.admin.events_after(before, merchant_gateway_id=self.place):
+            known = Known(event.sequence, event.resource, event.kind)
+            known.sure = self.model.passes(known)
+            self.model.events[event.sequence] = known
+
+    @rule(at=st.integers(0, 1), most=st.sampled_from([1, 2, 3, 100]))
+    def somebody_pulls(self, at: int, most: int) -> None:
+        free = self.model.free()
+        answer = pull(self.sessions[at % len(self.sessions)], self.name, most)
+        assert len(answer.events) <= most
+        self.model.handed_out(list(answer.events))
+        if len(answer.events) < most:
+            assert {each.sequence for each in free} <= {each.event.sequence for each in answer.events}
+        else:
+            assert not [each for each in free if each.sequence < answer.events[-1].event.sequence and not each.count]
+
+    @rule(data=st.data(), at=st.integers(0, 1))
+    def somebody_acknowledges(self, data: st.DataObject, at: int) -> None:
+        if not self.model.events:
+            return
+        sequences = data.draw(st.sets(st.sampled_from(sorted(self.model.events)), min_size=1, max_size=6))
+        self._acknowledge(self.sessions[at % len(self.sessions)], sequences)
+
+    @rule(at=st.integers(0, 1), much=st.integers(1, 5))
+    def somebody_is_done(self, at: int, much: int) -> None:
+        """As pullers do it: the oldest first."""
+        held = [each for each in self.model.events.values() if each.count and not each.done][:much]
+        if held:
+            self._acknowledge(self.sessions[at % len(self.sessions)], {each.sequence for each in held})
+
+    def _acknowledge(self, session: Session, sequences: set[int]) -> None:
+        expected = self.model.expected(sequences)
+        code = code_of(lambda: acknowledge(session, self.name, *sequences))
+        assert expected in (None, code)
+        if code == "OK":
+            for sequence in sequences:
+                self.model.events[sequence].done = True
+                self.model.events[sequence].lease_end = 0
+
+    @rule(data=st.data(), stale=st.booleans())
+    def somebody_extends(self, data: st.DataObject, stale: bool) -> None:
+        held = [each for each in self.model.events.values() if each.count and not each.done]
+        if not held:
+            return
+        chosen = data.draw(st.sets(st.sampled_from([each.sequence for each in held]), min_size=1))
+        leases = {sequence: self.model.events[sequence].count + stale for sequence in chosen}
+        lost = set(extend(self.sessions[0], self.name, list(leases.items()), LONG_LEASE))
+        for sequence in chosen:
+            event = self.model.events[sequence]
+            before = [each for each in self.model.of(event.resource) if each.sequence < sequence]
+            whole = all(each.sequence in chosen for each in before) and not stale
+            if event.sure and all(each.sure for each in before):
+                assert (sequence in lost) is not whole
+            if sequence not in lost:
+                event.lease_end = max(event.lease_end, self.model.now + LONG_LEASE)
+
+    @rule(data=st.data(), stale=st.booleans())
+    def somebody_gives_back(self, data: st.DataObject, stale: bool) -> None:
+        held = [each for each in self.model.events.values() if each.count and not each.done]
+        if not held:
+            return
+        event = data.draw(st.sampled_from(held))
+        lost = extend(self.sessions[0], self.name, [(event.sequence, event.count + stale)], 0)
+        if stale:
+            assert lost == [event.sequence]
+        elif event.sure:
+            assert lost == []
+        if not lost:
+            for each in self.model.of(event.resource):
+                if each.sequence >= event.sequence:
+                    each.lease_end = 0
+
+    @rule()
+    def time_passes(self) -> None:
+        self.core.advance(STEP)
+        self.model.now += STEP
+        self._log_in()
+
+    @rule(to=st.integers(0, len(FILTERS) - 1))
+    def the_filter_changes(self, to: int) -> None:
+        wanted = pb.Subscription(name=self.name, filter=events_pb2.EventFilter(**FILTERS[to]))
+        request = pb.UpdateSubscriptionRequest(
+            request_id=request_id(), subscription=wanted, update_mask=FieldMask(paths=["filter"])
+        )
+        self.sessions[-1].subscriptions.UpdateSubscription(request)
+        self.model.filter = to
+        for event in self.model.events.values():
+            event.sure = event.sure and self.model.passes(event)
+
+    @rule()
+    def it_begins_again(self) -> None:
+        seek(self.sessions[0], self.name, self.start)
+        for event in self.model.events.values():
+            event.sure, event.count, event.lease_end, event.done = self.model.passes(event), 0, 0, False
+
+    def teardown(self) -> None:
+        """Nothing was skipped: whoever goes on gets everything that is not acknowledged."""
+        self.model.now += 10 * STEP
+        self.core.advance(10 * STEP)
+        self._log_in()
+        while True:
+            answer = pull(self.sessions[0], self.name, 3)
+            if not answer.events:
+                assert answer.caught_up
+                break
+            self.model.handed_out(list(answer.events))
+            self._acknowledge(self.sessions[0], {each.event.sequence for each in answer.events})
+        assert not [each for each in self.model.events.values() if each.sure and not each.done]
+        assert get(self.sessions[0], self.name).outstanding_count == 0
+        for channel in self.channels:
+            channel.close()
+
+
+def run(core: RunningCore, addresses: tuple[str, ...], examples: int, steps: int) -> None:
+    Subscribing.core, Subscribing.addresses = core, addresses
+    # A failure is shown as it was found: to shrink it takes minutes.
+    phases = (Phase.explicit, Phase.generate)
+    Subscribing.TestCase.settings = settings(max_examples=examples, stateful_step_count=steps, phases=phases)
+    Subscribing.TestCase().runTest()
+
+
+def test_any_interleaving_keeps_the_promises() -> None:
+    with running_core(clock=True) as core:
+        run(core, (core.settings.grpc_address,), 40, 30)
+
+
+def test_two_cores_on_one_database_keep_them_too(postgres_database: str, tmp_path: Path) -> None:
+    keys = tmp_path / "keyring.json"
+    keyring.create(keys)
+    with (
+        running_core(clock=True, database_url=postgres_database, keyring_file=keys) as core,
+        another_core(core, tmp_path) as other,
+    ):
+        run(core, (core.settings.grpc_address, other), 8, 30)
