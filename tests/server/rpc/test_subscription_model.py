@@ -35,6 +35,18 @@ LEASE = 40
 LONG_LEASE = 120
 STEP = 45
 FILTERS: tuple[dict[str, Any], ...] = ({}, {"kinds": [events_pb2.EVENT_KIND_TOKEN_DISABLED]})
+# As often as they should come.
+ACTIONS = (
+    *("something_happens",) * 5,
+    *("somebody_pulls",) * 9,
+    *("somebody_acknowledges",) * 8,
+    *("somebody_is_done",) * 3,
+    *("somebody_extends",) * 8,
+    *("somebody_gives_back",) * 5,
+    *("time_passes",) * 4,
+    "the_filter_changes",
+    "it_begins_again",
+)
 
 
 @dataclass
@@ -67,6 +79,10 @@ class Model:
 
     def of(self, resource: str) -> list[Known]:
         return [each for each in self.events.values() if each.resource == resource and not each.done]
+
+    def held(self) -> list[Known]:
+        """What was handed out and not acknowledged."""
+        return [each for each in self.events.values() if each.count and not each.done]
 
     def free(self) -> list[Known]:
         """What must be handed out, if everything that can be is asked for."""
@@ -128,8 +144,16 @@ class Subscribing(RuleBasedStateMachine):
         token = self.core.session(*self.credentials).metadata
         self.sessions = [Session(channel, token) for channel in self.channels]
 
-    @rule(tokens=st.lists(st.sampled_from(TOKENS), min_size=1, max_size=4))
-    def something_happens(self, tokens: list[str]) -> None:
+    @rule(what=st.sampled_from(ACTIONS), data=st.data())
+    def next(self, what: str, data: st.DataObject) -> None:
+        """One rule for all, so that each is tried as often as it should."""
+        getattr(self, what)(data)
+
+    def _session(self, data: st.DataObject) -> Session:
+        return data.draw(st.sampled_from(self.sessions))
+
+    def something_happens(self, data: st.DataObject) -> None:
+        tokens = data.draw(st.lists(st.sampled_from(TOKENS), min_size=1, max_size=4))
         before = self.core.admin.head()
         happen(self.core, self.place, *tokens)
         for event in self.core.admin.events_after(before, merchant_gateway_id=self.place):
@@ -137,30 +161,28 @@ class Subscribing(RuleBasedStateMachine):
             known.sure = self.model.passes(known)
             self.model.events[event.sequence] = known
 
-    @rule(at=st.integers(0, 1), most=st.sampled_from([1, 2, 3, 100]))
-    def somebody_pulls(self, at: int, most: int) -> None:
+    def somebody_pulls(self, data: st.DataObject) -> None:
+        most = data.draw(st.sampled_from([1, 2, 3, 5, 100]))
         free = self.model.free()
-        answer = pull(self.sessions[at % len(self.sessions)], self.name, most)
+        answer = pull(self._session(data), self.name, most)
         assert len(answer.events) <= most
         self.model.handed_out(list(answer.events))
         if len(answer.events) < most:
             assert {each.sequence for each in free} <= {each.event.sequence for each in answer.events}
-        else:
-            assert not [each for each in free if each.sequence < answer.events[-1].event.sequence and not each.count]
 
-    @rule(data=st.data(), at=st.integers(0, 1))
-    def somebody_acknowledges(self, data: st.DataObject, at: int) -> None:
-        if not self.model.events:
-            return
-        sequences = data.draw(st.sets(st.sampled_from(sorted(self.model.events)), min_size=1, max_size=6))
-        self._acknowledge(self.sessions[at % len(self.sessions)], sequences)
+    def somebody_acknowledges(self, data: st.DataObject) -> None:
+        """Without looking at the order; sometimes even what nobody was handed."""
+        known = [each.sequence for each in self.model.held()]
+        known = known if known and data.draw(st.booleans()) else sorted(self.model.events)
+        if known:
+            sequences = data.draw(st.sets(st.sampled_from(known), min_size=1, max_size=4))
+            self._acknowledge(self._session(data), sequences)
 
-    @rule(at=st.integers(0, 1), much=st.integers(1, 5))
-    def somebody_is_done(self, at: int, much: int) -> None:
+    def somebody_is_done(self, data: st.DataObject) -> None:
         """As pullers do it: the oldest first."""
-        held = [each for each in self.model.events.values() if each.count and not each.done][:much]
+        held = self.model.held()[: data.draw(st.integers(1, 5))]
         if held:
-            self._acknowledge(self.sessions[at % len(self.sessions)], {each.sequence for each in held})
+            self._acknowledge(self._session(data), {each.sequence for each in held})
 
     def _acknowledge(self, session: Session, sequences: set[int]) -> None:
         expected = self.model.expected(sequences)
@@ -171,31 +193,36 @@ class Subscribing(RuleBasedStateMachine):
                 self.model.events[sequence].done = True
                 self.model.events[sequence].lease_end = 0
 
-    @rule(data=st.data(), stale=st.booleans())
-    def somebody_extends(self, data: st.DataObject, stale: bool) -> None:
-        held = [each for each in self.model.events.values() if each.count and not each.done]
+    def somebody_extends(self, data: st.DataObject) -> None:
+        held = self.model.held()
         if not held:
             return
-        chosen = data.draw(st.sets(st.sampled_from([each.sequence for each in held]), min_size=1))
-        leases = {sequence: self.model.events[sequence].count + stale for sequence in chosen}
-        lost = set(extend(self.sessions[0], self.name, list(leases.items()), LONG_LEASE))
-        for sequence in chosen:
+        stale = data.draw(st.sampled_from([0, 0, -1, 1]))
+        chosen = data.draw(st.sets(st.sampled_from([each.sequence for each in held]), min_size=1, max_size=4))
+        counts = {sequence: self.model.events[sequence].count + stale for sequence in chosen}
+        counts = {sequence: count for sequence, count in counts.items() if count}
+        if not counts:
+            return
+        lost = set(extend(self._session(data), self.name, list(counts.items()), LONG_LEASE))
+        for sequence in counts:
             event = self.model.events[sequence]
             before = [each for each in self.model.of(event.resource) if each.sequence < sequence]
-            whole = all(each.sequence in chosen for each in before) and not stale
+            whole = not stale and all(each.sequence in counts for each in before)
             if event.sure and all(each.sure for each in before):
                 assert (sequence in lost) is not whole
             if sequence not in lost:
                 event.lease_end = max(event.lease_end, self.model.now + LONG_LEASE)
 
-    @rule(data=st.data(), stale=st.booleans())
-    def somebody_gives_back(self, data: st.DataObject, stale: bool) -> None:
-        held = [each for each in self.model.events.values() if each.count and not each.done]
+    def somebody_gives_back(self, data: st.DataObject) -> None:
+        held = self.model.held()
         if not held:
             return
         event = data.draw(st.sampled_from(held))
-        lost = extend(self.sessions[0], self.name, [(event.sequence, event.count + stale)], 0)
-        if stale:
+        count = event.count + data.draw(st.sampled_from([0, 0, -1, 1]))
+        if not count:
+            return
+        lost = extend(self._session(data), self.name, [(event.sequence, count)], 0)
+        if count != event.count:
             assert lost == [event.sequence]
         elif event.sure:
             assert lost == []
@@ -204,26 +231,24 @@ class Subscribing(RuleBasedStateMachine):
                 if each.sequence >= event.sequence:
                     each.lease_end = 0
 
-    @rule()
-    def time_passes(self) -> None:
+    def time_passes(self, _data: st.DataObject) -> None:
         self.core.advance(STEP)
         self.model.now += STEP
         self._log_in()
 
-    @rule(to=st.integers(0, len(FILTERS) - 1))
-    def the_filter_changes(self, to: int) -> None:
+    def the_filter_changes(self, data: st.DataObject) -> None:
+        to = data.draw(st.integers(0, len(FILTERS) - 1))
         wanted = pb.Subscription(name=self.name, filter=events_pb2.EventFilter(**FILTERS[to]))
         request = pb.UpdateSubscriptionRequest(
             request_id=request_id(), subscription=wanted, update_mask=FieldMask(paths=["filter"])
         )
-        self.sessions[-1].subscriptions.UpdateSubscription(request)
+        self._session(data).subscriptions.UpdateSubscription(request)
         self.model.filter = to
         for event in self.model.events.values():
             event.sure = event.sure and self.model.passes(event)
 
-    @rule()
-    def it_begins_again(self) -> None:
-        seek(self.sessions[0], self.name, self.start)
+    def it_begins_again(self, data: st.DataObject) -> None:
+        seek(self._session(data), self.name, self.start)
         for event in self.model.events.values():
             event.sure, event.count, event.lease_end, event.done = self.model.passes(event), 0, 0, False
 
@@ -255,7 +280,7 @@ def run(core: RunningCore, addresses: tuple[str, ...], examples: int, steps: int
 
 def test_any_interleaving_keeps_the_promises() -> None:
     with running_core(clock=True) as core:
-        run(core, (core.settings.grpc_address,), 40, 30)
+        run(core, (core.settings.grpc_address,), 25, 50)
 
 
 def test_two_cores_on_one_database_keep_them_too(postgres_database: str, tmp_path: Path) -> None:
