@@ -35,9 +35,13 @@ class _Details(NamedTuple):
 
 
 class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Raises MintmarkError for unary calls. A stream gets its metadata, and ends with gRPC's own error."""
+    """Raises MintmarkError for unary calls. A stream gets its metadata, and ends with gRPC's own error.
 
-    def __init__(self, connection: Connection, options: Options) -> None:
+    `waits` is how many seconds the server may take on purpose before it answers.
+    """
+
+    def __init__(self, connection: Connection, options: Options, waits: float = 0.0) -> None:
+        self._attempt = connection.pacing.attempt + waits
         self._pacing = connection.pacing
         self._access_token = connection.access_token
         self._options = options
@@ -53,7 +57,7 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
         renewed = False
         while True:
             left = deadline - self._pacing.monotonic()
-            attempt = max(SHORTEST, min(left, self._pacing.attempt))
+            attempt = max(SHORTEST, min(left, self._attempt))
             used, sent = "", False
             try:
                 used = self._access_token.get(attempt, correlation_id)

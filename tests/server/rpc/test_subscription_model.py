@@ -173,7 +173,8 @@ class Subscribing(RuleBasedStateMachine):
     def somebody_acknowledges(self, data: st.DataObject) -> None:
         """Without looking at the order; sometimes even what nobody was handed."""
         known = [each.sequence for each in self.model.held()]
-        known = known if known and data.draw(st.booleans()) else sorted(self.model.events)
+        any_: bool = data.draw(st.booleans())
+        known = sorted(self.model.events) if any_ or not known else known
         if known:
             sequences = data.draw(st.sets(st.sampled_from(known), min_size=1, max_size=4))
             self._acknowledge(self._session(data), sequences)

@@ -1,0 +1,486 @@
+"""SubscriptionsService: whose it is, what is handed out and how often, waiting, and what an operator sees."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
+from mintmark.v1 import access_tokens_pb2, clients_pb2, events_pb2
+from mintmark.v1 import subscriptions_pb2 as pb
+from prometheus_client import REGISTRY
+from sqlalchemy import create_engine, text
+
+from server.clock import SystemClock
+from server.keys import keyring
+from server.services.subscription_lag import KEPT_S, LagMetrics
+from tests.server.rpc.running import RunningCore, Session, code_of, refused, request_id, running_core
+from tests.server.rpc.subscribing import (
+    SCOPES,
+    acknowledge,
+    another_core,
+    delete,
+    extend,
+    get,
+    happen,
+    listed,
+    pull,
+    pulled,
+    seek,
+    subscribe,
+    token_name,
+)
+from tests.server.rpc.test_events import import_tokens
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def session(core: RunningCore, place: str) -> Session:
+    return core.client(SCOPES, [place])
+
+
+def remove_events(core: RunningCore, last: int) -> None:
+    """As retention does it."""
+    engine = create_engine(f"sqlite:///{core.folder}/data/mintmark.sqlite")
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM events WHERE sequence <= :last"), {"last": last})
+        connection.execute(text("UPDATE store_head SET removed_sequence = :last"), {"last": last})
+    engine.dispose()
+
+
+# Whose it is.
+
+
+def test_foreign_subscriptions_look_absent(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session)
+    other = core.client(SCOPES, [place])
+    change = pb.UpdateSubscriptionRequest(
+        request_id=request_id(), subscription=pb.Subscription(name=name), update_mask=FieldMask(paths=["filter"])
+    )
+    for call in (
+        lambda: get(other, name),
+        lambda: pull(other, name),
+        lambda: acknowledge(other, name, 1),
+        lambda: extend(other, name, [(1, 1)]),
+        lambda: seek(other, name, "0"),
+        lambda: seek(other, name, "nonsense"),
+        lambda: delete(other, name),
+        lambda: other.subscriptions.UpdateSubscription(change),
+    ):
+        with refused("NOT_FOUND", "RESOURCE_NOT_FOUND") as told:
+            call()
+        assert told.metadata == {"resource": name}
+    assert listed(other) == listed(other, name.partition("/subscriptions")[0]) == []
+    assert listed(session) == [name]
+    # The same id is free for another client.
+    assert subscribe(other) != name
+
+
+def test_an_operator_sees_and_deletes_all_but_pulls_only_its_own(
+    core: RunningCore, session: Session, place: str
+) -> None:
+    name = subscribe(session)
+    happen(core, place, "a")
+    client = name.partition("/subscriptions")[0]
+    assert listed(core.admin, client) == [name]
+    assert name in listed(core.admin)
+    assert name in listed(core.admin, "clients/-")
+    assert get(core.admin, name).lag > 0
+    for call in (lambda: pull(core.admin, name), lambda: seek(core.admin, name, "0")):
+        with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
+            call()
+    delete(core.admin, name)
+    assert listed(session) == []
+
+
+def test_each_call_needs_its_scope(core: RunningCore, place: str) -> None:
+    reader = core.client(["subscriptions.read"], [place])
+    assert listed(reader) == []
+    with refused("PERMISSION_DENIED", "SCOPE_MISSING") as told:
+        subscribe(reader)
+    assert told.metadata == {"scope": "subscriptions.write"}
+    with refused("PERMISSION_DENIED", "SCOPE_MISSING") as told:
+        pull(reader, "clients/x/subscriptions/y")
+    assert told.metadata == {"scope": "events.read"}
+
+
+def test_creating_twice_is_refused_and_a_hundred_are_enough(core: RunningCore, session: Session) -> None:
+    name = subscribe(session)
+    with refused("ALREADY_EXISTS", "RESOURCE_EXISTS") as told:
+        subscribe(session)
+    assert told.metadata == {"resource": name}
+    for number in range(99):
+        subscribe(session, id_=f"n-{number}")
+    with refused("FAILED_PRECONDITION", "SUBSCRIPTIONS_FULL") as told:
+        subscribe(session, id_="one-more")
+    assert told.metadata == {"client": name.partition("/subscriptions")[0]}
+    delete(session, name)
+    subscribe(session, id_="one-more")
+
+
+def test_the_stream_tells_what_became_of_subscriptions(core: RunningCore, session: Session) -> None:
+    start = core.admin.head()
+    name = subscribe(session, "0")
+    wanted = pb.Subscription(name=name, lease_duration=Duration(seconds=5), etag="1")
+    change = pb.UpdateSubscriptionRequest(
+        request_id=request_id(), subscription=wanted, update_mask=FieldMask(paths=["lease_duration"])
+    )
+    after = session.subscriptions.UpdateSubscription(change).subscription
+    assert (after.lease_duration.seconds, after.etag) == (5, "2")
+    change.request_id = request_id()
+    with refused("FAILED_PRECONDITION", "ETAG_MISMATCH"):
+        session.subscriptions.UpdateSubscription(change)
+    seek(session, name, start)
+    delete(session, name)
+    told = core.admin.events_after(start, resource=name)
+    kinds = [events_pb2.EventKind.Name(event.kind).removeprefix("EVENT_KIND_SUBSCRIPTION_") for event in told]
+    assert kinds == ["CREATED", "UPDATED", "UPDATED", "DELETED"]
+    assert [dict(event.details) for event in told] == [{}, {"fields": "lease_duration"}, {"cursor": start}, {}]
+
+
+# What is handed out.
+
+
+def test_it_begins_now_at_the_oldest_or_at_a_cursor(core: RunningCore, session: Session, place: str) -> None:
+    first = happen(core, place, "a")
+    cursor = core.admin.head()
+    now = subscribe(session, "")
+    second = happen(core, place, "b")
+    assert pulled(session, now) == second
+    assert pulled(session, subscribe(session, "0", id_="all")) == [*first, *second]
+    assert pulled(session, subscribe(session, cursor, id_="some")) == second
+    with refused("INVALID_ARGUMENT", "CURSOR_INVALID"):
+        subscribe(session, "x", id_="none")
+
+
+def test_later_events_of_a_resource_wait_for_the_earlier_ones(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session)
+    a1, b1, a2 = happen(core, place, "a", "b", "a")
+    assert pulled(session, name, 1) == [a1]
+    assert pulled(session, name) == [b1]
+    assert pulled(session, name) == []
+    assert acknowledge(session, name, a1) == 1
+    assert pulled(session, name) == [a2]
+
+
+def test_what_is_acknowledged_must_be_the_oldest_of_its_resource(
+    core: RunningCore, session: Session, place: str
+) -> None:
+    name = subscribe(session)
+    a1, b1, a2 = happen(core, place, "a", "b", "a")
+    assert pulled(session, name) == [a1, b1, a2]
+    with refused("FAILED_PRECONDITION", "EVENTS_MISSING") as told:
+        acknowledge(session, name, b1, a2)
+    assert told.metadata == {"sequence": str(a1), "resource": token_name(place, "a")}
+    assert get(session, name).outstanding_count == 3
+    assert acknowledge(session, name, a2, a1) == 2
+    assert acknowledge(session, name, a1, a2, b1) == 1
+    assert acknowledge(session, name, a1, a2, b1) == 0
+
+
+def test_what_was_not_handed_out_is_not_acknowledged(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session)
+    a1, a2 = happen(core, place, "a", "a")
+    assert pulled(session, name, 1) == [a1]
+    with refused("FAILED_PRECONDITION", "EVENT_NOT_DELIVERED") as told:
+        acknowledge(session, name, a1, a2)
+    assert told.metadata == {"sequence": str(a2)}
+    with refused("FAILED_PRECONDITION", "EVENT_NOT_DELIVERED"):
+        acknowledge(session, name, 2**62)
+    assert acknowledge(session, name, a1) == 1
+
+
+def test_ending_a_lease_ends_those_of_later_events_of_the_resource(
+    core: RunningCore, session: Session, place: str
+) -> None:
+    name = subscribe(session)
+    a1, a2, a3 = happen(core, place, "a", "a", "a")
+    assert pulled(session, name) == [a1, a2, a3]
+    assert extend(session, name, [(a1, 2), (a2, 1)], 0) == [a1]
+    assert pulled(session, name) == []
+    assert acknowledge(session, name, a1) == 1
+    answer = pull(session, name)
+    assert [(each.event.sequence, each.delivery_count) for each in answer.events] == [(a2, 2), (a3, 2)]
+    # Whoever had it first has it no more, but what it did counts.
+    assert extend(session, name, [(a2, 1)], 0) == extend(session, name, [(a2, 1)]) == [a2]
+    assert acknowledge(session, name, a2) == 1
+
+
+def test_events_out_of_reach_or_left_out_are_passed_over(core: RunningCore, place: str) -> None:
+    made = core.create(SCOPES, [place, f"{place}x"])
+    session = core.session(made.client.client_id, made.client_secret)
+    name = subscribe(session, merchant_gateway_id=place)
+    happen(core, f"{place}x", "other")
+    (a,) = happen(core, place, "a")
+    happen(core, f"{place}y", "foreign")
+    assert pulled(session, name) == [a]
+    extend(session, name, [(a, 1)], 0)
+    # What was handed out before is judged again.
+    client = clients_pb2.Client(name=made.client.name, merchant_gateway_ids=[f"{place}x"])
+    request = clients_pb2.UpdateClientRequest(
+        request_id=request_id(), client=client, update_mask=FieldMask(paths=["merchant_gateway_ids"])
+    )
+    core.admin.clients.UpdateClient(request)
+    assert pulled(session, name) == []
+    assert get(session, name).outstanding_count == 0
+
+
+def test_an_empty_pull_writes_nothing(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session, core.admin.head(), merchant_gateway_id=place)
+    happen(core, f"{place}x", "other")
+    (a, _) = happen(core, place, "a", "a")
+    assert pulled(session, name, 1) == [a]
+    file = core.folder / "data/mintmark.sqlite-wal"
+    before = file.stat().st_size, file.stat().st_mtime_ns
+    for _ in range(3):
+        answer = pull(session, name)
+        assert (list(answer.events), answer.caught_up) == ([], True)
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == before
+
+
+def test_a_filter_that_lets_nothing_through_makes_progress(core: RunningCore, session: Session, place: str) -> None:
+    """So many events are passed over that a call ends before it has looked at all, and the next one goes on there."""
+    name = subscribe(session, core.admin.head(), resource="nowhere")
+    for batch in range(3):
+        import_tokens(core, place, *(f"{batch}-{number}" for number in range(1000)))
+    assert get(session, name).lag >= 3000
+    answer = pull(session, name)
+    assert (list(answer.events), answer.caught_up) == ([], True)
+    assert get(session, name).lag < 1100
+
+
+def test_lag_counts_the_stream_from_what_is_acknowledged(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session, "")
+    fresh = get(session, name)
+    # Its own creation.
+    assert (fresh.lag, fresh.outstanding_count) == (1, 0)
+    a, b = happen(core, place, "a", "b")
+    assert pulled(session, name) == [a, b]
+    acknowledge(session, name, b)
+    held = get(session, name)
+    assert (held.lag, held.outstanding_count) == (2, 1)
+    assert held.acknowledged_cursor.endswith(f".{a - 1}")
+    assert held.HasField("oldest_unacknowledged_time")
+    acknowledge(session, name, a)
+    done = get(session, name)
+    assert (done.lag, done.outstanding_count, done.acknowledged_cursor) == (0, 0, core.admin.head())
+    assert not done.HasField("oldest_unacknowledged_time")
+    assert done.HasField("last_acknowledge_time")
+
+
+def test_retention_that_passed_it_is_told_and_a_seek_heals(place: str) -> None:
+    with running_core() as core:
+        session = core.client(SCOPES, [place])
+        name = subscribe(session)
+        a, b, c = happen(core, place, "a", "b", "c")
+        (floor,) = core.core.store.view.subscription_floors()
+        assert (floor.name, floor.sequence) == (name, 0)
+        remove_events(core, a)
+        with refused("OUT_OF_RANGE", "CURSOR_OUT_OF_RANGE") as told:
+            pull(session, name)
+        assert told.metadata["oldest_cursor"].endswith(f".{a}")
+        seek(session, name, told.metadata["oldest_cursor"])
+        assert pulled(session, name) == [b, c]
+        seek(session, name, "now")
+        assert pulled(session, name) == []
+
+
+def test_leases_end_by_the_clock_and_late_acknowledgements_count(place: str) -> None:
+    with running_core(clock=True) as core:
+        session = core.client(SCOPES, [place])
+        name = subscribe(session, lease=30)
+        a, b = happen(core, place, "a", "b")
+        assert pulled(session, name) == [a, b]
+        assert extend(session, name, [(b, 1)], 100) == []
+        core.advance(60)
+        answer = pull(session, name)
+        assert [(each.event.sequence, each.delivery_count) for each in answer.events] == [(a, 2)]
+        assert acknowledge(session, name, a) == 1
+        core.advance(60)
+        assert acknowledge(session, name, b) == 1
+        assert pulled(session, name) == []
+
+
+# Waiting.
+
+
+def waiting() -> float:
+    return REGISTRY.get_sample_value("mintmark_grpc_in_flight", {"call_class": "waiting"}) or 0
+
+
+@contextmanager
+def waiting_pull(session: Session, name: str, wait: int = 20) -> Iterator["Future[list[int]]"]:
+    with ThreadPoolExecutor(1) as pool:
+        before = waiting()
+        future = pool.submit(pulled, session, name, 0, wait)
+        eventually(lambda: waiting() > before, what="the wait")
+        yield future
+
+
+def test_a_waiting_pull_is_answered_when_something_happens(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session, "", merchant_gateway_id=place)
+    with waiting_pull(session, name) as answer:
+        happen(core, f"{place}x", "other")
+        a1, a2 = happen(core, place, "a"), happen(core, place, "a")
+        assert answer.result(10) == a1
+    with waiting_pull(session, name) as answer:
+        acknowledge(session, name, *a1)
+        assert answer.result(10) == a2
+    with waiting_pull(session, name) as answer:
+        extend(session, name, [(a2[0], 1)], 0)
+        assert answer.result(10) == a2
+    with waiting_pull(session, name) as answer:
+        delete(session, name)
+        assert code_of(answer.result) == "NOT_FOUND"
+
+
+def test_a_wait_ends_before_the_callers_deadline(core: RunningCore, session: Session) -> None:
+    name = subscribe(session, "")
+    assert list(pull(session, name, wait=20, timeout=1).events) == []
+
+
+def test_a_revoked_caller_waits_no_longer(core: RunningCore, session: Session) -> None:
+    name = subscribe(session, "")
+    with waiting_pull(session, name) as answer:
+        request = access_tokens_pb2.RevokeAccessTokenRequest(access_token=session.access_token)
+        session.access_tokens.RevokeAccessToken(request)
+        assert code_of(lambda: answer.result(10)) == "UNAUTHENTICATED"
+
+
+def test_40_wait_32_find_a_place_and_the_others_work(core: RunningCore, session: Session, place: str) -> None:
+    name = subscribe(session, "", merchant_gateway_id=place)
+    sessions = [Session(core.channel(), session.metadata) for _ in range(40)]
+    request = pb.PullEventsRequest(name=name, wait=Duration(seconds=20))
+    calls = [each.subscriptions.PullEvents.future(request, timeout=60) for each in sessions]
+    (*_,) = eventually(lambda: [call for call in calls if call.done()][7:], what="eight refusals")
+    eventually(lambda: waiting() == 32, what="32 that wait")
+    turned_away = [call for call in calls if call.done()]
+    assert len(turned_away) == 8
+    with refused("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS") as told:
+        turned_away[0].result()
+    assert told.metadata == {"class": "waiting"}
+    assert len(happen(core, f"{place}x", "unary calls go on")) == 1
+    # Whoever has gone frees a place at once.
+    kept = [call for call in calls if not call.done()]
+    kept.pop().cancel()
+    eventually(lambda: waiting() == 31, 2.0, "a free place")
+    for call in kept:
+        call.cancel()
+    eventually(lambda: waiting() == 0, what="all places free")
+
+
+def test_a_stopping_core_lets_those_who_wait_go(place: str) -> None:
+    core = RunningCore()
+    try:
+        session = core.client(SCOPES, [place])
+        name = subscribe(session, "")
+        with waiting_pull(session, name) as answer:
+            stopping = threading.Thread(target=core.core.stop)
+            stopping.start()
+            with refused("UNAVAILABLE", "SHUTTING_DOWN"):
+                answer.result(5)
+            stopping.join(10)
+            assert not stopping.is_alive()
+        core.start()
+    finally:
+        core.remove()
+
+
+# Several pullers at once, and what is measured.
+
+
+def race(sessions: list[Session], name: str, wanted: int) -> list[tuple[str, int]]:
+    """What pullers get who want everything as fast as they can, in the order in which they got it."""
+    lock = threading.Lock()
+    seen: list[tuple[str, int]] = []
+
+    def work(session: Session) -> None:
+        while len(seen) < wanted:
+            answer = pull(session, name, 7, 1)
+            with lock:
+                seen.extend((each.event.resource, each.event.sequence) for each in answer.events)
+            if answer.events:
+                acknowledge(session, name, *(each.event.sequence for each in answer.events))
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        for future in [pool.submit(work, session) for session in sessions]:
+            future.result(60)
+    return seen
+
+
+def test_two_cores_hand_out_each_event_once(postgres_database: str, tmp_path: Path) -> None:
+    keys = tmp_path / "keyring.json"
+    keyring.create(keys)
+    with (
+        running_core(database_url=postgres_database, keyring_file=keys) as core,
+        another_core(core, tmp_path) as other,
+    ):
+        session = core.client(SCOPES, ["g"])
+        name = subscribe(session)
+        sessions = [
+            Session(core.channel(address), session.metadata)
+            for address in (core.settings.grpc_address, other)
+            for _ in range(4)
+        ]
+        eventually(lambda: code_of(lambda: listed(sessions[-1])) == "OK", what="the client on the other core")
+        import_tokens(core, "g", *(f"t-{number}" for number in range(400)))
+        happen(core, "g", *("hot",) * 20)
+        seen = race(sessions, name, 420)
+        assert len(set(seen)) == len(seen) == 420
+        hot = [sequence for resource, sequence in seen if resource.endswith("/hot")]
+        assert len(hot) == 20
+        assert hot == sorted(hot)
+        assert get(session, name).outstanding_count == 0
+
+
+def test_deliveries_are_counted(core: RunningCore, session: Session, place: str) -> None:
+    def counted(what: str) -> float:
+        return REGISTRY.get_sample_value(f"mintmark_subscription_{what}_events_total") or 0
+
+    name = subscribe(session, core.admin.head(), merchant_gateway_id=place)
+    before = {what: counted(what) for what in ("delivered", "redelivered", "acknowledged")}
+    (a,) = happen(core, place, "a")
+    assert pulled(session, name) == [a]
+    extend(session, name, [(a, 1)], 0)
+    assert pulled(session, name) == [a]
+    acknowledge(session, name, a)
+    assert {what: counted(what) - before[what] for what in before} == dict.fromkeys(before, 1)
+
+
+class HeldClock(SystemClock):
+    """Its monotonic time moves when it is moved."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+def test_lag_is_measured_and_the_store_asked_for_it_only_now_and_then(place: str) -> None:
+    def measured() -> dict[str, float]:
+        (gauge,) = metrics.collect()
+        return {sample.labels["subscription"]: sample.value for sample in gauge.samples}
+
+    with running_core() as core:
+        session = core.client(SCOPES, [place])
+        name = subscribe(session, "")
+        clock = HeldClock()
+        metrics = LagMetrics(core.core.store, clock)
+        assert measured() == {name: 1}
+        assert REGISTRY.get_sample_value("mintmark_subscription_lag_events", {"subscription": name}) == 1
+        happen(core, place, "a")
+        assert measured() == {name: 1}
+        clock.seconds += KEPT_S
+        assert measured() == {name: 2}
+        # A store that is gone has no lag to show, and the other metrics are there all the same.
+        file = core.folder / "data/mintmark.sqlite"
+        file.rename(file.with_name("away"))
+        clock.seconds += KEPT_S
+        assert measured() == {}
+        file.with_name("away").rename(file)
+        clock.seconds += KEPT_S
+        assert measured() == {name: 2}
+    assert REGISTRY.get_sample_value("mintmark_subscription_lag_events", {"subscription": name}) is None
