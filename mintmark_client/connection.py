@@ -32,6 +32,7 @@ class Connection:
         self.access_token = AccessToken(self.channel, credentials, pacing)
         self._lock = threading.Lock()
         self._waiting: grpc.Channel | None = None
+        self.closed = False
         self._open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
     def stream_channel(self) -> grpc.Channel:
@@ -57,6 +58,7 @@ class Connection:
             waiting = self._waiting
         for stream in open_streams:
             stream.close()
+        self.closed = True
         if waiting is not None:
             waiting.close()
         self.channel.close()

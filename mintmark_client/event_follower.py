@@ -12,9 +12,11 @@ from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import events_pb2, subscriptions_pb2_grpc
 from mintmark.v1 import subscriptions_pb2 as pb
 
-from mintmark_client.calls import Calls, Options
-from mintmark_client.connection import Connection
+from mintmark_client import errors
+from mintmark_client.calls import Options
+from mintmark_client.connection import Connection, metadata, new_id
 from mintmark_client.errors import MintmarkError, PreconditionFailed, Unavailable
+from mintmark_client.event_stream import passes
 from mintmark_client.pacing import Backoff
 
 # The longest that the server lets a pull wait.
@@ -67,6 +69,8 @@ class EventFollower(Iterator[events_pb2.Event]):
         self._connection = connection
         self._options = options
         self._pacing = connection.pacing
+        self._access_token = connection.access_token
+        self._correlation_id = options.correlation_id or new_id()
         self._max_events = max_events
         self._until_caught_up = until_caught_up
         self._patience = patience
@@ -128,9 +132,11 @@ class EventFollower(Iterator[events_pb2.Event]):
             if self._closed.is_set():
                 return
             self._closed.set()
-            channel = self._channel
-        if channel is not None:
-            channel.close()
+            keeper = self._keeper
+        self._drop_channel()
+        if keeper is not None:
+            # What it is saying right now is said before the client's connection may be closed.
+            keeper.join(3 * LAST_WORDS_S)
         self._flush()
         with self._lock:
             back = [each for each in self._held.values() if not each.done]
@@ -160,26 +166,29 @@ class EventFollower(Iterator[events_pb2.Event]):
         """Pulls until events are here; False where there are none, and it is to end."""
         backoff = Backoff(self._pacing)
         gone_since: float | None = None
-        wait = Duration(seconds=0 if self._until_caught_up else round(LONGEST_WAIT))
-        request = pb.PullEventsRequest(name=self.name, max_events=self._max_events, wait=wait)
+        renewed = False
         while not self._closed.is_set():
+            used = ""
             began = self._pacing.monotonic()
             try:
-                answer = self._puller().PullEvents(request, timeout=LONGEST_WAIT + self._pacing.attempt)
-            except (MintmarkError, ValueError) as error:
-                # A closed channel refuses with ValueError, and ends calls with an error of its own.
+                used = self._access_token.get(self._pacing.attempt, self._correlation_id)
+                answer = self._answer(used)
+            except MintmarkError as error:
                 if self._closed.is_set():
                     return False
+                if not renewed and self._access_token.worth_another(used, error):
+                    renewed = True
+                    continue
                 gone_since = began if gone_since is None else gone_since
                 impatient = self._patience is not None and self._pacing.monotonic() - gone_since >= self._patience
-                if not isinstance(error, Unavailable) or impatient:
+                if not passes(error) or impatient:
                     raise
                 pause = backoff.pause()
                 log.info("the subscription goes on in %.3f s: %s", pause, error)
                 self._closed.wait(pause)
                 continue
             backoff.reset()
-            gone_since = None
+            gone_since, renewed = None, False
             self._lease = answer.lease_duration.ToNanoseconds() / 1e9
             if answer.events:
                 self._take(answer, began + self._lease)
@@ -188,15 +197,36 @@ class EventFollower(Iterator[events_pb2.Event]):
                 return False
         return False
 
-    def _puller(self) -> subscriptions_pb2_grpc.SubscriptionsServiceStub:
-        """Pulls have a connection of their own, which closing ends."""
+    def _answer(self, access_token: str) -> pb.PullEventsResponse:
+        """One pull, on a connection of its own that goes away when it breaks. Raises MintmarkError."""
+        wait = Duration(seconds=0 if self._until_caught_up else round(LONGEST_WAIT))
+        request = pb.PullEventsRequest(name=self.name, max_events=self._max_events, wait=wait)
         with self._lock:
-            if self._channel is None and not self._closed.is_set():
-                self._channel = self._connection.stream_channel()
+            # Nothing may be called on a closed channel: gRPC ends the process there.
+            if self._closed.is_set():
+                raise Unavailable("closed", correlation_id=self._correlation_id)
             if self._channel is None:
-                raise Unavailable("closed")
-            channel = grpc.intercept_channel(self._channel, Calls(self._connection, self._options, waits=LONGEST_WAIT))
-        return subscriptions_pb2_grpc.SubscriptionsServiceStub(channel)
+                self._channel = self._connection.stream_channel()
+            stub = subscriptions_pb2_grpc.SubscriptionsServiceStub(self._channel)
+            timeout = LONGEST_WAIT + self._pacing.attempt
+            call = stub.PullEvents.future(
+                request, timeout=timeout, metadata=metadata(access_token, self._correlation_id)
+            )
+        try:
+            return call.result()
+        except grpc.RpcError as error:
+            raise errors.of(error, self._correlation_id) from error
+        except grpc.FutureCancelledError:
+            raise Unavailable("the connection was closed", correlation_id=self._correlation_id) from None
+        finally:
+            if call.code() is not grpc.StatusCode.OK:
+                self._drop_channel()
+
+    def _drop_channel(self) -> None:
+        with self._lock:
+            if self._channel is not None:
+                self._channel.close()
+            self._channel = None
 
     def _take(self, answer: pb.PullEventsResponse, ends: float) -> None:
         with self._lock:
@@ -223,7 +253,7 @@ class EventFollower(Iterator[events_pb2.Event]):
         if not held:
             return
         try:
-            answer = self._stub.ExtendEventLeases(self._leases(held, None), timeout=max(1.0, lease / RENEWALS))
+            answer = self._stub.ExtendEventLeases(self._leases(held, None), timeout=LAST_WORDS_S)
         except MintmarkError as error:
             log.info("leases were not renewed, which is tried again: %s", error)
             return
