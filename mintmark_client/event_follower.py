@@ -191,7 +191,7 @@ class EventFollower(Iterator[events_pb2.Event]):
             gone_since, renewed = None, False
             self._lease = answer.lease_duration.ToNanoseconds() / 1e9
             if answer.events:
-                self._take(answer, began + self._lease)
+                self._take(answer, began + answer.waited.ToNanoseconds() / 1e9 + self._lease)
                 return True
             if self._until_caught_up and answer.caught_up:
                 return False

@@ -176,6 +176,7 @@ class Subscriptions:
             events=[told(each) for each in pulled.deliveries],
             lease_duration=duration(pulled.lease_duration),
             caught_up=pulled.caught_up,
+            waited=duration(int(pulled.waited * MICROS)),
         )
 
     def AcknowledgeEvents(self, request: pb.AcknowledgeEventsRequest, call: Call) -> pb.AcknowledgeEventsResponse:

@@ -49,11 +49,13 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What is leased, in the order of the sequences; whether everything up to the head was looked at."""
+    """What is leased, in the order of the sequences; whether everything up to the head was looked at; and for how many
+    seconds the puller had waited when the leases began, rather too few."""
 
     deliveries: list[Delivery]
     lease_duration: int
     caught_up: bool
+    waited: float
 
 
 class Waiters:
@@ -105,15 +107,17 @@ class Pulls:
     def pull(self, caller: Caller, ask: Ask) -> Pulled:
         """Raises ResourceNotFound, CursorOutOfRange, StoreUnavailable, and what `ask.check` refuses with."""
         steps = 0
+        began = self._monotonic()
         with self.waiters.of(ask.name) as freed:
             while True:
                 freed.clear()
                 state = self._state(caller, ask)
                 found = self._look(state, caller, ask, NEXT_READS if steps else max(FIRST_READ, ask.limit))
+                waited = self._monotonic() - began
                 handed = None if ask.over() else self._take(state.subscription, found, caller, ask)
                 if handed and handed.leased:
                     caught_up = found.complete and handed.scanned_sequence >= found.end
-                    return _told(state.subscription, handed, caught_up=caught_up)
+                    return Pulled(_counted(handed), state.subscription.lease_duration, caught_up, waited)
                 steps += 1
                 caught_up = handed is not None and found.complete
                 full = state.outstanding_count >= subscriptions.MOST_OUTSTANDING
@@ -122,7 +126,7 @@ class Pulls:
                 if more and (now < ask.until or steps < LONGEST_SCAN):
                     continue
                 if ask.over() or now >= ask.until:
-                    return Pulled([], state.subscription.lease_duration, caught_up)
+                    return Pulled([], state.subscription.lease_duration, caught_up, waited)
                 self._wait(state, NOTHING_NEW if full else found.end, caller, ask, freed)
                 caller = ask.check()
 
@@ -221,9 +225,8 @@ class Pulls:
                 seen = batch[-1].sequence if batch else seen
 
 
-def _told(subscription: Subscription, handed: Handed, *, caught_up: bool) -> Pulled:
-    leased = sorted(handed.leased, key=lambda each: each.sequence)
-    again = sum(each.delivery_count > 1 for each in leased)
-    DELIVERED.inc(len(leased) - again)
+def _counted(handed: Handed) -> list[Delivery]:
+    again = sum(each.delivery_count > 1 for each in handed.leased)
+    DELIVERED.inc(len(handed.leased) - again)
     REDELIVERED.inc(again)
-    return Pulled(leased, subscription.lease_duration, caught_up)
+    return sorted(handed.leased, key=lambda each: each.sequence)

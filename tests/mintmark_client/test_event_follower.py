@@ -98,6 +98,18 @@ def test_leases_are_kept_up_while_somebody_works(client: Client, place: str) -> 
     assert client.subscriptions.get(name).outstanding_count == 0
 
 
+def test_a_lease_begins_when_the_wait_ends(client: Client, place: str) -> None:
+    """Also one that is shorter than the wait."""
+    name = client.subscriptions.create("orders", lease=1).name
+    with client.subscriptions.follow(name) as events, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(next, events)
+        until = time.monotonic() + 1.2
+        eventually(lambda: time.monotonic() > until)
+        client.tokens.import_(imports(place, "a"))
+        assert ids([answer.result(10)]) == ["a"]
+        assert events.delivery_count == 1
+
+
 def test_what_somebody_else_has_meanwhile_is_not_handed_out(client: Client, place: str, network: FakeNetwork) -> None:
     """The network is gone until the leases have ended, and another one is faster."""
     name = client.subscriptions.create("orders", start="0", lease=1).name

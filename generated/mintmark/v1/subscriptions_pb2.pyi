@@ -540,6 +540,7 @@ class PullEventsResponse(_message.Message):
     EVENTS_FIELD_NUMBER: _builtins.int
     LEASE_DURATION_FIELD_NUMBER: _builtins.int
     CAUGHT_UP_FIELD_NUMBER: _builtins.int
+    WAITED_FIELD_NUMBER: _builtins.int
     caught_up: _builtins.bool
     """Whether the subscription had looked at everything up to the head when the call was answered. Events may
     be outstanding with others all the same.
@@ -550,7 +551,11 @@ class PullEventsResponse(_message.Message):
 
     @_builtins.property
     def lease_duration(self) -> _duration_pb2.Duration:
-        """How long their leases are, for those who count by a clock of their own, from before the call."""
+        """How long their leases are. Who counts by a clock of its own: from the time before the call, plus `waited`."""
+
+    @_builtins.property
+    def waited(self) -> _duration_pb2.Duration:
+        """How long the call had waited when the leases began."""
 
     def __init__(
         self,
@@ -558,10 +563,11 @@ class PullEventsResponse(_message.Message):
         events: _abc.Iterable[Global___PulledEvent] | None = ...,
         lease_duration: _duration_pb2.Duration | None = ...,
         caught_up: _builtins.bool = ...,
+        waited: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_duration", b"lease_duration"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease_duration", b"lease_duration", "waited", b"waited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "events", b"events", "lease_duration", b"lease_duration"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caught_up", b"caught_up", "events", b"events", "lease_duration", b"lease_duration", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
