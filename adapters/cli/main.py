@@ -16,6 +16,7 @@ from adapters.cli.notifications import notifications
 from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
 from adapters.cli.sandbox import sandbox
+from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "events": events,
+    "subscriptions": subscriptions,
     "notifications": notifications,
     "keyring": keyring,
 }.items():

@@ -9,10 +9,18 @@ import grpc
 from google.protobuf import any_pb2, message_factory
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from mintmark.v1 import access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, tokens_pb2
+from mintmark.v1 import (
+    access_tokens_pb2,
+    accounts_pb2,
+    api_keys_pb2,
+    clients_pb2,
+    events_pb2,
+    subscriptions_pb2,
+    tokens_pb2,
+)
 
 SECRET = "right"
-FILES = (access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, tokens_pb2)
+FILES = (access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, subscriptions_pb2, tokens_pb2)
 SERVICES: list[Any] = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
 
 
