@@ -167,12 +167,13 @@ class EventFollower(Iterator[events_pb2.Event]):
         backoff = Backoff(self._pacing)
         gone_since: float | None = None
         renewed = False
+        wait = 0.0 if self._until_caught_up else LONGEST_WAIT
         while not self._closed.is_set():
             used = ""
             began = self._pacing.monotonic()
             try:
                 used = self._access_token.get(self._pacing.attempt, self._correlation_id)
-                answer = self._answer(used)
+                answer = self._answer(used, wait)
             except MintmarkError as error:
                 if self._closed.is_set():
                     return False
@@ -195,12 +196,13 @@ class EventFollower(Iterator[events_pb2.Event]):
                 return True
             if self._until_caught_up and answer.caught_up:
                 return False
+            # There is more to look at, or others have so much that nothing new is handed out.
+            wait = max(wait, 1.0)
         return False
 
-    def _answer(self, access_token: str) -> pb.PullEventsResponse:
+    def _answer(self, access_token: str, wait: float) -> pb.PullEventsResponse:
         """One pull, on a connection of its own that goes away when it breaks. Raises MintmarkError."""
-        wait = Duration(seconds=0 if self._until_caught_up else round(LONGEST_WAIT))
-        request = pb.PullEventsRequest(name=self.name, max_events=self._max_events, wait=wait)
+        request = pb.PullEventsRequest(name=self.name, max_events=self._max_events, wait=Duration(seconds=round(wait)))
         with self._lock:
             # Nothing may be called on a closed channel: gRPC ends the process there.
             if self._closed.is_set():
