@@ -19,6 +19,8 @@ from server.services.subscriptions import own
 # Events read at once, at first and later; a few more than are asked for, since some are left out.
 FIRST_READ = 100
 NEXT_READS = 1_000
+# Candidates beyond those that are asked for: some have to wait for an earlier event of their resource.
+SPARE = 50
 # A pull that does not wait looks at so many steps: a filter must not make one call read for minutes.
 LONGEST_SCAN = 20
 # How soon a waiting pull notices what other cores give back, that a lease has ended, or that its caller was revoked.
@@ -115,11 +117,10 @@ class Pulls:
                 found = self._look(state, caller, ask, NEXT_READS if steps else max(FIRST_READ, ask.limit))
                 waited = self._monotonic() - began
                 handed = None if ask.over() else self._take(state.subscription, found, caller, ask)
+                caught_up = handed is not None and found.complete and handed.scanned_sequence >= found.end
                 if handed and handed.leased:
-                    caught_up = found.complete and handed.scanned_sequence >= found.end
                     return Pulled(_counted(handed), state.subscription.lease_duration, caught_up, waited)
                 steps += 1
-                caught_up = handed is not None and found.complete
                 full = state.outstanding_count >= subscriptions.MOST_OUTSTANDING
                 now = self._monotonic()
                 more = not caught_up and not full and not ask.over() and now < ask.deadline
@@ -159,15 +160,17 @@ class Pulls:
             again.append(event.sequence)
         new: list[tuple[int, str]] = []
         end, complete = state.subscription.scanned_sequence, False
-        if len(again) < ask.limit and room > 0 and state.outstanding_count < subscriptions.MOST_OUTSTANDING:
+        left = ask.limit - len(again)
+        if left > 0 and room > 0 and state.outstanding_count < subscriptions.MOST_OUTSTANDING:
             # What was committed before the call must be found: the feed may be a moment behind.
             read = self._feed.events if self._feed.head >= state.head else self._store.view.events
             batch = read(end, size)
-            complete = len(batch) < size
+            # Where some were passed over, there may be more that nobody has.
+            complete = len(batch) < size and len(state.free) < ask.limit
             for event in batch:
                 if shown((event,), caller, wanted):
                     room -= ask.size(event)
-                    if (again or new) and room < 0:
+                    if ((again or new) and room < 0) or len(new) == left + SPARE:
                         complete = False
                         break
                     new.append((event.sequence, event.resource))

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import hypothesis.strategies as st
+import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -279,9 +280,10 @@ def run(core: RunningCore, addresses: tuple[str, ...], examples: int, steps: int
     Subscribing.TestCase().runTest()
 
 
-def test_any_interleaving_keeps_the_promises() -> None:
+@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])])
+def test_any_interleaving_keeps_the_promises(examples: int) -> None:
     with running_core(clock=True) as core:
-        run(core, (core.settings.grpc_address,), 25, 50)
+        run(core, (core.settings.grpc_address,), examples, 50)
 
 
 def test_two_cores_on_one_database_keep_them_too(postgres_database: str, tmp_path: Path) -> None:

@@ -311,6 +311,22 @@ def test_no_more_than_so_many_are_outstanding(
     assert pulled(session, name) == [a2]
 
 
+def test_what_a_new_filter_leaves_out_holds_nothing_up(core: RunningCore, session: Session, place: str) -> None:
+    """More than are asked for were handed out before and are passed over now."""
+    name = subscribe(session, core.admin.head(), merchant_gateway_id=place)
+    *others, last = happen(core, place, "a", "b", "c", "d", "e")
+    assert len(pulled(session, name)) == 5
+    extend(session, name, [(sequence, 1) for sequence in (*others, last)], 0)
+    wanted = pb.Subscription(name=name, filter=events_pb2.EventFilter(resource=token_name(place, "e")))
+    session.subscriptions.UpdateSubscription(
+        pb.UpdateSubscriptionRequest(
+            request_id=request_id(), subscription=wanted, update_mask=FieldMask(paths=["filter"])
+        )
+    )
+    assert pulled(session, name, 2) == [last]
+    assert get(session, name).outstanding_count == 1
+
+
 def test_an_answer_holds_no_more_than_a_message(
     core: RunningCore, session: Session, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
