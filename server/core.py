@@ -39,14 +39,16 @@ from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
 from server.rpc.retention import RetentionMethods
+from server.rpc.subscriptions import Subscriptions
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
 from server.services.notifications import Recorder
 from server.services.principals import Directory
 from server.services.requests import InProgress
-from server.services.retention import NoPins, Retention
+from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
+from server.services.subscription_lag import LagMetrics
 from server.settings import Settings, SettingsInvalid, hide_opentelemetry
 from server.store.engine import DatabaseUnfit
 from server.store.sole_use import SoleUse
@@ -124,6 +126,8 @@ class Core:
                 listener.start(tls)
                 self._listening.append(listener)
             self._admin = _admin(settings, self.ready)
+            self._lag = LagMetrics(self.store, self.clock)
+            self._lag.start()
         except BaseException:
             self._stop_listening(0.0)
             self._let_go(0.0)
@@ -135,7 +139,7 @@ class Core:
         folder = self._settings.retention_export_dir
         archive = ArchiveFolder(folder) if folder else None
         export = JsonExport(archive, sealer, self.store.generation, self.clock.now) if archive else None
-        return Retention(self.store, self.clock, ids, self._settings.periods, NoPins(), export)
+        return Retention(self.store, self.clock, ids, self._settings.periods, SubscriptionPins(self.store.view), export)
 
     def _public_services(
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
@@ -153,6 +157,7 @@ class Core:
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
             "AccountsService": Accounts(store, calls, pages),
             "RetentionService": RetentionMethods(store, self.retention),
+            "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
         }
 
     def _internal_services(
@@ -183,6 +188,7 @@ class Core:
         self._stop_listening(self._settings.shutdown_timeout)
         self.steward.close()
         self._admin.close()
+        self._lag.stop()
         self._let_go(deadline - self.clock.monotonic())
         log.info("core_stopped")
 

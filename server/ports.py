@@ -1,6 +1,6 @@
 """What the services need from the rooms around them. Ports are named by role, implementations by substance."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -15,6 +15,7 @@ from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.retention import Pin, RetainedKind
+from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -70,6 +71,49 @@ class Shelf(Protocol[T]):
         """Removes them."""
 
 
+@dataclass(frozen=True, slots=True)
+class PullState:
+    """A subscription before a pull. `floor`: everything up to it is done with; `removed`: retention has taken
+    everything up to it. `free` are the first outstanding events that nobody has; `lease_end` is when the next lease
+    ends."""
+
+    subscription: Subscription
+    floor: int
+    outstanding_count: int
+    head: int
+    removed: int
+    free: tuple[Delivery, ...]
+    lease_end: int | None
+
+
+class Deliveries(Protocol):
+    """What subscriptions have outstanding. Get the subscription first: its row is the lock of what it has."""
+
+    def named(self, subscription: str, sequences: Collection[int]) -> list[Delivery]:
+        """Those that are outstanding."""
+
+    def front(self, subscription: str, resources: Collection[str], last: int, now: int) -> list[Delivery]:
+        """Of these resources everything outstanding up to `last`, and what is leased, in order."""
+
+    def queues(self, subscription: str, resources: Collection[str]) -> dict[str, Queue]:
+        """Those of the resources that have anything outstanding."""
+
+    def count(self, subscription: str) -> int:
+        """How many are outstanding."""
+
+    def insert(self, deliveries: Sequence[Delivery]) -> None:
+        """Adds new ones."""
+
+    def update(self, deliveries: Sequence[Delivery]) -> None:
+        """Saves their leases and counts."""
+
+    def remove(self, subscription: str, sequences: Collection[int]) -> None:
+        """They are outstanding no more."""
+
+    def clear(self, subscription: str) -> None:
+        """Nothing is."""
+
+
 class Transaction(Protocol):
     """One transaction of the writer. Refuse before the first write: there are no savepoints."""
 
@@ -85,6 +129,10 @@ class Transaction(Protocol):
     def api_keys(self) -> Shelf[ApiKey]: ...
     @property
     def accounts(self) -> Shelf[Account]: ...
+    @property
+    def subscriptions(self) -> Shelf[Subscription]: ...
+    @property
+    def deliveries(self) -> Deliveries: ...
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -115,6 +163,12 @@ class Transaction(Protocol):
 
     def take_lease(self, name: str, holder: str, seconds: float) -> bool:
         """Takes or renews a lease on the database's clock; False where another holder's has not ended."""
+
+    def count_subscriptions(self, client: str) -> int:
+        """How many a client has."""
+
+    def standing(self, name: str) -> Standing | None:
+        """A subscription with how far it is, before this transaction's own events have numbers."""
 
     def append(self, event: Event) -> None:
         """Appends an event; it gets its number when everything else of the transaction is written."""
@@ -159,6 +213,7 @@ class View(Protocol):
     def client(self, name: str) -> Client | None: ...
     def api_key(self, name: str) -> ApiKey | None: ...
     def account(self, name: str) -> Account | None: ...
+    def subscription(self, name: str) -> Subscription | None: ...
 
     def tokens(self, query: TokenQuery, page: Page) -> list[Token]: ...
     def bindings(self, query: BindingQuery, page: Page) -> list[Binding]: ...
@@ -179,11 +234,26 @@ class View(Protocol):
         Raises CursorOutOfRange where one of them has been removed, so that nobody skips it without noticing.
         """
 
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
+        """The events with these sequences that are kept, in order."""
+
     def event_sequence(self, notification: str) -> int:
         """The sequence of the event that a notification caused; 0 where it caused none or that was removed."""
 
     def bounds(self) -> tuple[int, int]:
         """The sequence before the oldest kept event, and that of the newest (the head)."""
+
+    def standing(self, name: str) -> Standing | None:
+        """A subscription with how far it is."""
+
+    def standings(self, client: str, page: Page) -> list[Standing]:
+        """Those of a client, or all, in the order of their names."""
+
+    def subscription_floors(self) -> list[Floor]:
+        """What retention must not pass, for each subscription."""
+
+    def pull_state(self, name: str, limit: int, now: int) -> PullState | None:
+        """What a pull of `limit` events begins with."""
 
     def database_time(self) -> int:
         """The database's clock in microseconds."""

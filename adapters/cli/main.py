@@ -17,6 +17,7 @@ from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.retention import retention
 from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
 from adapters.cli.sandbox import sandbox
+from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
 
 app = typer.Typer(
@@ -48,6 +49,7 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "events": events,
+    "subscriptions": subscriptions,
     "notifications": notifications,
     "retention": retention,
     "keyring": keyring,

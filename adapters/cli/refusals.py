@@ -37,6 +37,9 @@ ADVICE = {
     "INTERNAL": "this is a fault of Mintmark: look in the core's log under the correlation id",
     "DEADLINE_PASSED": "nothing was changed: repeat the command",
     "SECRET_IN_USE": "take another secret: each client and API key needs its own",
+    "EVENTS_MISSING": "acknowledge the event named first, or with the others",
+    "EVENT_NOT_DELIVERED": "pull it first: the subscription may have been moved back since",
+    "SUBSCRIPTIONS_FULL": "delete a subscription that nobody pulls any more",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }
 

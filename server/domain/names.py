@@ -43,6 +43,10 @@ def client(client_id: str) -> str:
     return f"clients/{segment(client_id)}"
 
 
+def subscription(client_name: str, subscription_id: str) -> str:
+    return f"{client_name}/subscriptions/{segment(subscription_id)}"
+
+
 def api_key(api_key_id: str) -> str:
     return f"apiKeys/{segment(api_key_id)}"
 

@@ -8,6 +8,8 @@ INTERNAL = frozenset(
         "merchants.read",
         "notifications.read",
         "events.read",
+        "subscriptions.read",
+        "subscriptions.write",
         "access_tokens.introspect",
         "clients.read",
         "clients.write",

@@ -42,11 +42,12 @@ LONGEST_DEADLINE_S = 60.0
 CORRELATION_ID = "x-correlation-id"
 FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
+WAITING_LIMIT = 32
 STREAM_LIMIT = 64
 REFLECTION_LIMIT = 8
 # Threads that are left to say no when every class is full.
 SPARE_THREADS = 8
-THREADS = UNARY_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
+THREADS = UNARY_LIMIT + WAITING_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
 
 CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
 SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls, in seconds.", ("method",))
@@ -102,7 +103,7 @@ class Call:
     span: Span | None = None
 
     def over(self) -> bool:
-        """Whether a stream has to end: its caller has gone, or the server stops."""
+        """Whether a stream or a wait has to end: its caller has gone, or the server stops."""
         return self.gone.is_set() or self.stopping.is_set()
 
     def end(self) -> None:
@@ -136,21 +137,22 @@ class Calls:
         self._validator = protovalidate.Validator()
         self._rooms = {
             "unary": threading.BoundedSemaphore(UNARY_LIMIT),
+            "waiting": threading.BoundedSemaphore(WAITING_LIMIT),
             "stream": threading.BoundedSemaphore(STREAM_LIMIT),
             "reflection": threading.BoundedSemaphore(REFLECTION_LIMIT),
         }
         self._stopping = threading.Event()
         self._idle = threading.Condition()
-        self._unary_in_flight = 0
+        self._in_flight = 0
 
     def stop(self) -> None:
-        """Refuses everything new from now on; streams end."""
+        """Refuses everything new from now on; streams and waits end."""
         self._stopping.set()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Waits until no unary call is in flight or the time is up; whether none is."""
+        """Waits until no call but streams is in flight or the time is up; whether none is."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._unary_in_flight == 0, seconds)
+            return self._idle.wait_for(lambda: self._in_flight == 0, seconds)
 
     def wrap(self, servicer: object, service: ServiceDescriptor) -> object:
         """An object with gRPC's own methods `(request, context)` for each method of the service."""
@@ -226,6 +228,11 @@ class Calls:
                 context.set_trailing_metadata(((CORRELATION_ID, call.correlation_id),))
                 return answer
 
+        def waiting(request: Any, context: grpc.ServicerContext) -> Any:
+            # The time that they wait says nothing about how fast we are.
+            with self._told(policy, request, context) as begin, self.room("waiting"):
+                return behaviour(request, begin())
+
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._told(policy, request, context) as begin, self.room("stream"):
                 call = begin()
@@ -233,7 +240,9 @@ class Calls:
                 context.send_initial_metadata(((CORRELATION_ID, call.correlation_id),))
                 yield from behaviour(request, call)
 
-        return stream if method.server_streaming else unary
+        if method.server_streaming:
+            return stream
+        return waiting if policy.waiting else unary
 
     @contextmanager
     def _told(self, policy: Policy, request: Any, context: grpc.ServicerContext) -> Iterator[Callable[[], Call]]:
@@ -352,7 +361,7 @@ class Calls:
             self._count(call_class, -1)
 
     def _count(self, call_class: str, change: int) -> None:
-        if call_class == "unary":
+        if call_class in ("unary", "waiting"):
             with self._idle:
-                self._unary_in_flight += change
+                self._in_flight += change
                 self._idle.notify_all()

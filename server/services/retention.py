@@ -11,7 +11,7 @@ from server.domain.events import Event, EventKind
 from server.domain.notifications import Notification
 from server.domain.refusals import CursorOutOfRange
 from server.domain.retention import Held, Periods, Pin, RetainedKind, floor_of, removable
-from server.ports import LAST_KEY, Clock, Export, Ids, Pins, Store, Transaction
+from server.ports import LAST_KEY, Clock, Export, Ids, Pins, Store, Transaction, View
 
 # Rows removed in one transaction. Who records waits for one step at most.
 STEP = 200
@@ -38,11 +38,14 @@ PINNED_SUBSCRIPTIONS = Gauge("mintmark_retention_pinned_subscriptions", "Subscri
 PINNED_AGE = Gauge("mintmark_retention_pinned_age_seconds", "Age of the oldest event that a subscription holds back")
 
 
-class NoPins:
-    """Nobody holds events back."""
+class SubscriptionPins:
+    """Events that a subscription has not acknowledged are held back."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
 
     def pins(self) -> Sequence[Pin]:
-        return ()
+        return [Pin(floor.name, floor.sequence) for floor in self._view.subscription_floors()]
 
 
 @dataclass(frozen=True, slots=True)

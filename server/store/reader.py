@@ -1,7 +1,7 @@
 """Reads outside of the writer."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -21,9 +21,10 @@ from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
+from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tokens import Token
-from server.ports import CachePause
-from server.store import cache_pause, commits, rows, schema
+from server.ports import CachePause, PullState
+from server.store import cache_pause, commits, rows, schema, subscriptions
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.retained import SqlRetained
@@ -209,6 +210,11 @@ class SqlView:
             raise CursorOutOfRange("retention has passed it", *ends)
         return [read_event(row) for row in found] if first["sequence"] is not None else []
 
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
+        table = schema.events
+        statement = select(table).where(table.c.sequence.in_(sorted(sequences))).order_by(table.c.sequence)
+        return self._many(table, statement, read_event)
+
     def event_sequence(self, notification: str) -> int:
         table = schema.events
         with self.connection("get events") as connection:
@@ -224,6 +230,25 @@ class SqlView:
     def bounds(self) -> tuple[int, int]:
         _, removed, sequence = self.head()
         return removed, sequence
+
+    def subscription(self, name: str) -> Subscription | None:
+        return self._one(schema.subscriptions, rows.SUBSCRIPTION, name)
+
+    def standing(self, name: str) -> Standing | None:
+        with self.connection("get subscription") as connection:
+            return subscriptions.standing(connection, name)
+
+    def standings(self, client: str, page: Page) -> list[Standing]:
+        with self.connection("list subscriptions") as connection:
+            return subscriptions.standings(connection, client, page)
+
+    def subscription_floors(self) -> list[Floor]:
+        with self.connection("list subscription floors") as connection:
+            return subscriptions.floors(connection)
+
+    def pull_state(self, name: str, limit: int, now: int) -> PullState | None:
+        with self.connection("get pull state") as connection:
+            return subscriptions.pull_state(connection, name, limit, now)
 
     def database_time(self) -> int:
         with self.connection("get time") as connection:

@@ -244,3 +244,33 @@ retention_warnings = Table(
     Column("name", Name, primary_key=True),
     Column("time", BigInteger, nullable=False),
 )
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("subscription_id", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("lease_duration", BigInteger, nullable=False),
+    Column("scanned_sequence", BigInteger, nullable=False),
+    Column("scan_time", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("last_acknowledge_time", BigInteger),
+    Column("revision", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("resource", Text, nullable=False),
+    Column("lease_expire_time", BigInteger),
+    Column("delivery_count", BigInteger, nullable=False),
+    Index("deliveries_by_resource", "subscription", "resource", "sequence"),
+)

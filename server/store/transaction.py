@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.sql import Executable
 
 from server.domain.accounts import Account
@@ -15,9 +15,11 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
-from server.store import rows, schema
+from server.store import rows, schema, subscriptions
+from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.retained import SqlRemoval
 from server.store.rows import Shape, event_row
@@ -106,6 +108,8 @@ class SqlTransaction:
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
         self.removal = SqlRemoval(self)
+        self.subscriptions: TableShelf[Subscription] = TableShelf(self, schema.subscriptions, rows.SUBSCRIPTION)
+        self.deliveries = SqlDeliveries(connection, self.change)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
@@ -203,6 +207,14 @@ class SqlTransaction:
         taken = connection.execute(statement, {"name": name, "holder": holder, "micros": micros}).rowcount == 1
         self.changes += taken
         return taken
+
+    def count_subscriptions(self, client: str) -> int:
+        table = schema.subscriptions
+        counted = select(func.count()).select_from(table).where(table.c.client == client)
+        return int(self.connection.execute(counted).scalar_one())
+
+    def standing(self, name: str) -> Standing | None:
+        return subscriptions.standing(self.connection, name)
 
     def append(self, event: Event) -> None:
         self.appended.append(event)

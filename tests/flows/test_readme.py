@@ -59,13 +59,17 @@ def test_what_partners_and_services_do(run: Runner) -> None:
         assert run("sh", "-ec", example=example)[-1] == "204"
     for example in blocks("As an internal service", "sh"):
         run("sh", "-ec", example=example)
-    client, stubs, reflection = blocks("As an internal service", "python")
+    client, subscription, stubs, reflection = blocks("As an internal service", "python")
     known = "merchantGateways/MGW_000002/merchants/10610027312/tokens/readme-token 1"
     assert known in run(sys.executable, "-c", example=stubs)
     shown = run(sys.executable, "-c", example=client)
     assert known in shown
     assert [line for line in shown if line.startswith("RESOURCE_NOT_FOUND merchantGateways/MGW_000002/")]
     assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
+    pulled = run(sys.executable, "-c", example=subscription)
+    assert [line for line in pulled if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
+    again = run(sys.executable, "-c", example=subscription)
+    assert [line.split()[0] for line in again] == ["lag"]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
 
 

@@ -20,6 +20,8 @@ UNITS = ("seconds", "bytes", "units", "size", "events", "records")
 # Of these there are few values, whoever calls and whatever is sent. No id, name or text of a caller is among them.
 LABELS = {"role", "method", "code", "route", "status", "kind", "outcome", "reason", "read", "fault", "use", "version"}
 LABELS |= {"call_class", "feed"}
+# Clients have 100 subscriptions at most, and only clients of ours have any.
+LABELS |= {"client", "subscription"}
 CANARY = "canary-of-the-metrics"
 
 

@@ -85,6 +85,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     day while it goes on. The resource is the subscription. Details: `floor_sequence` (what it has acknowledged),
     `removed_sequence` (the newest event that was removed).
     """
+    EVENT_KIND_SUBSCRIPTION_CREATED: _EventKind.ValueType  # 25
+    """A subscription was created."""
+    EVENT_KIND_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 26
+    """A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+    EVENT_KIND_SUBSCRIPTION_DELETED: _EventKind.ValueType  # 27
+    """A subscription was deleted."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -144,6 +150,12 @@ EVENT_KIND_SUBSCRIPTION_PASSED: EventKind.ValueType  # 24
 day while it goes on. The resource is the subscription. Details: `floor_sequence` (what it has acknowledged),
 `removed_sequence` (the newest event that was removed).
 """
+EVENT_KIND_SUBSCRIPTION_CREATED: EventKind.ValueType  # 25
+"""A subscription was created."""
+EVENT_KIND_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 26
+"""A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+EVENT_KIND_SUBSCRIPTION_DELETED: EventKind.ValueType  # 27
+"""A subscription was deleted."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

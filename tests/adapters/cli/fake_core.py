@@ -16,11 +16,21 @@ from mintmark.v1 import (
     clients_pb2,
     events_pb2,
     retention_pb2,
+    subscriptions_pb2,
     tokens_pb2,
 )
 
 SECRET = "right"
-FILES = (access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, retention_pb2, tokens_pb2)
+FILES = (
+    access_tokens_pb2,
+    accounts_pb2,
+    api_keys_pb2,
+    clients_pb2,
+    events_pb2,
+    retention_pb2,
+    subscriptions_pb2,
+    tokens_pb2,
+)
 SERVICES: list[Any] = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
 
 

@@ -30,6 +30,7 @@ from mintmark.v1 import (
     notifications_pb2_grpc,
     principals_pb2_grpc,
     retention_pb2_grpc,
+    subscriptions_pb2_grpc,
     tokens_pb2_grpc,
 )
 
@@ -91,6 +92,7 @@ class Session:
         self.api_keys = api_keys_pb2_grpc.ApiKeysServiceStub(self.channel)
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
         self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
+        self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)

@@ -19,6 +19,7 @@ FILES = (
     "notifications",
     "principals",
     "retention",
+    "subscriptions",
     "tokens",
 )
 
