@@ -30,7 +30,7 @@ REMOVED = Counter("mintmark_retention_removed", "Rows removed", ["kind"])
 EXPORTED = Counter("mintmark_retention_exported", "Rows exported before they were removed", ["kind"])
 KEPT_BACK = Counter("mintmark_retention_unexportable", "Notifications kept because their body cannot be opened")
 EXPORT_FAILING = Gauge("mintmark_retention_export_failing", "1: nothing is removed, because it cannot be exported")
-LAST_PASS = Gauge("mintmark_retention_last_pass_timestamp_seconds", "When everything due was last removed")
+LAST_PASS = Gauge("mintmark_retention_last_pass_timestamp_seconds", "When nothing was due, or everything removed")
 OLDEST = Gauge("mintmark_retention_oldest_age_seconds", "Age of the oldest one kept", ["kind"])
 STEP_SECONDS = Histogram("mintmark_retention_step_seconds", "Duration of a step with its export", ["kind"])
 PINNED_EVENTS = Gauge("mintmark_retention_pinned_events", "Events kept only because a subscription holds them back")
@@ -115,7 +115,10 @@ class Retention:
         PINNED_AGE.set(max((now - held.oldest_time for held in overview.held), default=0) / SECOND)
         if overview.export_fails:
             log.warning("retention_export_unusable")
-        return any(self.due(kind, time) for kind, time in overview.oldest.items())
+        wanted = any(self.due(kind, time) for kind, time in overview.oldest.items())
+        if not wanted:
+            LAST_PASS.set(now / SECOND)
+        return wanted
 
     def due(self, kind: RetainedKind, oldest: int | None) -> bool:
         """Whether the time of the oldest one of a kind is over."""
