@@ -29,6 +29,9 @@ class EventKind(StrEnum):
     ACCOUNT_UPDATED = "ACCOUNT_UPDATED"
     ACCOUNT_DELETED = "ACCOUNT_DELETED"
     ACCESS_TOKEN_REVOKED = "ACCESS_TOKEN_REVOKED"
+    NOTIFICATION_REPLAYED = "NOTIFICATION_REPLAYED"
+    REPLAY_CREATED = "REPLAY_CREATED"
+    REPLAY_FINISHED = "REPLAY_FINISHED"
 
 
 # After one of these, what is kept in memory to authenticate callers is out of date.

@@ -5,7 +5,7 @@
      ├─ CursorOutOfRange                                                                              the cursor's place
      ├─ AccessTokenInvalid, ClientCredentialsInvalid, ScopeMissing                                    who calls
      ├─ ResourceNotFound, ResourceExists, SecretInUse                                                 what is there
-     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected                                   its state
+     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected, NotReplayable                    its state
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -141,6 +141,13 @@ class ClientProtected(Refusal):
 
     def __init__(self, client: str) -> None:
         super().__init__(f"{client} is a role or the administrator and stays as it is", client=client)
+
+
+class NotReplayable(Refusal):
+    """A notification cannot be decided again."""
+
+    def __init__(self, notification: str, cause: str) -> None:
+        super().__init__(f"{notification} cannot be replayed: {cause}", notification=notification, cause=cause)
 
 
 class RequestInProgress(Refusal):

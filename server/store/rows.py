@@ -16,6 +16,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -98,6 +99,8 @@ CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
 ACCOUNT = Shape(Account)
 REVOKED = Shape(RevokedAccessToken)
+REPLAY = Shape(Replay)
+REPLAY_RESULT = Shape(ReplayResult)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {"Token": TOKEN, "Binding": BINDING, "Merchant": MERCHANT}

@@ -76,6 +76,15 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A partner account was deleted."""
     EVENT_KIND_ACCESS_TOKEN_REVOKED: _EventKind.ValueType  # 22
     """An access token was revoked."""
+    EVENT_KIND_NOTIFICATION_REPLAYED: _EventKind.ValueType  # 40
+    """A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+    whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+    where it was part of one.
+    """
+    EVENT_KIND_REPLAY_CREATED: _EventKind.ValueType  # 41
+    """A replay of many notifications was created. Details: `dry_run`, `reason`."""
+    EVENT_KIND_REPLAY_FINISHED: _EventKind.ValueType  # 42
+    """A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -126,6 +135,15 @@ EVENT_KIND_ACCOUNT_DELETED: EventKind.ValueType  # 21
 """A partner account was deleted."""
 EVENT_KIND_ACCESS_TOKEN_REVOKED: EventKind.ValueType  # 22
 """An access token was revoked."""
+EVENT_KIND_NOTIFICATION_REPLAYED: EventKind.ValueType  # 40
+"""A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+where it was part of one.
+"""
+EVENT_KIND_REPLAY_CREATED: EventKind.ValueType  # 41
+"""A replay of many notifications was created. Details: `dry_run`, `reason`."""
+EVENT_KIND_REPLAY_FINISHED: EventKind.ValueType  # 42
+"""A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -19,6 +19,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
 from server.domain.tokens import Token
 from server.ports import Identity, Request
 from server.store import migrate, schema
@@ -40,6 +41,8 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Identity, schema.identities, set()),
     (Request, schema.requests, set()),
     (Event, schema.events, set()),
+    (Replay, schema.replays, set()),
+    (ReplayResult, schema.replay_results, set()),
 ]
 
 
