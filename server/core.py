@@ -18,21 +18,26 @@ from server.ports import Transaction
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
-from server.rpc.auth import Authenticator
+from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
 from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
+from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
+from server.rpc.replays import Replays
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
+from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.principals import Directory
+from server.services.replays import NAME as REPLAYS
+from server.services.replays import Creators, Replaying
 from server.services.requests import InProgress
 from server.services.steward import Steward
 from server.settings import Settings, SettingsInvalid
@@ -60,7 +65,10 @@ class Core:
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
         self.store.listen(self.feed.committed)
-        self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
+        replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
+        creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
+        chores = (Replaying(self.store, replayer, creators, self.clock),)
+        self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
             _check_keyring(self.store, hasher)
@@ -106,11 +114,13 @@ class Core:
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
     ) -> Mapping[str, object]:
         store, calls, pages = self.store, self.calls, PageTokens(hasher)
+        replayer = Replayer(store, self.directory, hasher, sealer)
         return {
             "TokensService": Tokens(store, calls, pages),
             "BindingsService": Bindings(store, pages),
             "MerchantsService": Merchants(store, pages),
-            "NotificationsService": Notifications(store, sealer, pages),
+            "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
+            "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),
             "EventsService": Events(store, self.feed),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),

@@ -149,8 +149,8 @@ class View(Protocol):
     def notifications_named(self, names: Sequence[str]) -> dict[str, Notification]:
         """Those that exist, by name."""
 
-    def notifications_apart(self, resource: str, limit: int) -> list[Notification]:
-        """Those of a resource that are stale or were changed by a replay."""
+    def notifications_apart(self, resource: str, *, replayed_only: bool = False, limit: int) -> list[Notification]:
+        """Those of a resource that are stale or were changed by a replay, or only the latter."""
 
     def snapshots(
         self, resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False, limit: int

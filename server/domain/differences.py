@@ -85,10 +85,7 @@ def carried_over(to: Resource, before: Resource | None, after: Resource) -> Reso
     changes: dict[str, Any] = {}
     for field in fields(after):
         value = getattr(after, field.name)
-        if before is None:
-            news = value not in ("", None)
-        else:
-            news = value != getattr(before, field.name)
+        news = value not in ("", None) if before is None else value != getattr(before, field.name)
         if news and field.name not in BOOKKEEPING:
             changes[field.name] = value
     return replace(to, **changes)

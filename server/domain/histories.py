@@ -16,8 +16,8 @@ from server.domain.recording import Applied, Resource
 from server.domain.replays import target_today
 from server.domain.tokens import Token
 
-# A place in the order of commits: the event's sequence, then 0 for the event itself and 1 for what came after it without
-# an event of its own, then the notification's name.
+# A place in the order of commits: the event's sequence, then 0 for the event itself and 1 for what came after it
+# without an event of its own, then the notification's name.
 Place = tuple[int, int, str]
 
 # A repeat of a D1 notification sets this and causes no event.
@@ -95,9 +95,7 @@ def _carried(
 def _with_repeats(would: Resource | None, recorded: Resource | None, step: Step) -> Resource | None:
     """With what repeats of D1 notifications set between two steps: they leave no event."""
     by_d1 = step.record is not None and isinstance(step.record.content, D1TokenUpdate)
-    if by_d1 or not (
-        isinstance(would, Token) and isinstance(recorded, Token) and isinstance(step.snapshot, Token)
-    ):
+    if by_d1 or not (isinstance(would, Token) and isinstance(recorded, Token) and isinstance(step.snapshot, Token)):
         return would
     if step.snapshot.last_update_type == recorded.last_update_type:
         return would

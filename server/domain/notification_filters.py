@@ -50,6 +50,9 @@ class NotificationFilter:
         return of_partners & self.kinds if self.kinds else of_partners
 
 
+ANY_NOTIFICATION = NotificationFilter()
+
+
 def to_text(chosen: NotificationFilter) -> str:
     """The filter as it is kept: what is empty is left out."""
     said: dict[str, Any] = {}

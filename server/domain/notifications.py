@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-
 # What is kept of an identifier to search notifications by it.
 LONGEST_SEARCHABLE = 256
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
-from server.domain.notification_filters import NotificationFilter
+from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
 from server.domain.tokens import TokenProvider, TokenState
 
 
@@ -45,12 +45,11 @@ class MerchantQuery:
 
 @dataclass(frozen=True, slots=True)
 class NotificationQuery:
-    """The newest first, or the oldest; `until` is a name that all are before."""
+    """The newest first, or the oldest."""
 
     reach: Reach
-    filter: NotificationFilter = NotificationFilter()
+    filter: NotificationFilter = ANY_NOTIFICATION
     oldest_first: bool = False
-    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Cause(StrEnum):
     RESOURCE_REMAINS = "RESOURCE_REMAINS"
     RESOURCE_MOVED = "RESOURCE_MOVED"
     STORE_REFUSED = "STORE_REFUSED"
+    FAULT = "FAULT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class ReplayState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay of all notifications that match `filter` (as text) and have a name before `until`.
+    """A replay of all notifications that match `filter` (as text) and were received before it was created.
 
     `position` is the name of the last one looked at, in the order of names. Times are microseconds.
     """
@@ -85,7 +86,6 @@ class Replay:
     reason: str
     dry_run: bool
     filter: str
-    until: str
     create_time: int
     update_time: int
     state: ReplayState = ReplayState.RUNNING

@@ -148,8 +148,9 @@ class SqlView:
         found = self._many(select(table).where(table.c.name.in_(sorted(names))), rows.NOTIFICATION.read)
         return {each.name: each for each in found}
 
-    def notifications_apart(self, resource: str, limit: int) -> list[Notification]:
-        return self._many(searches.apart(resource).limit(limit), rows.NOTIFICATION.read)
+    def notifications_apart(self, resource: str, *, replayed_only: bool = False, limit: int) -> list[Notification]:
+        statement = searches.apart(resource, replayed_only=replayed_only)
+        return self._many(statement.limit(limit), rows.NOTIFICATION.read)
 
     def snapshots(
         self, resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False, limit: int

@@ -254,7 +254,6 @@ replays = Table(
     Column("reason", Text, nullable=False),
     Column("dry_run", Boolean, nullable=False),
     Column("filter", Text, nullable=False),
-    Column("until", Text, nullable=False),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("state", Text, nullable=False),

@@ -4,7 +4,7 @@ the query repeats its words."""
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, TextClause, and_, false, func, literal, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, literal_column, or_, select
 
 from server.domain import names
 from server.domain.notification_filters import NotificationFilter
@@ -16,7 +16,7 @@ from server.store import schema
 SET_BACK = 24 * 3600 * 1_000_000
 
 notifications = schema.notifications.c
-Condition = ColumnElement[bool] | TextClause
+Condition = ColumnElement[bool]
 
 
 def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
@@ -34,11 +34,12 @@ def of_notifications(query: NotificationQuery) -> list[Condition]:
     if kinds is not None:
         conditions.append(among(notifications.kind, kinds))
     if chosen.quarantine_reasons:
-        conditions += [among(notifications.quarantine_reason, chosen.quarantine_reasons), text("state <> 'APPLIED'")]
+        conditions += [
+            among(notifications.quarantine_reason, chosen.quarantine_reasons),
+            literal_column("state <> 'APPLIED'"),
+        ]
     if chosen.flags:
-        conditions += [or_(*(_with_flag(flag) for flag in sorted(chosen.flags))), text("flags <> '[]'")]
-    if query.until:
-        conditions.append(notifications.name < query.until)
+        conditions += [or_(*(_with_flag(flag) for flag in sorted(chosen.flags))), literal_column("flags <> '[]'")]
     return conditions
 
 
@@ -53,7 +54,7 @@ def _by_ids(chosen: NotificationFilter) -> list[Condition]:
     }
     conditions = [notifications[column] == value for column, value in wanted.items() if value]
     if chosen.device_id:
-        conditions.append(text("device_id <> ''"))
+        conditions.append(literal_column("device_id <> ''"))
     if chosen.resource:
         conditions.append(_below(chosen.resource))
         # The ids that the name is made of have indexes; the name has none.
@@ -88,7 +89,7 @@ def _by_time(chosen: NotificationFilter) -> list[Condition]:
 def _by_state(states: frozenset[NotificationState]) -> list[Condition]:
     conditions = [among(notifications.state, states)]
     if NotificationState.APPLIED not in states:
-        conditions.append(text("state <> 'APPLIED'"))
+        conditions.append(literal_column("state <> 'APPLIED'"))
     return conditions
 
 
@@ -100,17 +101,20 @@ def _with_flag(flag: NotificationFlag) -> ColumnElement[bool]:
 def snapshots(resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False) -> Select[Any]:
     """The events that hold the resource as it was, with a sequence from `start` and below `before`."""
     events = schema.events.c
-    conditions = [events.resource == resource, text("snapshot <> ''"), events.sequence >= start]
+    conditions = [events.resource == resource, literal_column("snapshot <> ''"), events.sequence >= start]
     if before is not None:
         conditions.append(events.sequence < before)
     order = events.sequence.desc() if newest_first else events.sequence
     return select(schema.events).where(*conditions).order_by(order)
 
 
-def apart(resource: str) -> Select[Any]:
+def apart(resource: str, *, replayed_only: bool) -> Select[Any]:
     """The notifications of a resource whose place no event of it tells."""
     table = schema.notifications
-    return select(table).where(table.c.resource == resource, text(schema.APART)).order_by(table.c.name)
+    conditions = [table.c.resource == resource, literal_column(schema.APART)]
+    if replayed_only:
+        conditions.append(table.c.replay_time.is_not(None))
+    return select(table).where(*conditions).order_by(table.c.name)
 
 
 def first_events(wanted: Iterable[str]) -> Select[Any]:

@@ -88,7 +88,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     HISTORY_REMOVED (retention has removed what lies before it), HISTORY_TOO_LONG (too much has happened since),
     RESOURCE_CHANGED (the resource kept changing meanwhile: repeat), RESOURCE_REMAINS (by today's rules its resource
     would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
-    STORE_REFUSED (the database cannot hold its content).
+    STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -162,6 +162,6 @@ NO_RECORD (stored by a version that kept too little), RECORD_UNREADABLE (what wa
 HISTORY_REMOVED (retention has removed what lies before it), HISTORY_TOO_LONG (too much has happened since),
 RESOURCE_CHANGED (the resource kept changing meanwhile: repeat), RESOURCE_REMAINS (by today's rules its resource
 would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
-STORE_REFUSED (the database cannot hold its content).
+STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

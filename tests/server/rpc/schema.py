@@ -18,6 +18,7 @@ FILES = (
     "merchants",
     "notifications",
     "principals",
+    "replays",
     "tokens",
 )
 

@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("dry_run", sa.Boolean(), nullable=False),
         sa.Column("filter", sa.Text(), nullable=False),
-        sa.Column("until", sa.Text(), nullable=False),
         sa.Column("create_time", sa.BigInteger(), nullable=False),
         sa.Column("update_time", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
