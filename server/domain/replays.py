@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain import recording
-from server.domain.api_keys import ApiKey, ApiKeyState
+from server.domain.api_keys import ApiKey
 from server.domain.callers import Caller
 from server.domain.notifications import (
     Notification,
     NotificationFlag,
-    NotificationKind,
     NotificationState,
     QuarantineReason,
     Record,
@@ -134,7 +133,7 @@ def target_today(principals: Principals, record: Record, kept: Notification) -> 
     """What a stored record tells of by today's rules, or why it cannot be applied.
 
     Its sender was authenticated when it came, and a key that was revoked since takes nothing back. A merchant that
-    was not bound then may be bound today, by the sender's own key or by another one of the same merchant gateway.
+    was not bound then may be bound today.
     """
     reason = record.quarantine_reason
     if reason is None and kept.quarantine_reason is QuarantineReason.MERCHANT_NOT_BOUND:
@@ -145,12 +144,19 @@ def target_today(principals: Principals, record: Record, kept: Notification) -> 
 
 
 def _bound(principals: Principals, record: Record, kept: Notification) -> bool:
-    if record.kind is NotificationKind.D1_TOKEN_UPDATE:
-        standing = principals.standing(record)
-        return not standing.refused and not standing.quarantine_reason
-    keys = (replace(record, sender=key.name) for key in principals.api_keys.values() if _of(key, kept))
-    return any(principals.standing(each).quarantine_reason is None for each in keys)
+    """Whether the sender may speak for the merchant today, itself or by a key that has followed it."""
+    sender = principals.api_keys.get(record.sender)
+    if sender is None:
+        return False
+    speakers = [key for key in principals.api_keys.values() if key is sender or _follows(key, sender, kept)]
+    standings = [principals.standing(replace(record, sender=key.name)) for key in speakers]
+    return any(standing.refused is standing.quarantine_reason is None for standing in standings)
 
 
-def _of(key: ApiKey, kept: Notification) -> bool:
-    return key.state is ApiKeyState.ACTIVE and key.merchant_gateway_id == kept.merchant_gateway_id
+def _follows(key: ApiKey, sender: ApiKey, kept: Notification) -> bool:
+    """Whether a key was made after the notification, for all that its sender may speak for: another sender's key of
+    the same merchant gateway must not speak for this one."""
+    everything = not key.merchant_ids
+    covers = everything or (bool(sender.merchant_ids) and set(sender.merchant_ids) <= set(key.merchant_ids))
+    later = key.create_time >= kept.receive_time
+    return later and covers and key.merchant_gateway_id == kept.merchant_gateway_id
