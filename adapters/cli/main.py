@@ -14,6 +14,7 @@ from adapters.cli.events import events
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.refusals import REFUSED, USAGE, Refused
+from adapters.cli.replays import replays
 from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
 from adapters.cli.sandbox import sandbox
 from adapters.cli.tokens import tokens
@@ -48,6 +49,7 @@ for name, group in {
     "merchants": merchants,
     "events": events,
     "notifications": notifications,
+    "replays": replays,
     "keyring": keyring,
 }.items():
     app.add_typer(group, name=name)

@@ -36,6 +36,7 @@ ADVICE = {
     "INTERNAL": "this is a fault of Mintmark: look in the core's log under the correlation id",
     "DEADLINE_PASSED": "nothing was changed: repeat the command",
     "SECRET_IN_USE": "take another secret: each client and API key needs its own",
+    "NOT_REPLAYABLE": "look at the notification and its resource; errors.proto explains each cause",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }
 
