@@ -9,9 +9,10 @@ from mintmark.v1 import notifications_pb2
 from server.domain import bindings, tokens
 from server.domain.bindings import BindingState
 from server.domain.tokens import TokenState
+from server.keys import keyring
 from tests.server.rpc.notices import MERCHANT
 from tests.server.rpc.replaying import Happening, Place, happenings, play, shown
-from tests.server.rpc.running import RunningCore
+from tests.server.rpc.running import RunningCore, running_core
 
 Flag = notifications_pb2.NotificationFlag
 State = notifications_pb2.NotificationState
@@ -19,7 +20,7 @@ _NUMBERS = itertools.count(1)
 
 # A failure is shown as it was found: to shrink it takes minutes. The core is shared: each example has its own gateway.
 EXAMPLES = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -78,3 +79,17 @@ def test_what_was_in_quarantine_takes_its_place(core: RunningCore, happened: lis
         (each.correlation_id, each.state) for each in truth.stored()
     ]
     assert [plan for plan in place.plans() if plan.differs] == []
+
+
+def test_the_same_on_postgresql(postgres_database: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    keys = tmp_path_factory.mktemp("keys") / "keyring.json"
+    keyring.create(keys)
+    with running_core(database_url=postgres_database, keyring_file=keys) as core:
+        few = settings(EXAMPLES, max_examples=5)
+        for check in (
+            test_by_the_same_rules_nothing_differs,
+            test_a_changed_rule_shows_where_it_counts_and_is_made_good,
+            test_what_was_in_quarantine_takes_its_place,
+        ):
+            body = check.hypothesis.inner_test  # type: ignore[attr-defined]
+            few(given(happened=happenings(given=True, bound=None))(body))(core=core)
