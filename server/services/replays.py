@@ -1,8 +1,6 @@
 """Replays of many notifications for those who create and follow them, and the chore that does them."""
 
-import time
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -207,13 +205,11 @@ class Replaying:
         replayer: Replayer,
         creators: Creators,
         clock: Clock,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._replayer = replayer
         self._creators = creators
         self._clock = clock
-        self._monotonic = monotonic
 
     def wanted(self) -> bool:
         return bool(self._store.view.running_replays())
@@ -240,12 +236,12 @@ class Replaying:
         if not replay.position and replay.total_count is None:
             progress.reached = replace(replay, total_count=self._count(query))
         found = self._store.view.notifications(query, Page(replay.position, PIECE))
-        until = self._monotonic() + PIECE_S
+        until = self._clock.monotonic() + PIECE_S
         done = 0
         for kept in found:
             progress = self._look_at(progress, caller, kept)
             done += 1
-            if self._monotonic() > until:
+            if self._clock.monotonic() > until:
                 break
         if done == len(found) < PIECE:
             self._end(progress, ReplayState.DONE)

@@ -66,3 +66,13 @@ def test_what_partners_and_services_do(run: Runner) -> None:
     assert [line for line in shown if line.startswith("RESOURCE_NOT_FOUND merchantGateways/MGW_000002/")]
     assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
+
+
+def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
+    (example,) = blocks("Find, understand and replay a notification", "sh")
+    shown = "\n".join(run("sh", "-ec", example=example))
+    assert shown.count("MERCHANT_NOT_BOUND") >= 2
+    assert '"deviceId": "device-1"' in shown
+    assert shown.index("nothing differs") < shown.index("nothing was changed") < shown.index("; replayed")
+    assert "applied_count: 1" in shown
+    assert all(f"tokens/t/bindings/{device}" in shown for device in ("device-1", "device-2"))

@@ -8,7 +8,7 @@ import grpc
 import hypothesis.strategies as st
 from mintmark.v1 import bindings_pb2, merchants_pb2, notifications_pb2, tokens_pb2
 
-from tests.server.rpc.notices import MERCHANT, d1, record, tsh
+from tests.server.rpc.notices import MERCHANT, d1, record, told, tsh
 from tests.server.rpc.running import RunningCore, request_id
 
 Reason = notifications_pb2.QuarantineReason
@@ -184,3 +184,24 @@ def shown(resources: dict[str, Any], gateway: str) -> dict[str, str]:
                 bare.ClearField(field_name)
         seen[name] = str(bare).replace(gateway, "GATEWAY")
     return seen
+
+
+def update(key: str, state: str, time: str = "", **fields: Any) -> notifications_pb2.NotificationRecord:
+    return tsh(key, "binding_update", {"binding_state": state, "last_update_timestamp": time}, **fields)
+
+
+def send(core: RunningCore, notice: notifications_pb2.NotificationRecord) -> str:
+    """Hands a notification over that is news; its name."""
+    (result,) = record(core, notice)
+    assert told([result])[0][0] == "STORED"
+    return result.notification
+
+
+def heal(at: Place) -> None:
+    """Makes a key that may speak for what the unbound one may, and for the merchant."""
+    at.core.api_key(at.gateway, ["another", MERCHANT])
+
+
+def differing(replay: notifications_pb2.NotificationReplay) -> dict[str, tuple[str, str]]:
+    """What each differing field is and would be."""
+    return {each.path: (each.before, each.after) for each in replay.differences}

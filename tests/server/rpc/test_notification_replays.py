@@ -1,24 +1,19 @@
 """One notification decided again: what is shown beforehand, what is made real, and what is refused."""
 
-from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from mintmark.v1 import api_keys_pb2, clients_pb2, events_pb2, notifications_pb2, tokens_pb2
+from mintmark.v1 import api_keys_pb2, clients_pb2, events_pb2, notifications_pb2
 
 from server.domain import names, recording, tokens
 from server.domain.notifications import QuarantineReason, Record, TshToken
 from server.domain.recording import Target
 from server.domain.tokens import TokenState
-from server.keys import keyring
-from server.services import replay_plans
 from server.services.notification_replays import Replayer
-from server.store import schema
 from tests.server.rpc.notices import MERCHANT, d1, record, told, tsh
 from tests.server.rpc.readings import binding, kinds, notification, token
-from tests.server.rpc.replaying import Place
-from tests.server.rpc.running import RunningCore, refused, request_id, running_core
+from tests.server.rpc.replaying import Place, differing, heal, send, update
+from tests.server.rpc.running import RunningCore, refused, request_id
 
 State = notifications_pb2.NotificationState
 Kind = events_pb2.EventKind
@@ -28,24 +23,6 @@ EARLY, LATE = "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z"
 @pytest.fixture
 def at(core: RunningCore, place: str) -> Place:
     return Place(core, place)
-
-
-def update(key: str, state: str, time: str = "", **fields: Any) -> notifications_pb2.NotificationRecord:
-    return tsh(key, "binding_update", {"binding_state": state, "last_update_timestamp": time}, **fields)
-
-
-def send(core: RunningCore, notice: notifications_pb2.NotificationRecord) -> str:
-    (result,) = record(core, notice)
-    assert told([result])[0][0] == "STORED"
-    return result.notification
-
-
-def heal(at: Place) -> None:
-    at.core.api_key(at.gateway, ["another", MERCHANT])
-
-
-def shown(replay: notifications_pb2.NotificationReplay) -> dict[str, tuple[str, str]]:
-    return {each.path: (each.before, each.after) for each in replay.differences}
 
 
 def test_a_notification_in_quarantine_is_applied_once_its_reason_is_gone(at: Place) -> None:
@@ -61,7 +38,7 @@ def test_a_notification_in_quarantine_is_applied_once_its_reason_is_gone(at: Pla
         State.NOTIFICATION_STATE_APPLIED,
     )
     assert (plan.before.resource, plan.after.resource) == ("", resource)
-    assert shown(plan) == {
+    assert differing(plan) == {
         "name": ("", resource),
         "state": ("", "ACTIVE"),
         "state_text": ("", "ACTIVE"),
@@ -108,7 +85,7 @@ def test_an_old_one_does_not_overwrite_what_is_newer(at: Place) -> None:
     heal(at)
     for name in (old, unordered):
         replay = at.replay(name)
-        assert (replay.after.state, shown(replay)) == (State.NOTIFICATION_STATE_APPLIED, {})
+        assert (replay.after.state, differing(replay)) == (State.NOTIFICATION_STATE_APPLIED, {})
     after = binding(at.core, at.gateway)
     assert (after.state_text, after.etag, after.delivery_count) == ("DELETED", before.etag, 3)
     assert kinds(at.core, at.gateway)[-2:] == ["NOTIFICATION_REPLAYED"] * 2
@@ -118,10 +95,10 @@ def test_a_newer_one_makes_the_older_stale(at: Place) -> None:
     newer = send(at.core, update(at.unbound, "ACTIVE", LATE))
     older = send(at.core, update(at.key, "DELETED", EARLY))
     heal(at)
-    assert shown(at.replay(newer))["state_text"] == ("DELETED", "ACTIVE")
+    assert differing(at.replay(newer))["state_text"] == ("DELETED", "ACTIVE")
     assert binding(at.core, at.gateway).state_text == "ACTIVE"
     replay = at.replay(older)
-    assert (replay.after.state, shown(replay)) == (State.NOTIFICATION_STATE_STALE, {})
+    assert (replay.after.state, differing(replay)) == (State.NOTIFICATION_STATE_STALE, {})
     assert notification(at.core, older).state == State.NOTIFICATION_STATE_STALE
     assert not any(plan.differs for plan in at.plans())
 
@@ -132,7 +109,7 @@ def test_what_clients_did_since_stays(at: Place) -> None:
     at.act("disable")
     heal(at)
     # A token that is known already is not imported, so the state that was reported first would have stayed.
-    assert shown(at.replay(name)) == {
+    assert differing(at.replay(name)) == {
         "state": ("ACTIVE", "SUSPENDED"),
         "state_text": ("ACTIVE", "SUSPENDED"),
         "partner_update_time_text": ("", EARLY),
@@ -149,7 +126,7 @@ def test_a_d1_update_asks_for_its_refresh(at: Place, monkeypatch: pytest.MonkeyP
         name = send(at.core, d1(at.partner, at.gateway, update_type="OTHER"))
     assert notification(at.core, name).state == State.NOTIFICATION_STATE_QUARANTINED
     replay = at.replay(name)
-    assert shown(replay) == {
+    assert differing(replay) == {
         "refresh_generation": ("1", "2"),
         "last_update_type": ("TOKEN_METADATA_UPDATED", "OTHER"),
     }
@@ -176,10 +153,10 @@ def test_a_rule_that_changed_twice_counts_as_it_is(at: Place, monkeypatch: pytes
     for state, before in ((TokenState.SUSPENDED, "UNRECOGNIZED"), (TokenState.DELETED, "SUSPENDED")):
         monkeypatch.setitem(tokens.REPORTED_STATES, "MELTED", state)
         assert not at.plan(second).differs
-        assert shown(at.replay(first)) == {"state": (before, state.value)}
+        assert differing(at.replay(first)) == {"state": (before, state.value)}
         assert not at.plan(first).differs
     monkeypatch.undo()
-    assert shown(at.replay(first)) == {"state": ("DELETED", "UNRECOGNIZED")}
+    assert differing(at.replay(first)) == {"state": ("DELETED", "UNRECOGNIZED")}
     assert notification(at.core, first).flags == [notifications_pb2.NOTIFICATION_FLAG_VALUE_UNRECOGNIZED]
 
 
@@ -190,18 +167,18 @@ def test_a_stale_one_is_applied_where_the_rules_of_order_changed(at: Place, monk
     monkeypatch.setattr(tokens, "is_stale", lambda *_, **__: False)
     replay = at.replay(stale)
     assert replay.after.state == State.NOTIFICATION_STATE_APPLIED
-    assert shown(replay) == {"state": ("DELETED", "ACTIVE"), "state_text": ("DELETED", "ACTIVE")}
+    assert differing(replay) == {"state": ("DELETED", "ACTIVE"), "state_text": ("DELETED", "ACTIVE")}
     assert token(at.core, at.gateway).card.expiry == "0130"
     assert not any(plan.differs for plan in at.plans())
     monkeypatch.undo()
-    assert shown(at.replay(stale)) == {"state": ("ACTIVE", "DELETED"), "state_text": ("ACTIVE", "DELETED")}
+    assert differing(at.replay(stale)) == {"state": ("ACTIVE", "DELETED"), "state_text": ("ACTIVE", "DELETED")}
 
 
 def test_a_failure_that_was_kept_is_told(at: Place) -> None:
     name = send(at.core, tsh(at.unbound, "token_creation", {"error_code": "E1"}, token_id=""))
     heal(at)
     replay = at.replay(name)
-    assert (replay.after.state, shown(replay)) == (State.NOTIFICATION_STATE_APPLIED, {})
+    assert (replay.after.state, differing(replay)) == (State.NOTIFICATION_STATE_APPLIED, {})
     (failed,) = at.core.admin.events_after("0", merchant_gateway_id=at.gateway, kinds=[5])
     assert dict(failed.details) == {"error_code": "E1", "replayed_notification": name}
     assert not at.replay(name).differs
@@ -240,7 +217,7 @@ def test_a_resource_that_would_not_exist_is_shown_and_stays(at: Place, monkeypat
     monkeypatch.setattr(names, "LONGEST_NAME", 10)
     plan = at.plan(name)
     assert plan.after.state == State.NOTIFICATION_STATE_QUARANTINED
-    assert shown(plan)["name"] == (at.token_name, "")
+    assert differing(plan)["name"] == (at.token_name, "")
     with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
         at.replay(name)
     assert said.metadata == {"notification": name, "cause": "RESOURCE_REMAINS"}
@@ -261,7 +238,7 @@ def test_one_of_several_is_taken_back_by_a_stricter_rule(at: Place, monkeypatch:
     monkeypatch.setattr(recording, "target", stricter)
     replay = at.replay(name)
     assert replay.after.state == State.NOTIFICATION_STATE_QUARANTINED
-    assert shown(replay) == {
+    assert differing(replay) == {
         "state": ("DELETED", "ACTIVE"),
         "state_text": ("DELETED", "ACTIVE"),
         "card.bin": ("453421", ""),
@@ -270,7 +247,7 @@ def test_one_of_several_is_taken_back_by_a_stricter_rule(at: Place, monkeypatch:
     assert notification(at.core, name).resource == ""
     assert not any(plan.differs for plan in at.plans())
     monkeypatch.undo()
-    assert shown(at.replay(name))["card.bin"] == ("", "453421")
+    assert differing(at.replay(name))["card.bin"] == ("", "453421")
 
 
 def test_the_same_request_gives_the_first_answer(at: Place) -> None:
@@ -296,7 +273,7 @@ def test_what_changes_meanwhile_is_taken_into_account(at: Place, monkeypatch: py
         return planned
 
     monkeypatch.setattr(Replayer, "plan", interrupted)
-    assert shown(at.replay(name)) == {}
+    assert differing(at.replay(name)) == {}
     assert binding(at.core, at.gateway).state_text == "SUSPENDED"
     old = send(at.core, update(at.unbound, "MELTED", EARLY))
     heal(at)
@@ -304,63 +281,6 @@ def test_what_changes_meanwhile_is_taken_into_account(at: Place, monkeypatch: py
     with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
         at.replay(old)
     assert said.metadata["cause"] == "RESOURCE_CHANGED"
-
-
-def sql(core: RunningCore, statement: Any) -> None:
-    core.core.store.write("test", lambda transaction: transaction.change(statement, [{}]))  # type: ignore[attr-defined]
-
-
-def test_what_a_version_before_stored_is_refused(at: Place) -> None:
-    name = send(at.core, update(at.key, "ACTIVE"))
-    table = schema.notifications
-    sql(at.core, table.update().where(table.c.name == name).values(sealed_record=None))
-    with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
-        at.plan(name)
-    assert said.metadata == {"notification": name, "cause": "NO_RECORD"}
-
-
-def test_one_whose_past_retention_has_removed_is_refused(at: Place) -> None:
-    first = send(at.core, update(at.key, "ACTIVE", LATE))
-    stale = send(at.core, update(at.key, "ACTIVE", EARLY))
-    second = send(at.core, update(at.key, "DELETED", LATE))
-    kept = send(at.core, update(at.key, "ACTIVE", LATE))
-    quarantined = send(at.core, update(at.unbound, "ACTIVE", LATE))
-    removed = [notification(at.core, each).event_sequence for each in (first, second)]
-    events = schema.events
-    sql(at.core, events.delete().where(events.c.sequence.in_(removed[:1])))
-    for name in (first, stale, second):
-        with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
-            at.plan(name)
-        assert said.metadata == {"notification": name, "cause": "HISTORY_REMOVED"}
-    assert not at.plan(kept).differs
-    sql(at.core, events.delete().where(events.c.resource == f"{at.token_name}/bindings/d-1"))
-    heal(at)
-    with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
-        at.replay(quarantined)
-    assert said.metadata["cause"] == "HISTORY_REMOVED"
-
-
-def test_a_later_notification_that_is_gone_counts_as_it_did(at: Place) -> None:
-    name = send(at.core, update(at.unbound, "ACTIVE", EARLY))
-    later = send(at.core, update(at.key, "DELETED"))
-    table = schema.notifications
-    sql(at.core, table.delete().where(table.c.name == later))
-    heal(at)
-    assert shown(at.replay(name)) == {
-        "partner_update_time_text": ("", EARLY),
-        "partner_order_time": ("", EARLY),
-    }
-    assert binding(at.core, at.gateway).state_text == "DELETED"
-
-
-def test_a_history_without_end_is_refused(at: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = send(at.core, update(at.unbound, "ACTIVE", EARLY))
-    record(at.core, *(update(at.key, "ACTIVE", LATE, correlation_id=f"c-{number}") for number in range(6)))
-    heal(at)
-    monkeypatch.setattr(replay_plans, "LONGEST_HISTORY", 5)
-    with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
-        at.replay(name)
-    assert said.metadata["cause"] == "HISTORY_TOO_LONG"
 
 
 def test_others_do_not_see_it(at: Place) -> None:
@@ -380,40 +300,3 @@ def test_others_do_not_see_it(at: Place) -> None:
     reader = core.client(["notifications.read"], [at.gateway])
     with refused("PERMISSION_DENIED", "SCOPE_MISSING"):
         reader.notifications.PlanNotificationReplay(plan)
-
-
-def test_what_the_database_refused_is_applied_once_it_takes_it(
-    postgres_database: str, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    keys: Path = tmp_path_factory.mktemp("keys") / "keyring.json"
-    keyring.create(keys)
-    refusing = """
-        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-            IF NEW.state_text = 'POISON' THEN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END IF;
-            RETURN NEW;
-        END $$;
-        CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON bindings FOR EACH ROW EXECUTE FUNCTION refuse();
-    """
-    with psycopg.connect(postgres_database) as connection:
-        connection.execute(refusing)
-    with running_core(database_url=postgres_database, keyring_file=keys) as core:
-        at = Place(core, "MGW_PG")
-        name = send(core, update(at.key, "POISON"))
-        assert notification(core, name).quarantine_reason == 3
-        with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
-            at.replay(name)
-        assert said.metadata["cause"] == "STORE_REFUSED"
-        with psycopg.connect(postgres_database) as connection:
-            connection.execute("DROP TRIGGER refuse ON bindings")
-        assert at.replay(name).differs
-        assert binding(core, at.gateway).state_text == "POISON"
-        record(core, tsh(at.key, "token_update", {"token_state": "MELTED"}), d1(at.partner, at.gateway))
-        at.send(("merchant_update", {"scheme": "VISA", "error_code": "E"}, True, False))
-        at.act("disable")
-        assert not any(plan.differs for plan in at.plans())
-        heal(at)
-        replays = at.replay_all()
-        assert [replay.differs for replay in replays] == [False, False, False, True]
-        assert shown(replays[-1])['scheme_registrations["VISA"].error_code'] == ("", "E")
-        assert [each.differs for each in at.replay_all()] == [False] * 4
-        assert token(core, at.gateway).state == tokens_pb2.TokenState.TOKEN_STATE_UNRECOGNIZED
