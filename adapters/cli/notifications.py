@@ -157,9 +157,9 @@ def said(replay: "notifications_pb2.NotificationReplay", *, applied: bool) -> st
 
 def decision_text(decision: "notifications_pb2.NotificationDecision") -> str:
     """A decision in a few words: the state, why, and what is odd."""
+    from mintmark.v1 import notifications_pb2
+
     words = [enum_word(decision, "state"), enum_word(decision, "quarantine_reason")]
-    flags = [
-        decision.DESCRIPTOR.fields_by_name["flags"].enum_type.values_by_number[each].name for each in decision.flags
-    ]
+    flags = [notifications_pb2.NotificationFlag.Name(flag) for flag in decision.flags]
     words += [flag.removeprefix("NOTIFICATION_FLAG_") for flag in flags]
     return " ".join(word for word in words if word)

@@ -150,7 +150,7 @@ def _bound(principals: Principals, record: Record, kept: Notification) -> bool:
         return False
     speakers = [key for key in principals.api_keys.values() if key is sender or _follows(key, sender, kept)]
     standings = [principals.standing(replace(record, sender=key.name)) for key in speakers]
-    return any(standing.refused is standing.quarantine_reason is None for standing in standings)
+    return any(not standing.refused and not standing.quarantine_reason for standing in standings)
 
 
 def _follows(key: ApiKey, sender: ApiKey, kept: Notification) -> bool:

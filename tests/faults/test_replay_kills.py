@@ -68,7 +68,8 @@ class Operator:
         return stub.GetReplay(request, metadata=self.core.metadata(), timeout=15).replay
 
     def events(self) -> list[events_pb2.Event]:
-        stub, found, cursor = events_pb2_grpc.EventsServiceStub(self.core.channel()), [], "0"
+        stub, cursor = events_pb2_grpc.EventsServiceStub(self.core.channel()), "0"
+        found: list[events_pb2.Event] = []
         while True:
             request = events_pb2.ListEventsRequest(cursor=cursor, page_size=1000)
             answer = stub.ListEvents(request, metadata=self.core.metadata(), timeout=15)

@@ -16,7 +16,9 @@ def test_one_notification_and_many_are_replayed(client: Client, core: RunningCor
     notices.record(core, *(notices.tsh(key, "binding_update", told, device_id=f"d-{n}") for n in range(3)))
     core.api_key(place)
     quarantined = [notifications_pb2.NOTIFICATION_STATE_QUARANTINED]
-    kept = [each.name for each in client.notifications.list(states=quarantined, partners=["PARTNER_TSH"])]
+    kept = [
+        each.name for each in client.notifications.list(states=quarantined, partners=[notifications_pb2.PARTNER_TSH])
+    ]
     assert client.notifications.plan_replay(kept[0]).differs
     own = request_id()
     first = client.notifications.replay(kept[0], request_id=own)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from mintmark.v1 import bindings_pb2, merchants_pb2, tokens_pb2
 
-from server.domain.differences import BOOKKEEPING, carried_over, differences, same
+from server.domain.differences import BOOKKEEPING, SHOWN_BOOKKEEPING, UNSHOWN, carried_over, differences, same
+from server.domain.merchants import Merchant
 from server.domain.replays import Difference
 from tests.server.store import samples
 
@@ -29,13 +30,13 @@ def test_every_path_is_a_field_of_the_api(resource: Any, message: Any) -> None:
         assert (each.before, bool(each.after)) == ("", True)
 
 
-def test_every_field_of_a_token_is_shown_kept_or_counted() -> None:
-    """A field that is added to the token is noticed here."""
-    token = samples.token()
-    changed = {field.name for field in fields(token)} - BOOKKEEPING
-    other = replace(samples.token("other", "g", "m"), **{name: None for name in changed if name.endswith("_time")})
-    shown = {each.path for each in differences(token, other)}
-    assert shown == {"name", "disable_time", "partner_order_time"}
+@pytest.mark.parametrize("resource", [samples.token(), samples.binding()], ids=lambda each: type(each).__name__)
+def test_every_field_is_shown_or_left_out_on_purpose(resource: Any) -> None:
+    """A field that is added is noticed here where it is neither."""
+    for field in fields(resource):
+        changed = replace(resource, **{field.name: 1 if field.name.endswith("_time") else "other"})
+        shown = bool(differences(resource, changed))
+        assert shown is (field.name == "name" or field.name not in (BOOKKEEPING - SHOWN_BOOKKEEPING) | UNSHOWN), field
 
 
 def test_times_are_read_by_people() -> None:
@@ -63,5 +64,8 @@ def test_a_change_is_carried_over_and_nothing_else() -> None:
     visa = replace(held.scheme_registrations[1], error_code="")
     changed = replace(held, scheme_registrations=(held.scheme_registrations[0], visa))
     mine = replace(held, scheme_registrations=held.scheme_registrations[1:])
-    assert carried_over(mine, held, changed).scheme_registrations == (visa,)
-    assert carried_over(mine, None, changed).scheme_registrations == changed.scheme_registrations
+    carried, whole = carried_over(mine, held, changed), carried_over(mine, None, changed)
+    assert isinstance(carried, Merchant)
+    assert carried.scheme_registrations == (visa,)
+    assert isinstance(whole, Merchant)
+    assert whole.scheme_registrations == changed.scheme_registrations

@@ -72,7 +72,7 @@ class Place:
         kind, told, given, bound = notice
         correlation_id = own_id if given else None
         if kind == "d1":
-            return d1(self.partner, self.gateway, correlation_id=correlation_id, **told)  # type: ignore[arg-type]
+            return d1(self.partner, self.gateway, correlation_id=correlation_id, **told)
         key = self.key if bound else self.unbound
         if kind == "token_failure":
             return tsh(key, "token_creation", told, correlation_id=correlation_id, token_id="")

@@ -88,7 +88,7 @@ def test_what_was_in_quarantine_is_applied_when_the_merchant_is_bound(at: Place)
     assert not any(each.applied for each in found)
     assert len(at.resources()) == 1
     cursor = admin.head()
-    wanted = {"merchant_gateway_id": at.gateway, "states": [QUARANTINED]}
+    wanted: dict[str, Any] = {"merchant_gateway_id": at.gateway, "states": [QUARANTINED]}
     done = ended(admin, create(admin, **wanted).name)
     assert (done.state, counts(done), done.total_count) == (State.REPLAY_STATE_DONE, (7, 7, 7, 0), 7)
     assert (done.client, done.reason, done.filter) == ("clients/admin", "the merchant is bound now", Filter(**wanted))
@@ -250,7 +250,8 @@ def test_a_creator_that_may_not_replay_any_more_stops_it(at: Place, how: str, mo
         if how == "disabled":
             core.admin.clients.DisableClient(clients_pb2.DisableClientRequest(request_id=request_id(), name=name))
         else:
-            request = clients_pb2.UpdateClientRequest(request_id=request_id(), update_mask={"paths": ["scopes"]})
+            request = clients_pb2.UpdateClientRequest(request_id=request_id())
+            request.update_mask.paths.append("scopes")
             request.client.name = name
             request.client.scopes.append("events.read")
             core.admin.clients.UpdateClient(request)

@@ -18,7 +18,7 @@ from server.domain.notifications import (
     QuarantineReason,
 )
 from server.domain.queries import NotificationQuery, Page
-from server.store import searches
+from server.store import schema, searches
 from server.store.engine import parse_url, reader_engine
 from server.store.store import SqlStore
 from tests.server.store import samples
@@ -129,7 +129,7 @@ def plan_of(database: str, statement: Any) -> list[str]:
 @pytest.mark.parametrize(("wanted", "index"), INDEXED, ids=lambda each: str(each)[:60])
 def test_what_is_typed_at_night_has_an_index(sqlite_database: str, wanted: dict[str, Any], index: str) -> None:
     conditions = searches.of_notifications(NotificationQuery(EVERYTHING, NotificationFilter(**wanted)))
-    table = searches.schema.notifications
+    table = schema.notifications
     plan = plan_of(sqlite_database, table.select().where(*conditions).order_by(table.c.name.desc()).limit(50))
     assert index in plan[0]
     # What has one correlation id is little; all else is found in its order.
