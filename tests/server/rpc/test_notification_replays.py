@@ -147,6 +147,24 @@ def test_repeats_between_are_no_difference(at: Place) -> None:
     assert not any(plan.differs for plan in at.plans())
 
 
+def test_repeats_between_stay_where_a_history_is_told_again(at: Place) -> None:
+    name = send(at.core, tsh(at.unbound, "token_update", {"token_state": "SUSPENDED"}))
+    first, second = d1(at.partner, at.gateway, update_type="A"), d1(at.partner, at.gateway, update_type="B")
+    record(at.core, first)
+    record(at.core, second)
+    record(at.core, first)
+    record(at.core, tsh(at.key, "token_update", {"card_expiry": "0130"}))
+    heal(at)
+    # The first notification of a token says whose it is.
+    assert differing(at.replay(name)) == {
+        "provider": ("D1_ECOM", "TSH"),
+        "state": ("UNSPECIFIED", "SUSPENDED"),
+        "state_text": ("", "SUSPENDED"),
+    }
+    known = token(at.core, at.gateway)
+    assert (known.last_update_type, known.refresh_generation, known.delivery_count) == ("A", 3, 5)
+
+
 def test_a_rule_that_changed_twice_counts_as_it_is(at: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     first = send(at.core, tsh(at.key, "token_update", {"token_state": "MELTED"}))
     second = send(at.core, tsh(at.key, "token_update", {"card_expiry": "0130"}))
