@@ -336,7 +336,7 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=str)
+@pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_filters_are_no_fault_of_ours(at: Place, hostile: dict[str, Any]) -> None:
     quarantine(at, 1)
     admin = at.core.admin

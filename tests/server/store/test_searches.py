@@ -70,7 +70,7 @@ FOUND: list[tuple[dict[str, Any], list[int]]] = [
 ]
 
 
-@pytest.mark.parametrize(("wanted", "places"), FOUND, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("wanted", "places"), FOUND)
 def test_notifications_are_found(store: SqlStore, wanted: dict[str, Any], places: list[int]) -> None:
     store.write("k", lambda t: t.keep_notifications(KEPT))
     chosen = NotificationFilter(**wanted)
@@ -126,7 +126,7 @@ def plan_of(database: str, statement: Any) -> list[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize(("wanted", "index"), INDEXED, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("wanted", "index"), INDEXED)
 def test_what_is_typed_at_night_has_an_index(sqlite_database: str, wanted: dict[str, Any], index: str) -> None:
     conditions = searches.of_notifications(NotificationQuery(EVERYTHING, NotificationFilter(**wanted)))
     table = schema.notifications
