@@ -27,7 +27,7 @@ from server.ports import Transaction
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
-from server.rpc.auth import Authenticator
+from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
@@ -35,16 +35,21 @@ from server.rpc.events import Events
 from server.rpc.exports import JsonExport
 from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
+from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
+from server.rpc.replays import Replays
 from server.rpc.retention import RetentionMethods
 from server.rpc.subscriptions import Subscriptions
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
+from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.principals import Directory
+from server.services.replays import NAME as REPLAYS
+from server.services.replays import Creators, Replaying
 from server.services.requests import InProgress
 from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
@@ -89,7 +94,10 @@ class Core:
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
         self.store.listen(self.feed.committed)
         self.retention = self._retention(Sealer(keys), ids)
-        self.steward = Steward(self.store, (self.retention,), ids.core_id(), self.clock.monotonic)
+        replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
+        creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
+        chores = (self.retention, Replaying(self.store, replayer, creators, self.clock))
+        self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
             self._sole_use = _sole_use(settings)
@@ -146,11 +154,13 @@ class Core:
     ) -> Mapping[str, object]:
         store, calls, pages = self.store, self.calls, PageTokens(hasher)
         views = CachedViews(self._cache, store.view) if self._cache else store.view
+        replayer = Replayer(store, self.directory, hasher, sealer)
         return {
             "TokensService": Tokens(store, views, calls, pages),
             "BindingsService": Bindings(store, views, pages),
             "MerchantsService": Merchants(store, pages),
-            "NotificationsService": Notifications(store, sealer, pages),
+            "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
+            "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),
             "EventsService": Events(store, self.feed),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),

@@ -22,6 +22,9 @@ class RandomIds:
     def first_notification_id(self, time: int) -> str:
         return f"{time:014x}"
 
+    def replay_id(self, now: int) -> str:
+        return self.notification_id(now)
+
     def jwt_id(self) -> str:
         return secrets.token_urlsafe(16)
 

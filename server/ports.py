@@ -13,7 +13,8 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
+from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
+from server.domain.replays import Replay, ReplayResult
 from server.domain.retention import Pin, RetainedKind
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tokens import Token
@@ -133,6 +134,10 @@ class Transaction(Protocol):
     def subscriptions(self) -> Shelf[Subscription]: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def notifications(self) -> Shelf[Notification]: ...
+    @property
+    def replays(self) -> Shelf[Replay]: ...
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -142,6 +147,9 @@ class Transaction(Protocol):
 
     def keep_notifications(self, notifications: Sequence[Notification]) -> None:
         """Stores new notifications."""
+
+    def keep_replay_results(self, results: Sequence[ReplayResult]) -> None:
+        """Stores results of a replay."""
 
     def count_deliveries(self, deliveries: Mapping[str, int], time: int) -> None:
         """Adds to the delivery counts of stored notifications, by name."""
@@ -219,7 +227,31 @@ class View(Protocol):
     def bindings(self, query: BindingQuery, page: Page) -> list[Binding]: ...
     def merchants(self, query: MerchantQuery, page: Page) -> list[Merchant]: ...
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
-        """The newest first; `page.after` names the last one of the page before."""
+        """In the order of the query; `page.after` names the last one of the page before."""
+
+    def count_notifications(self, query: NotificationQuery, most: int) -> int:
+        """How many match, `most` at most."""
+
+    def notifications_named(self, names: Sequence[str]) -> dict[str, Notification]:
+        """Those that exist, by name."""
+
+    def notifications_apart(self, resource: str, *, replayed_only: bool = False, limit: int) -> list[Notification]:
+        """Those of a resource that are stale or were changed by a replay, or only the latter."""
+
+    def snapshots(
+        self, resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False, limit: int
+    ) -> list[Event]:
+        """The events that hold the resource as it was right after them, with a sequence from `start` and below
+        `before`."""
+
+    def replay(self, name: str) -> Replay | None: ...
+    def replays(self, query: ReplayQuery, page: Page) -> list[Replay]: ...
+
+    def running_replays(self) -> list[Replay]:
+        """Those that have not ended."""
+
+    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
+        """In the order of the notifications' names."""
 
     def clients(self, page: Page) -> list[Client]: ...
     def api_keys(self, page: Page) -> list[ApiKey]: ...
@@ -239,6 +271,9 @@ class View(Protocol):
 
     def event_sequence(self, notification: str) -> int:
         """The sequence of the event that a notification caused; 0 where it caused none or that was removed."""
+
+    def event_sequences(self, notifications: Sequence[str]) -> dict[str, int]:
+        """The same for several, by name; those that caused none are left out."""
 
     def bounds(self) -> tuple[int, int]:
         """The sequence before the oldest kept event, and that of the newest (the head)."""
@@ -416,6 +451,9 @@ class Ids(Protocol):
 
     def first_notification_id(self, time: int) -> str:
         """What sorts after every id made before `time`, and before all others."""
+
+    def replay_id(self, now: int) -> str:
+        """A new id for a replay; later ones sort after earlier ones."""
 
     def jwt_id(self) -> str:
         """A new id for an access token."""

@@ -14,6 +14,7 @@ from adapters.cli.events import events
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.refusals import REFUSED, USAGE, Refused
+from adapters.cli.replays import replays
 from adapters.cli.retention import retention
 from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
 from adapters.cli.sandbox import sandbox
@@ -52,6 +53,7 @@ for name, group in {
     "subscriptions": subscriptions,
     "notifications": notifications,
     "retention": retention,
+    "replays": replays,
     "keyring": keyring,
 }.items():
     app.add_typer(group, name=name)

@@ -40,6 +40,7 @@ ADVICE = {
     "EVENTS_MISSING": "acknowledge the event named first, or with the others",
     "EVENT_NOT_DELIVERED": "pull it first: the subscription may have been moved back since",
     "SUBSCRIPTIONS_FULL": "delete a subscription that nobody pulls any more",
+    "NOT_REPLAYABLE": "look at the notification and its resource; errors.proto explains each cause",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }
 

@@ -6,7 +6,7 @@
      ├─ AccessTokenInvalid, ClientCredentialsInvalid, ScopeMissing                                    who calls
      ├─ ResourceNotFound, ResourceExists, SecretInUse                                                 what is there
      ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected,                                  its state
-     │  EventsMissing, EventNotDelivered, SubscriptionsFull
+     │  EventsMissing, EventNotDelivered, SubscriptionsFull, NotReplayable
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -167,6 +167,13 @@ class SubscriptionsFull(Refusal):
 
     def __init__(self, client: str) -> None:
         super().__init__(f"{client} has as many subscriptions as it may have; delete one", client=client)
+
+
+class NotReplayable(Refusal):
+    """A notification cannot be decided again."""
+
+    def __init__(self, notification: str, cause: str) -> None:
+        super().__init__(f"{notification} cannot be replayed: {cause}", notification=notification, cause=cause)
 
 
 class RequestInProgress(Refusal):

@@ -7,6 +7,7 @@ INTERNAL = frozenset(
         "bindings.read",
         "merchants.read",
         "notifications.read",
+        "notifications.replay",
         "events.read",
         "subscriptions.read",
         "subscriptions.write",

@@ -35,6 +35,7 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.ShuttingDown: (Reason.ERROR_REASON_SHUTTING_DOWN, Code.UNAVAILABLE),
     refusals.DeadlinePassed: (Reason.ERROR_REASON_DEADLINE_PASSED, Code.DEADLINE_EXCEEDED),
     refusals.SecretInUse: (Reason.ERROR_REASON_SECRET_IN_USE, Code.ALREADY_EXISTS),
+    refusals.NotReplayable: (Reason.ERROR_REASON_NOT_REPLAYABLE, Code.FAILED_PRECONDITION),
     refusals.BindingInvalid: (Reason.ERROR_REASON_BINDING_INVALID, Code.INVALID_ARGUMENT),
     refusals.EventsMissing: (Reason.ERROR_REASON_EVENTS_MISSING, Code.FAILED_PRECONDITION),
     refusals.EventNotDelivered: (Reason.ERROR_REASON_EVENT_NOT_DELIVERED, Code.FAILED_PRECONDITION),

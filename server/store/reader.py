@@ -19,12 +19,13 @@ from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
+from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
+from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachePause, PullState
-from server.store import cache_pause, commits, rows, schema, subscriptions
+from server.store import cache_pause, commits, rows, schema, searches, subscriptions
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.retained import SqlRetained
@@ -160,25 +161,48 @@ class SqlView:
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
         table = schema.notifications
-        conditions = [within(table, query.reach)]
-        conditions += equal(
-            table,
-            {
-                "merchant_gateway_id": query.merchant_gateway_id,
-                "merchant_id": query.merchant_id,
-                "token_id": query.token_id,
-                "device_id": query.device_id,
-                "correlation_id": query.correlation_id,
-            },
-        )
-        if query.states:
-            conditions.append(table.c.state.in_(sorted(state.value for state in query.states)))
-        if query.kinds:
-            conditions.append(table.c.kind.in_(sorted(kind.value for kind in query.kinds)))
+        conditions = [within(table, query.reach), *searches.of_notifications(query)]
         if page.after:
-            conditions.append(table.c.name < page.after)
-        statement = select(table).where(*conditions).order_by(table.c.name.desc()).limit(page.limit)
+            after = table.c.name > page.after if query.oldest_first else table.c.name < page.after
+            conditions.append(after)
+        order = table.c.name if query.oldest_first else table.c.name.desc()
+        statement = select(table).where(*conditions).order_by(order).limit(page.limit)
         return self._many(table, statement, rows.NOTIFICATION.read)
+
+    def count_notifications(self, query: NotificationQuery, most: int) -> int:
+        conditions = [within(schema.notifications, query.reach), *searches.of_notifications(query)]
+        with self.connection("count notifications") as connection:
+            return int(connection.execute(searches.counted(conditions, most)).scalar_one())
+
+    def notifications_named(self, names: Sequence[str]) -> dict[str, Notification]:
+        table = schema.notifications
+        found = self._many(table, select(table).where(table.c.name.in_(sorted(names))), rows.NOTIFICATION.read)
+        return {each.name: each for each in found}
+
+    def notifications_apart(self, resource: str, *, replayed_only: bool = False, limit: int) -> list[Notification]:
+        statement = searches.apart(resource, replayed_only=replayed_only)
+        return self._many(schema.notifications, statement.limit(limit), rows.NOTIFICATION.read)
+
+    def snapshots(
+        self, resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False, limit: int
+    ) -> list[Event]:
+        statement = searches.snapshots(resource, start=start, before=before, newest_first=newest_first)
+        return self._many(schema.events, statement.limit(limit), read_event)
+
+    def replay(self, name: str) -> Replay | None:
+        return self._one(schema.replays, rows.REPLAY, name)
+
+    def replays(self, query: ReplayQuery, page: Page) -> list[Replay]:
+        return self._many(schema.replays, searches.replays(query, page.after).limit(page.limit), rows.REPLAY.read)
+
+    def running_replays(self) -> list[Replay]:
+        table = schema.replays
+        return self._many(table, select(table).where(text("state = 'RUNNING'")), rows.REPLAY.read)
+
+    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
+        table = schema.replay_results
+        statement = select(table).where(table.c.replay == replay, table.c.name > page.after).order_by(table.c.name)
+        return self._many(table, statement.limit(page.limit), rows.REPLAY_RESULT.read)
 
     def clients(self, page: Page) -> list[Client]:
         return self._page(schema.clients, rows.CLIENT, page)
@@ -216,10 +240,12 @@ class SqlView:
         return self._many(table, statement, read_event)
 
     def event_sequence(self, notification: str) -> int:
-        table = schema.events
+        return self.event_sequences([notification]).get(notification, 0)
+
+    def event_sequences(self, notifications: Sequence[str]) -> dict[str, int]:
         with self.connection("get events") as connection:
-            found = connection.execute(select(table.c.sequence).where(table.c.notification == notification)).first()
-        return int(found.sequence) if found else 0
+            found = connection.execute(searches.first_events(notifications)).all()
+        return {row.notification: int(row.sequence) for row in found}
 
     def head(self) -> tuple[str, int, int]:
         """The generation, the newest removed sequence and the head."""

@@ -104,15 +104,18 @@ class SqlRemoval:
             return 0
         table = schema.notifications
         by_name = {notification.name: notification for notification in seen}
-        columns = (table.c.name, table.c.state, table.c.delivery_count)
+        columns = (table.c.name, table.c.state, table.c.delivery_count, table.c.replay_time)
         # Locked in the order of the names, as recording locks them.
         statement = select(*columns).where(table.c.name.in_(sorted(by_name))).order_by(table.c.name).with_for_update()
         unchanged = [
-            row.name
-            for row in self._connection.execute(statement)
-            if (row.state, row.delivery_count) == (by_name[row.name].state, by_name[row.name].delivery_count)
+            row.name for row in self._connection.execute(statement) if tuple(row) == self._told(by_name[row.name])
         ]
         return self._run(delete(table).where(table.c.name.in_(unchanged))) if unchanged else 0
+
+    @staticmethod
+    def _told(notification: Notification) -> tuple[str, str, int, int | None]:
+        """What changes of a notification that was repeated or replayed."""
+        return notification.name, notification.state.value, notification.delivery_count, notification.replay_time
 
     def requests(self, before: int, limit: int) -> int:
         return self._older(schema.requests, "time", before, limit)

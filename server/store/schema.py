@@ -14,6 +14,15 @@ Sequence: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData()
 
+# Of notifications: stale ones, and those that a replay has changed.
+APART = "(state = 'STALE' OR replay_time IS NOT NULL)"
+
+
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which `where` holds; a query must say the same words to use it."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 store_head = Table(
     "store_head",
     metadata,
@@ -122,15 +131,21 @@ notifications = Table(
     Column("last_delivery_time", BigInteger, nullable=False),
     Column("body_size", Integer, nullable=False),
     Column("sealed_body", LargeBinary, nullable=False),
+    Column("sealed_record", LargeBinary),
+    Column("resource_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("replay_time", BigInteger),
     Index("notifications_by_correlation_id", "correlation_id"),
-    Index("notifications_by_token_id", "token_id"),
     # Retention looks for the oldest of these few.
-    Index(
-        "notifications_in_quarantine",
-        "name",
-        sqlite_where=text("state = 'QUARANTINED'"),
-        postgresql_where=text("state = 'QUARANTINED'"),
-    ),
+    partial("notifications_in_quarantine", "name", where="state = 'QUARANTINED'"),
+    # With the name, so that the newest come first without sorting what may be many.
+    Index("notifications_by_token_id", "token_id", "name"),
+    Index("notifications_by_merchant_id", "merchant_id", "name"),
+    partial("notifications_by_device_id", "device_id", "name", where="device_id <> ''"),
+    # Nearly all are applied: those are found by their time.
+    partial("notifications_by_state", "state", "name", where="state <> 'APPLIED'"),
+    partial("notifications_with_flags", "name", where="flags <> '[]'"),
+    # Those whose place in their resource's history no event of that resource tells.
+    partial("notifications_apart", "resource", where=APART),
 )
 
 identities = Table(
@@ -158,6 +173,7 @@ events = Table(
     Column("details", Text, nullable=False),
     Column("snapshot", Text, nullable=False),
     Index("events_by_notification", "notification"),
+    partial("events_by_resource", "resource", "sequence", where="snapshot <> ''"),
 )
 
 clients = Table(
@@ -273,4 +289,39 @@ deliveries = Table(
     Column("lease_expire_time", BigInteger),
     Column("delivery_count", BigInteger, nullable=False),
     Index("deliveries_by_resource", "subscription", "resource", "sequence"),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("filter", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("end_reason", Text, nullable=False),
+    Column("end_time", BigInteger),
+    Column("total_count", BigInteger),
+    Column("examined_count", BigInteger, nullable=False),
+    Column("different_count", BigInteger, nullable=False),
+    Column("applied_count", BigInteger, nullable=False),
+    Column("refused_count", BigInteger, nullable=False),
+    Column("result_count", BigInteger, nullable=False),
+    Column("position", Text, nullable=False),
+    partial("replays_running", "name", where="state = 'RUNNING'"),
+)
+
+replay_results = Table(
+    "replay_results",
+    metadata,
+    Column("replay", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("differences", Text, nullable=False),
+    Column("applied", Boolean, nullable=False),
+    Column("cause", Text, nullable=False),
 )

@@ -15,6 +15,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
@@ -110,6 +111,8 @@ class SqlTransaction:
         self.removal = SqlRemoval(self)
         self.subscriptions: TableShelf[Subscription] = TableShelf(self, schema.subscriptions, rows.SUBSCRIPTION)
         self.deliveries = SqlDeliveries(connection, self.change)
+        self.notifications: TableShelf[Notification] = TableShelf(self, schema.notifications, rows.NOTIFICATION)
+        self.replays: TableShelf[Replay] = TableShelf(self, schema.replays, rows.REPLAY)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
@@ -148,6 +151,10 @@ class SqlTransaction:
     def keep_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:
             self.change(insert(schema.notifications), [rows.NOTIFICATION.row(each) for each in notifications])
+
+    def keep_replay_results(self, results: Sequence[ReplayResult]) -> None:
+        if results:
+            self.change(insert(schema.replay_results), [rows.REPLAY_RESULT.row(each) for each in results])
 
     def count_deliveries(self, deliveries: Mapping[str, int], time: int) -> None:
         if not deliveries:

@@ -84,3 +84,13 @@ def test_payments_against_the_twin(run: Runner) -> None:
         *("clean", "clean", "ambiguous  status"),
         "none  reset",
     ]
+
+
+def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
+    (example,) = blocks("Find, understand and replay a notification", "sh")
+    shown = "\n".join(run("sh", "-ec", example=example))
+    assert shown.count("MERCHANT_NOT_BOUND") >= 2
+    assert '"deviceId": "device-1"' in shown
+    assert shown.index("nothing differs") < shown.index("nothing was changed") < shown.index("; replayed")
+    assert "applied_count: 1" in shown
+    assert all(f"tokens/t/bindings/{device}" in shown for device in ("device-1", "device-2"))

@@ -91,6 +91,15 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
     EVENT_KIND_SUBSCRIPTION_DELETED: _EventKind.ValueType  # 27
     """A subscription was deleted."""
+    EVENT_KIND_NOTIFICATION_REPLAYED: _EventKind.ValueType  # 28
+    """A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+    whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+    where it was part of one.
+    """
+    EVENT_KIND_REPLAY_CREATED: _EventKind.ValueType  # 29
+    """A replay of many notifications was created. Details: `dry_run`, `reason`."""
+    EVENT_KIND_REPLAY_FINISHED: _EventKind.ValueType  # 30
+    """A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -156,6 +165,15 @@ EVENT_KIND_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 26
 """A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
 EVENT_KIND_SUBSCRIPTION_DELETED: EventKind.ValueType  # 27
 """A subscription was deleted."""
+EVENT_KIND_NOTIFICATION_REPLAYED: EventKind.ValueType  # 28
+"""A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+where it was part of one.
+"""
+EVENT_KIND_REPLAY_CREATED: EventKind.ValueType  # 29
+"""A replay of many notifications was created. Details: `dry_run`, `reason`."""
+EVENT_KIND_REPLAY_FINISHED: EventKind.ValueType  # 30
+"""A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

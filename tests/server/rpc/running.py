@@ -29,6 +29,7 @@ from mintmark.v1 import (
     merchants_pb2_grpc,
     notifications_pb2_grpc,
     principals_pb2_grpc,
+    replays_pb2_grpc,
     retention_pb2_grpc,
     subscriptions_pb2_grpc,
     tokens_pb2_grpc,
@@ -86,6 +87,7 @@ class Session:
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
+        self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)
         self.events = events_pb2_grpc.EventsServiceStub(self.channel)
         self.access_tokens = access_tokens_pb2_grpc.AccessTokensServiceStub(self.channel)
         self.clients = clients_pb2_grpc.ClientsServiceStub(self.channel)

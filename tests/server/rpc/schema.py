@@ -20,6 +20,7 @@ FILES = (
     "principals",
     "retention",
     "subscriptions",
+    "replays",
     "tokens",
 )
 

@@ -19,6 +19,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tokens import Token
 from server.ports import Identity, Request
@@ -43,6 +44,8 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Event, schema.events, set()),
     (Subscription, schema.subscriptions, set()),
     (Delivery, schema.deliveries, set()),
+    (Replay, schema.replays, set()),
+    (ReplayResult, schema.replay_results, set()),
 ]
 
 
