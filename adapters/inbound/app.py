@@ -1,18 +1,20 @@
 """The gateway's ASGI application: finds the route, holds the limits, turns what goes wrong into an answer."""
 
+import asyncio
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import aclosing
 from typing import Any
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from adapters.inbound import problems
-from adapters.inbound.limits import Limits
+from adapters.inbound.limits import STALLED_SECONDS, Limits
 from adapters.inbound.metrics import Metrics
-from adapters.inbound.problems import CLOSE, Answer, Disconnected, Problem, error
-from adapters.inbound.protocol import CROWDED, body_complete
+from adapters.inbound.problems import CLOSE, Answer, Disconnected, Problem, Streamed, error
+from adapters.inbound.protocol import CROWDED, body_complete, cut
 from adapters.inbound.recorder import NotStored
 from adapters.inbound.request import Request
 from adapters.inbound.routes import Route, Routes
@@ -24,16 +26,30 @@ _PORT = re.compile(rb":[0-9]{0,5}\Z")
 
 
 class Gateway:
-    """The application. `hosts`, where given, are the only ones that the Host header may name (development mode)."""
+    """The application. `hosts`, where given, are the only ones that the Host header may name (development mode);
+    `end_streams` is called when it stops."""
 
-    def __init__(self, routes: Routes, limits: Limits, metrics: Metrics, hosts: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        routes: Routes,
+        limits: Limits,
+        metrics: Metrics,
+        hosts: Collection[str] | None = None,
+        end_streams: Callable[[], None] = lambda: None,
+    ) -> None:
         self._routes = routes
         self._limits = limits
         self._metrics = metrics
         self._hosts = None if hosts is None else {host.encode() for host in hosts}
         self._log = structlog.get_logger()
+        self._end_streams = end_streams
         self.in_flight = 0
         self.stopping = False
+
+    def stop(self) -> None:
+        """Refuses new work from now on, and ends the streams."""
+        self.stopping = True
+        self._end_streams()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
@@ -43,15 +59,24 @@ class Gateway:
         self._metrics.in_flight.set(self.in_flight)
         try:
             answer = await self._answer(scope, route, request)
-            if answer is not None:
+            if answer is not None and not isinstance(answer, Streamed):
                 await _send(answer, scope, send)
         finally:
             self.in_flight -= 1
             self._metrics.in_flight.set(self.in_flight)
         self._account(route, request, answer.status if answer else GONE, time.perf_counter() - began)
+        # A stream is no request in flight: it has a limit of its own, and goes on for as long as it likes.
+        if isinstance(answer, Streamed):
+            await _stream(answer, request, scope, send)
 
     async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
-        """The answer; None where nobody waits for one any more."""
+        """The answer in the words of the route's callers; None where nobody waits for one any more."""
+        answer = await self._plain_answer(scope, route, request)
+        if answer is not None and answer.error and route is not None and route.reshape is not None:
+            return route.reshape(answer, request)
+        return answer
+
+    async def _plain_answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         try:
             refused = self._refusal(scope, route, request)
             if refused is not None or route is None:
@@ -74,12 +99,15 @@ class Gateway:
             return problems.stopping()
         if scope.get(CROWDED):
             return problems.crowded(tsh=tsh)
-        if self.in_flight > self._limits.requests and not (route and route.never_shed):
+        most = self._limits.requests
+        if route and route.shed_first:
+            most = max(1, most // 2)
+        if self.in_flight > most and not (route and route.never_shed):
             return problems.overloaded(tsh=tsh)
         # Partners' paths are authenticated in development too, and partners use names of their own for us.
         if self._hosts is not None and not (route and route.partner) and not self._host_is_ours(request):
             return problems.HOST_WRONG
-        if route is not None and request.method not in route.methods:
+        if route is not None and route.methods and request.method not in route.methods:
             return error(405, problems.METHOD_WRONG, (b"allow", ", ".join(route.methods).encode()))
         return None
 
@@ -111,3 +139,31 @@ async def _send(answer: Answer, scope: Scope, send: Send) -> None:
         headers.append(CLOSE)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _stream(answer: Streamed, request: Request, scope: Scope, send: Send) -> None:
+    """Sends a stream until it ends, its reader goes, or its reader takes nothing any more."""
+    sending = asyncio.create_task(_send_chunks(answer, scope, send))
+    gone = asyncio.create_task(request.gone())
+    try:
+        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        answer.close()
+        for task in (sending, gone):
+            task.cancel()
+        for ended in await asyncio.gather(sending, gone, return_exceptions=True):
+            if isinstance(ended, Exception):
+                structlog.get_logger().error("a fault of ours", route="event stream", **fault(ended))
+
+
+async def _send_chunks(answer: Streamed, scope: Scope, send: Send) -> None:
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
+    try:
+        async with aclosing(answer.chunks) as chunks:
+            async for chunk in chunks:
+                # Waits while the connection is full: what its reader has not taken is not read from the core either.
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    except TimeoutError:
+        cut(scope)

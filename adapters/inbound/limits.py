@@ -12,6 +12,8 @@ RAW_BODY_FACTOR = 8
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 RETRY_AFTER_SECONDS = 1
+# A reader of a stream that takes nothing for so long has its connection cut; it comes back where it stopped.
+STALLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Limits:
     json_depth: int
     connections: int
     requests: int
+    streams: int
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -44,4 +47,5 @@ class Limits:
             json_depth=settings.http_json_depth_limit,
             connections=settings.http_connection_limit,
             requests=settings.http_request_limit,
+            streams=settings.http_stream_limit,
         )
