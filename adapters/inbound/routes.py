@@ -58,7 +58,7 @@ def table(
     rest: Callable[[bytes], Route | None],
     *others: Route,
 ) -> Routes:
-    """The routes at the paths of the settings. TSH is at the root and under its prefix; `rest` finds those below /v1."""
+    """The routes at the paths of the settings. TSH is at the root and under its prefix; `rest` is for `/v1`."""
     read = ("GET", "HEAD")
     routes = [
         Route(paths.ecom_token, oauth.ecom_token, partner=True, never_shed=True),

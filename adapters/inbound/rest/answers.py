@@ -6,7 +6,7 @@ from typing import Any
 from adapters.inbound.rest.reason_table import documented
 from adapters.inbound.rest.routes import RestRoute
 from adapters.inbound.rest.rules import Schema
-from adapters.inbound.rest.schema import Rpc
+from adapters.inbound.rest.schema import Rpc, descriptor
 from adapters.inbound.rest.schemas import Schemas
 from adapters.inbound.rest.transcoding import WITH_BODY
 
@@ -26,9 +26,9 @@ def success(route: RestRoute, call: Rpc, schemas: Schemas) -> dict[str, Any]:
     if call.descriptor.server_streaming:
         text = "The events as they come: `id` is the cursor, `event` the kind, `data` an Event as JSON."
         content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string", "description": text}}}
-        schemas.reference(call.response.DESCRIPTOR)
+        schemas.reference(descriptor(call.response))
     else:
-        content = {"application/json": {"schema": schemas.reference(call.response.DESCRIPTOR)}}
+        content = {"application/json": {"schema": schemas.reference(descriptor(call.response))}}
     found: dict[str, Any] = {
         str(route.status): {"description": HTTPStatus(route.status).phrase, "headers": headers, "content": content}
     }
@@ -46,7 +46,7 @@ def failures(route: RestRoute, call: Rpc, *, named_path: bool) -> dict[str, Any]
         statuses |= {404, 408, 409, 413, 415}
     if call.etag:
         statuses.add(412)
-    if "cursor" in call.request.DESCRIPTOR.fields_by_name:
+    if "cursor" in descriptor(call.request).fields_by_name:
         statuses.add(410)
     return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from adapters.inbound import json
 from adapters.inbound.json import Number
-from adapters.inbound.rest.schema import AS_TEXT, find_field, is_map, is_message
+from adapters.inbound.rest.schema import AS_TEXT, descriptor, find_field, is_map, is_message, message_of
 from adapters.inbound.rest.values import MOST_DIGITS, Wrong, fill, scalar
 from adapters.inbound.rest.violations import Violations
 
@@ -46,7 +46,7 @@ def read(message: Message, document: object, violations: Violations, path: str =
         return
     seen: dict[str, str] = {}
     for key, value in document.items():
-        field = find_field(message.DESCRIPTOR, key)
+        field = find_field(descriptor(message), key)
         if field is None:
             violations.add(f"{path}.{key[:64]}".removeprefix("."), "there is no such field", UNKNOWN)
             continue
@@ -102,6 +102,6 @@ def _map(items: Any, field: FieldDescriptor, value: object) -> None:
     """Only maps of text: no request has another."""
     if not isinstance(value, dict):
         raise Wrong("must be an object")
-    held = field.message_type.fields_by_name["value"]
+    held = message_of(field).fields_by_name["value"]
     for key, each in value.items():
         items[key] = scalar(held, each)

@@ -58,7 +58,8 @@ def curl(route: RestRoute, operation: dict[str, Any], path: str) -> str:
     if body := operation.get("requestBody"):
         options.append("-H 'Content-Type: application/json'")
         options.append(f"-d '{json.dumps(_body(body['content']['application/json']['schema']))}'")
-    return " \\\n  ".join([f"curl {' '.join(options[:1])}".strip(), *options[1:], f"$url{path}"])
+    first, *others = [*options, f'"$url{path}"']
+    return " \\\n  ".join([f"curl {first}", *others])
 
 
 def _body(schema: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from adapters.inbound.rest import comments, examples, rules
 from adapters.inbound.rest.answers import components, failures, success
 from adapters.inbound.rest.routes import TABLE, RestRoute
 from adapters.inbound.rest.rules import Schema
-from adapters.inbound.rest.schema import Rpc, is_message, named, rpc, services
+from adapters.inbound.rest.schema import Rpc, descriptor, is_message, message_of, named, rpc, services
 from adapters.inbound.rest.schemas import TEXTS, Schemas
 from adapters.inbound.rest.templates import ANY, Template
 from adapters.inbound.rest.transcoding import WITH_BODY
@@ -24,7 +24,7 @@ SCHEME = "oauth2"
 def document(token_url: str) -> dict[str, Any]:
     """The document. `token_url` is where access tokens come from."""
     calls = [(route, rpc(route.rpc)) for route in TABLE]
-    schemas = Schemas(call.request.DESCRIPTOR for route, call in calls if route.method in WITH_BODY)
+    schemas = Schemas(descriptor(call.request) for route, call in calls if route.method in WITH_BODY)
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
     for route, call in calls:
         for path in route.paths:
@@ -80,7 +80,7 @@ def _operation(route: RestRoute, call: Rpc, template: Template, schemas: Schemas
     }
     if route.method in WITH_BODY:
         without = {call.request_id, call.etag, call.mask, template.field} - {""}
-        schema = schemas.body(call.request.DESCRIPTOR, frozenset(without))
+        schema = schemas.body(descriptor(call.request), frozenset(without))
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     described["responses"] = success(route, call, schemas) | failures(route, call, named_path=ANY in template.segments)
     described["x-codeSamples"] = [
@@ -100,6 +100,7 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     answer["content"] |= other["responses"]["200"]["content"]
     return {
         **one,
+        "summary": f"{one['summary']}, {other['summary'].lower()}",
         "description": f"{one['description']} With `Accept: text/event-stream`: {other['description']}",
         "parameters": parameters,
         "x-codeSamples": [*one["x-codeSamples"], *other["x-codeSamples"]],
@@ -109,7 +110,7 @@ def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 def _parameters(route: RestRoute, call: Rpc, template: Template, schemas: Schemas) -> list[dict[str, Any]]:
     found = [_id(template.segments, number) for number, segment in enumerate(template.segments) if segment == ANY]
-    asked = call.request.DESCRIPTOR
+    asked = descriptor(call.request)
     if route.method not in WITH_BODY:
         hidden = {call.request_id, call.etag, template.field}
         found += _query(asked, schemas, hidden)
@@ -160,7 +161,7 @@ def _query(message: Descriptor, schemas: Schemas, hidden: set[str], prefix: str 
         if field.name in hidden and not prefix:
             continue
         if is_message(field) and named(field) not in TEXTS:
-            found += _query(field.message_type, schemas, set(), f"{prefix}{field.camelcase_name}.")
+            found += _query(message_of(field), schemas, set(), f"{prefix}{field.camelcase_name}.")
         else:
             found.append(_query_parameter(field, schemas, prefix))
     return found

@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from adapters.inbound.rest.bodies import TWICE, TYPE, UNKNOWN
-from adapters.inbound.rest.schema import AS_TEXT, find_field, is_map, is_message, named
+from adapters.inbound.rest.schema import AS_TEXT, descriptor, find_field, is_map, is_message, named
 from adapters.inbound.rest.values import Wrong, fill, of_text
 from adapters.inbound.rest.violations import Violations
 
@@ -42,7 +42,7 @@ def read(
     """Fills the message; with `only`, from these of its fields."""
     seen: set[str] = set()
     for name, text in given:
-        path = _path(message.DESCRIPTOR, name)
+        path = _path(descriptor(message), name)
         if not path or (only is not None and path[0].name not in only):
             violations.add(name[:64], "there is no such parameter here", UNKNOWN)
             continue

@@ -71,7 +71,7 @@ def finder(
     streams: EventStreams,
     table: Iterable[RestRoute] = TABLE,
 ) -> Callable[[bytes], Route | None]:
-    """Finds the route of a path below `/v1`; of every other path None. Raises where the table does not fit the protos."""
+    """Finds the route of a path below `/v1`; of others None. Raises where the table does not fit the protos."""
     places: dict[str, Place] = {}
     tree: Tree[Route] = Tree()
     templates = {}

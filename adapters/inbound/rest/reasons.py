@@ -31,8 +31,8 @@ CONTENT_TYPE_WRONG = HttpReason(
 BODY_UNREADABLE = HttpReason(
     "BODY_UNREADABLE",
     HTTPStatus.BAD_REQUEST,
-    "The body is not a JSON object in UTF-8, is nested too deep, has a key twice, a number of more than 19 digits, U+0000 "
-    "or half of a surrogate pair.",
+    "The body is not a JSON object in UTF-8, is nested too deep, has a key twice, a number of more than 19 digits, "
+    "U+0000 or half of a surrogate pair.",
 )
 HEADER_INVALID = HttpReason(
     "HEADER_INVALID",

@@ -73,6 +73,6 @@ def _bounds(said: "validate_pb2.Int32Rules | validate_pb2.Int64Rules") -> Schema
         ("lte", "maximum"),
         ("lt", "exclusiveMaximum"),
     ):
-        if said.HasField(rule):
+        if rule in (said.WhichOneof("greater_than"), said.WhichOneof("less_than")):
             found[keyword] = getattr(said, rule)
     return found

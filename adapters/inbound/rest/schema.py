@@ -4,9 +4,10 @@ import importlib
 import pkgutil
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 from google.protobuf import message_factory
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from mintmark.v1 import options_pb2
 
@@ -71,7 +72,7 @@ def rpc(name: str) -> Rpc:
         etag=_etag(asked, bool(masks)),
         mask=masks[0] if masks else "",
         resource=resource.name if resource else "",
-        resource_etag=bool(resource and "etag" in resource.message_type.fields_by_name),
+        resource_etag=bool(resource and "etag" in message_of(resource).fields_by_name),
     )
 
 
@@ -80,9 +81,28 @@ def _etag(asked: Descriptor, updates: bool) -> str:
     if "etag" in asked.fields_by_name:
         return "etag"
     for field in asked.fields if updates else ():
-        if is_message(field) and not field.is_repeated and "etag" in field.message_type.fields_by_name:
+        if is_message(field) and not field.is_repeated and "etag" in message_of(field).fields_by_name:
             return f"{field.name}.etag"
     return ""
+
+
+def descriptor(message: Message | type[Message]) -> Descriptor:
+    """The descriptor of a message."""
+    return cast("Descriptor", message.DESCRIPTOR)
+
+
+def message_of(field: FieldDescriptor) -> Descriptor:
+    """The descriptor of the message that a field holds. Raises TypeError where it holds none."""
+    if field.message_type is None:
+        raise TypeError(field.full_name)
+    return field.message_type
+
+
+def enum_of(field: FieldDescriptor) -> EnumDescriptor:
+    """The same for an enum."""
+    if field.enum_type is None:
+        raise TypeError(field.full_name)
+    return field.enum_type
 
 
 def is_message(field: FieldDescriptor) -> bool:
@@ -90,12 +110,12 @@ def is_message(field: FieldDescriptor) -> bool:
 
 
 def is_map(field: FieldDescriptor) -> bool:
-    return is_message(field) and field.message_type.GetOptions().map_entry
+    return is_message(field) and bool(message_of(field).GetOptions().map_entry)
 
 
 def named(field: FieldDescriptor) -> str:
     """The full name of a field's message; empty where it holds none."""
-    return field.message_type.full_name if is_message(field) else ""
+    return message_of(field).full_name if is_message(field) else ""
 
 
 def find_field(message: Descriptor, name: str) -> FieldDescriptor | None:
@@ -105,5 +125,5 @@ def find_field(message: Descriptor, name: str) -> FieldDescriptor | None:
 
 def enum_prefix(field: FieldDescriptor) -> str:
     """What the names of an enum's values begin with, such as `TOKEN_STATE_`."""
-    first: str = field.enum_type.values[0].name
+    first: str = enum_of(field).values[0].name
     return first.removesuffix("UNSPECIFIED")

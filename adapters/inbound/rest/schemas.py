@@ -8,7 +8,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from adapters.inbound.rest import comments, rules
 from adapters.inbound.rest.rules import Schema
-from adapters.inbound.rest.schema import DURATION, FIELD_MASK, TIMESTAMP, is_map, is_message, named
+from adapters.inbound.rest.schema import DURATION, FIELD_MASK, TIMESTAMP, enum_of, is_map, is_message, message_of, named
 
 # Strings of the canonical JSON form. A duration of a request has at most as many digits as its rule needs.
 TEXTS: dict[str, Schema] = {
@@ -59,7 +59,7 @@ class Schemas:
         """The schema of a field, with its comment."""
         said = rules.of(field)
         if is_map(field):
-            value = field.message_type.fields_by_name["value"]
+            value = message_of(field).fields_by_name["value"]
             found: Schema = {"type": "object", "additionalProperties": self._value(value, rules.of(value))}
         elif field.is_repeated:
             found = {"type": "array", "items": self._value(field, said.repeated.items), **rules.of_list(said)}
@@ -85,13 +85,9 @@ class Schemas:
 
     def _value(self, field: FieldDescriptor, said: Any) -> Schema:
         if is_message(field):
-            return (
-                {**TEXTS[named(field)], **rules.of_value(said)}
-                if named(field) in TEXTS
-                else self.reference(field.message_type)
-            )
+            return dict(TEXTS[named(field)]) if named(field) in TEXTS else self.reference(message_of(field))
         if field.type == FieldDescriptor.TYPE_ENUM:
-            return self._enum(field.enum_type, rules.excluded(said))
+            return self._enum(enum_of(field), rules.excluded(said))
         if field.type == FieldDescriptor.TYPE_BOOL:
             return {"type": "boolean"}
         if field.type in INTEGERS:
@@ -125,7 +121,7 @@ class Schemas:
             self._incoming.add(message.full_name)
             for field in message.fields:
                 if is_message(field) and named(field) not in TEXTS:
-                    self._reach(field.message_type)
+                    self._reach(message_of(field))
 
     @staticmethod
     def _required(field: FieldDescriptor) -> bool:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from adapters.inbound.request import Request
 from adapters.inbound.rest import bodies, headers, parameters
-from adapters.inbound.rest.schema import Rpc, find_field, is_message
+from adapters.inbound.rest.schema import Rpc, descriptor, find_field, is_message, message_of
 from adapters.inbound.rest.templates import Template
 from adapters.inbound.rest.violations import Violations
 
@@ -57,11 +56,11 @@ def _name(made: Any, template: Template, raw_path: bytes, violations: Violations
 
 def _mask(rpc: Rpc, made: Any, document: dict[str, Any]) -> None:
     """The fields that the body's resource names, null included: that clears one."""
-    described: Descriptor = made.DESCRIPTOR
+    described = descriptor(made)
     for key, value in document.items():
         field = find_field(described, key)
         if field is None or not is_message(field) or field.name == rpc.mask or not isinstance(value, dict):
             continue
-        named = {find_field(field.message_type, each) for each in value}
+        named = {find_field(message_of(field), each) for each in value}
         paths = {each.name for each in named if each is not None} - UNMASKED
         getattr(made, rpc.mask).paths.extend(sorted(paths))

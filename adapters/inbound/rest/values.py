@@ -10,7 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from adapters.inbound.json import Number
-from adapters.inbound.rest.schema import FIELD_MASK, enum_prefix
+from adapters.inbound.rest.schema import FIELD_MASK, enum_of, enum_prefix
 
 MOST_DIGITS = 19
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -91,12 +91,9 @@ def _integer(field: FieldDescriptor, value: object) -> int:
     text = value.text if isinstance(value, Number) else value
     if not isinstance(text, str):
         raise Wrong("must be an integer")
-    if _INTEGER.fullmatch(text):
-        number = int(text)
-    else:
-        number = _integral(text) if isinstance(value, Number) else None
-        if number is None:
-            raise Wrong("must be an integer")
+    number = int(text) if _INTEGER.fullmatch(text) else _integral(text) if isinstance(value, Number) else None
+    if number is None:
+        raise Wrong("must be an integer")
     if not lowest <= number <= highest:
         raise Wrong(f"must be from {lowest} to {highest}")
     return number
@@ -123,7 +120,7 @@ def _bytes(value: object) -> bytes:
 
 
 def _enum(field: FieldDescriptor, value: object) -> int:
-    enum = field.enum_type
+    enum = enum_of(field)
     if isinstance(value, Number) and value.text.isdigit() and len(value.text) < MOST_DIGITS:
         found = enum.values_by_number.get(int(value.text))
     elif isinstance(value, str):
