@@ -106,6 +106,7 @@ class Settings(BaseSettings):
     http_connection_limit: int = Field(default=1000, ge=1)
     http_request_limit: int = Field(default=512, ge=1)
     http_stream_limit: int = Field(default=32, ge=1, le=64)
+    http_stream_timeout: float = Field(default=60.0, gt=0)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")

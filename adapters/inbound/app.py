@@ -11,7 +11,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from adapters.inbound import problems
-from adapters.inbound.limits import STALLED_SECONDS, Limits
+from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.problems import CLOSE, Answer, Disconnected, Problem, Streamed, error
 from adapters.inbound.protocol import CROWDED, body_complete, cut
@@ -67,7 +67,7 @@ class Gateway:
         self._account(route, request, answer.status if answer else GONE, time.perf_counter() - began)
         # A stream is no request in flight: it has a limit of its own, and goes on for as long as it likes.
         if isinstance(answer, Streamed):
-            await _stream(answer, request, scope, send)
+            await _stream(answer, request, scope, send, self._limits.stream_timeout)
 
     async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         """The answer in the words of the route's callers; None where nobody waits for one any more."""
@@ -141,9 +141,9 @@ async def _send(answer: Answer, scope: Scope, send: Send) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _stream(answer: Streamed, request: Request, scope: Scope, send: Send) -> None:
+async def _stream(answer: Streamed, request: Request, scope: Scope, send: Send, stalled: float) -> None:
     """Sends a stream until it ends, its reader goes, or its reader takes nothing any more."""
-    sending = asyncio.create_task(_send_chunks(answer, scope, send))
+    sending = asyncio.create_task(_send_chunks(answer, scope, send, stalled))
     gone = asyncio.create_task(request.gone())
     try:
         await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -156,13 +156,13 @@ async def _stream(answer: Streamed, request: Request, scope: Scope, send: Send) 
                 structlog.get_logger().error("a fault of ours", route="event stream", **fault(ended))
 
 
-async def _send_chunks(answer: Streamed, scope: Scope, send: Send) -> None:
+async def _send_chunks(answer: Streamed, scope: Scope, send: Send, stalled: float) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)})
     try:
         async with aclosing(answer.chunks) as chunks:
             async for chunk in chunks:
                 # Waits while the connection is full: what its reader has not taken is not read from the core either.
-                async with asyncio.timeout(STALLED_SECONDS):
+                async with asyncio.timeout(stalled):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     except TimeoutError:

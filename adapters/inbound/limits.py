@@ -12,8 +12,6 @@ RAW_BODY_FACTOR = 8
 LINGER_SECONDS = 1.0
 LINGER_BYTES = 1024 * 1024
 RETRY_AFTER_SECONDS = 1
-# A reader of a stream that takes nothing for so long has its connection cut; it comes back where it stopped.
-STALLED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,7 @@ class Limits:
     connections: int
     requests: int
     streams: int
+    stream_timeout: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -48,4 +47,5 @@ class Limits:
             connections=settings.http_connection_limit,
             requests=settings.http_request_limit,
             streams=settings.http_stream_limit,
+            stream_timeout=settings.http_stream_timeout,
         )

@@ -88,7 +88,7 @@ def reads(known: Known) -> Iterator[Case]:
     wrong = access_tokens_pb2.IssueAccessTokenRequest(client_id=known.client_id, client_secret="wrong")
     yield "AccessTokensService.IssueAccessToken", wrong, "CLIENT_CREDENTIALS_INVALID"
     scoped = access_tokens_pb2.IssueAccessTokenRequest(client_id=known.client_id, client_secret=known.client_secret)
-    scoped.scopes.append("accounts.write")
+    scoped.scopes.append("d1-notify")
     yield "AccessTokensService.IssueAccessToken", scoped, "SCOPE_INVALID"
 
 
