@@ -26,7 +26,6 @@ def success(route: RestRoute, call: Rpc, schemas: Schemas) -> dict[str, Any]:
     if call.descriptor.server_streaming:
         text = "The events as they come: `id` is the cursor, `event` the kind, `data` an Event as JSON."
         content: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string", "description": text}}}
-        schemas.reference(descriptor(call.response))
     else:
         content = {"application/json": {"schema": schemas.reference(descriptor(call.response))}}
     found: dict[str, Any] = {
@@ -59,7 +58,8 @@ def components(schemas: dict[str, Schema]) -> dict[str, Any]:
     responses = {}
     reasons: dict[int, list[str]] = {status: [] for status in (*EVERYWHERE, 404, 408, 409, 410, 412, 413, 415)}
     for each in documented():
-        reasons.setdefault(each.status, []).append(each.name)
+        if each.status in reasons:
+            reasons[each.status].append(each.name)
     for status, names in sorted(reasons.items()):
         phrase = HTTPStatus(status).phrase
         text = f"{phrase}: {', '.join(f'`{name}`' for name in names)}." if names else f"{phrase}."

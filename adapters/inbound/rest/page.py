@@ -55,6 +55,7 @@ def html(document: dict[str, Any]) -> str:
         style=Markup(_style()),  # noqa: S704  our own file
         groups=groups(document),
         reasons=documented(),
+        told={each.status for each in documented()},
     )
 
 

@@ -57,7 +57,8 @@ GATEWAY_UNAVAILABLE = HttpReason(
 CORE_UNAVAILABLE = HttpReason(
     "CORE_UNAVAILABLE",
     HTTPStatus.SERVICE_UNAVAILABLE,
-    "The core could not be reached, or the call broke on the way. Send it again, with the same Idempotency-Key.",
+    "The core could not be reached, or the call broke on the way. Send it again, with the same Idempotency-Key. "
+    "Metadata: `code`, that of gRPC.",
 )
 STREAMS_FULL = HttpReason(
     "STREAMS_FULL",
@@ -65,7 +66,15 @@ STREAMS_FULL = HttpReason(
     "The gateway holds as many event streams as it takes. Come back after a moment, with the same Last-Event-ID.",
 )
 ANSWER_UNKNOWN = HttpReason(
-    "ANSWER_UNKNOWN", HTTPStatus.INTERNAL_SERVER_ERROR, "The core answered in a way that the gateway does not know."
+    "ANSWER_UNKNOWN",
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    "The core answered in a way that the gateway does not know. Metadata: `code`, that of gRPC.",
+)
+
+ANSWER_OVERDUE = HttpReason(
+    "ANSWER_OVERDUE",
+    HTTPStatus.GATEWAY_TIMEOUT,
+    "The core did not answer in time; what became of the call is not known. Send it again, with the same Idempotency-Key.",
 )
 
 ALL = (
@@ -82,6 +91,7 @@ ALL = (
     CORE_UNAVAILABLE,
     STREAMS_FULL,
     ANSWER_UNKNOWN,
+    ANSWER_OVERDUE,
 )
 # What the answers that every path of the gateway may give mean here, by their status.
 BY_STATUS = {

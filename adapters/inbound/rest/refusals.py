@@ -5,8 +5,8 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from adapters.inbound.problems import Header
-from adapters.inbound.rest.problems import RETRY_AFTER, Trouble, trouble
-from adapters.inbound.rest.reasons import ANSWER_UNKNOWN, CORE_UNAVAILABLE
+from adapters.inbound.rest.problems import RETRY_AFTER, Trouble
+from adapters.inbound.rest.reasons import ANSWER_OVERDUE, ANSWER_UNKNOWN, CORE_UNAVAILABLE
 from adapters.inbound.rest.statuses import WORTH_REPEATING, status_of
 from adapters.inbound.rest.violations import Violation
 
@@ -25,9 +25,9 @@ def of(error: grpc.aio.AioRpcError) -> Trouble:
         away = code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED}
         reason = CORE_UNAVAILABLE if away else ANSWER_UNKNOWN
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            text = "the core did not answer in time; what became of the call is not known"
-            return Trouble(status_of(code, ""), "DEADLINE_PASSED", text)
-        return trouble(reason, reason.meaning, *headers, code=code.name)
+            reason = ANSWER_OVERDUE
+        status = status_of(code, "")
+        return Trouble(status, reason.name, reason.meaning, {"code": code.name}, (), tuple(headers))
     metadata = dict(about.metadata)
     if code is grpc.StatusCode.UNAUTHENTICATED:
         given = metadata.get("why") != "none was sent"
