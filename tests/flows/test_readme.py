@@ -66,3 +66,12 @@ def test_what_partners_and_services_do(run: Runner) -> None:
     assert [line for line in shown if line.startswith("RESOURCE_NOT_FOUND merchantGateways/MGW_000002/")]
     assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
+
+
+def test_what_services_do_over_http(run: Runner) -> None:
+    shown = "\n".join(run("sh", "-ec", example="\n".join(blocks("Over HTTP (REST)", "sh"))))
+    name = "merchantGateways/MGW_000002/merchants/10610027312/tokens/rest-1"
+    assert '{"createdCount":1,"existingCount":0}' in shown
+    assert '"reason":"RESOURCE_NOT_FOUND"' in shown
+    assert shown.count(f'"resource":"{name}"') == 2
+    assert "event: EVENT_KIND_TOKEN_DISABLED" in shown

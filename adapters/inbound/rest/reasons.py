@@ -74,7 +74,8 @@ ANSWER_UNKNOWN = HttpReason(
 ANSWER_OVERDUE = HttpReason(
     "ANSWER_OVERDUE",
     HTTPStatus.GATEWAY_TIMEOUT,
-    "The core did not answer in time; what became of the call is not known. Send it again, with the same Idempotency-Key.",
+    "The core did not answer in time; what became of the call is not known. Send it again, with the same "
+    "Idempotency-Key.",
 )
 
 ALL = (
