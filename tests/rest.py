@@ -14,6 +14,8 @@ from adapters.inbound.rest.schema import Rpc, rpc
 from adapters.inbound.rest.templates import Template
 from adapters.inbound.rest.transcoding import WITH_BODY
 
+# As httpx takes it.
+Parameter = tuple[str, str | int | float | bool | None]
 ROUTES = {route.rpc: route for route in TABLE}
 
 
@@ -23,7 +25,7 @@ class Told:
 
     method: str
     path: str
-    query: list[tuple[str, str]] = field(default_factory=list)
+    query: list[Parameter] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     body: dict[str, Any] | None = None
 
@@ -85,7 +87,7 @@ def _path(route: RestRoute, rest: Message) -> str:
     raise AssertionError(f"{route.rpc}: no name")
 
 
-def _query(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _query(document: dict[str, Any], prefix: str = "") -> Iterator[Parameter]:
     for name, value in document.items():
         if isinstance(value, dict):
             yield from _query(value, f"{prefix}{name}.")

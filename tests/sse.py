@@ -25,7 +25,8 @@ class Source:
 
     def read(self, lines: Iterable[str]) -> Iterator[Sent]:
         """Events as they come. `last_event_id` moves with each block, whether or not anybody hears of it."""
-        event, data, given = "", [], self.last_event_id
+        event, given = "", self.last_event_id
+        data: list[str] = []
         for line in lines:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")

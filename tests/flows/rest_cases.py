@@ -18,6 +18,9 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
+STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
+KINDS = (notifications_pb2.NOTIFICATION_KIND_D1_TOKEN_UPDATE, notifications_pb2.NOTIFICATION_KIND_TSH_BINDING_CREATION)
+EVENT_KINDS = (events_pb2.EVENT_KIND_TOKEN_CREATED, events_pb2.EVENT_KIND_TOKEN_REFRESH_REQUESTED)
 NOBODY = "merchantGateways/G/merchants/M/tokens/nobody"
 
 
@@ -50,21 +53,25 @@ def reads(known: Known) -> Iterator[Case]:
     yield f"{tokens}.GetToken", tokens_pb2.GetTokenRequest(name=known.token), ""
     yield f"{tokens}.GetToken", tokens_pb2.GetTokenRequest(name=NOBODY), "RESOURCE_NOT_FOUND"
     yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(page_size=2), ""
-    yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(parent=parent, refresh_due=True, states=[0, 3]), ""
+    yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(parent=parent, refresh_due=True, states=STATES), ""
     yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(parent="merchantGateways/-/merchants/-"), ""
     yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(page_size=1001), "FIELD_INVALID"
     yield f"{tokens}.ListTokens", tokens_pb2.ListTokensRequest(page_token="AAAA"), "PAGE_TOKEN_INVALID"
     yield f"{bindings}.GetBinding", bindings_pb2.GetBindingRequest(name=known.binding), ""
     yield f"{bindings}.GetBinding", bindings_pb2.GetBindingRequest(name=f"{NOBODY}/bindings/d"), "RESOURCE_NOT_FOUND"
     yield f"{bindings}.ListBindings", bindings_pb2.ListBindingsRequest(device_id="d-1"), ""
-    yield f"{bindings}.ListBindings", bindings_pb2.ListBindingsRequest(parent=f"{parent}/tokens/-", states=[0]), ""
+    yield (
+        f"{bindings}.ListBindings",
+        bindings_pb2.ListBindingsRequest(parent=f"{parent}/tokens/-", states=[bindings_pb2.BINDING_STATE_UNSPECIFIED]),
+        "",
+    )
     yield f"{merchants}.GetMerchant", merchants_pb2.GetMerchantRequest(name=known.merchant), ""
     yield f"{merchants}.ListMerchants", merchants_pb2.ListMerchantsRequest(), ""
     yield f"{merchants}.ListMerchants", merchants_pb2.ListMerchantsRequest(parent="merchantGateways/-"), ""
     get_notification = notifications_pb2.GetNotificationRequest
     yield "NotificationsService.GetNotification", get_notification(name=known.notification), ""
     yield "NotificationsService.GetNotification", get_notification(name="notifications/0"), "RESOURCE_NOT_FOUND"
-    listed = notifications_pb2.ListNotificationsRequest(kinds=[1, 2], token_id="walked", page_size=3)
+    listed = notifications_pb2.ListNotificationsRequest(kinds=KINDS, token_id="walked", page_size=3)
     yield "NotificationsService.ListNotifications", listed, ""
     yield from _events(known.cursor)
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
@@ -93,7 +100,7 @@ def reads(known: Known) -> Iterator[Case]:
 
 
 def _events(cursor: str) -> Iterator[Case]:
-    wanted = events_pb2.EventFilter(kinds=[1, 4], merchant_gateway_id="MGW_WALK")
+    wanted = events_pb2.EventFilter(kinds=EVENT_KINDS, merchant_gateway_id="MGW_WALK")
     listed = events_pb2.ListEventsRequest
     yield "EventsService.ListEvents", listed(cursor="0", filter=wanted, page_size=5), ""
     yield "EventsService.ListEvents", listed(cursor="nonsense"), "CURSOR_INVALID"
@@ -101,7 +108,9 @@ def _events(cursor: str) -> Iterator[Case]:
 
 
 def account(account_id: str) -> accounts_pb2.Account:
-    return accounts_pb2.Account(account_id=account_id, provider=1, merchant_gateway_id=f"MGW_{account_id}")
+    return accounts_pb2.Account(
+        account_id=account_id, provider=accounts_pb2.ACCOUNT_PROVIDER_D1_ECOM, merchant_gateway_id=f"MGW_{account_id}"
+    )
 
 
 def writes(known: Known) -> Iterator[Case]:
@@ -118,7 +127,9 @@ def writes(known: Known) -> Iterator[Case]:
     yield "TokensService.DisableToken", disable(request_id="1", name=known.token, reason="x"), "FIELD_INVALID"
     yield "TokensService.EnableToken", enable(request_id=key(), name=known.token), ""
     imported = tokens_pb2.ImportTokensRequest(request_id=key())
-    imported.tokens.add(merchant_gateway_id="MGW_WALK", merchant_id="m/1", token_id="ü:1", provider=1)
+    imported.tokens.add(
+        merchant_gateway_id="MGW_WALK", merchant_id="m/1", token_id="ü:1", provider=tokens_pb2.TOKEN_PROVIDER_D1_ECOM
+    )
     yield "TokensService.ImportTokens", imported, ""
     create, rotate = clients_pb2.CreateClientRequest, clients_pb2.RotateClientSecretRequest
     new = create(request_id=key(), client_id=f"new-{key()}", scopes=["tokens.read"], merchant_gateway_ids=["MGW_WALK"])
@@ -128,10 +139,10 @@ def writes(known: Known) -> Iterator[Case]:
     wild = create(request_id=key(), client_id="wild", scopes=["clients.write"], merchant_gateway_ids=["G"])
     yield "ClientsService.CreateClient", wild, "BINDING_INVALID"
     name = f"clients/{new.client_id}"
-    update = clients_pb2.UpdateClientRequest(request_id=key(), client={"name": name, "display_name": "New"})
+    update = clients_pb2.UpdateClientRequest(request_id=key(), client=clients_pb2.Client(name=name, display_name="New"))
     update.update_mask.paths.append("display_name")
     yield "ClientsService.UpdateClient", update, ""
-    update = clients_pb2.UpdateClientRequest(request_id=key(), client={"name": name, "etag": "99"})
+    update = clients_pb2.UpdateClientRequest(request_id=key(), client=clients_pb2.Client(name=name, etag="99"))
     update.update_mask.paths.append("scopes")
     yield "ClientsService.UpdateClient", update, "ETAG_MISMATCH"
     yield "ClientsService.RotateClientSecret", rotate(request_id=key(), name=name), ""

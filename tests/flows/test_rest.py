@@ -41,11 +41,11 @@ class Caller:
         """The response, or the error that it ended with."""
         call = rpc(name)
         ask = self._stack.channel.unary_unary(call.path, call.request.SerializeToString, call.response.FromString)
-        metadata = [("x-correlation-id", self.correlation_id)]
+        metadata: list[tuple[str, str | bytes]] = [("x-correlation-id", self.correlation_id)]
         if self.access_token:
             metadata.append(("authorization", f"Bearer {self.access_token}"))
         try:
-            return ask(request, metadata=metadata, timeout=20)
+            return ask(request, metadata=tuple(metadata), timeout=20)
         except grpc.RpcError as error:
             return error
 
@@ -66,19 +66,20 @@ class Caller:
 def check_problem(response: httpx.Response, error: Any, reason: str) -> dict[str, Any]:
     """The problem says what the gRPC error says."""
     assert isinstance(error, grpc.RpcError), error
-    raw: Any = dict(error.trailing_metadata())["grpc-status-details-bin"]  # type: ignore[attr-defined]
+    failed: Any = error
+    raw = dict(failed.trailing_metadata())["grpc-status-details-bin"]
     info, bad = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
     for detail in status_pb2.Status.FromString(raw).details:
         assert detail.Unpack(info) or detail.Unpack(bad)
     assert info.reason == reason, error
-    code: grpc.StatusCode = error.code()  # type: ignore[attr-defined]
+    code: grpc.StatusCode = failed.code()
     problem: dict[str, Any] = response.json()
     assert response.headers["content-type"] == "application/problem+json"
     assert response.status_code == problem["status"] == status_of(code, reason)
     # The gateway says of a missing request_id where it comes from in HTTP.
     if problem["metadata"].get("field") != "request_id":
         assert (problem["reason"], problem["metadata"]) == (reason, dict(info.metadata))
-        assert problem["detail"] == error.details()  # type: ignore[attr-defined]
+        assert problem["detail"] == failed.details()
         violations = [(each.field, each.description, each.reason) for each in bad.field_violations]
         assert [tuple(each.values()) for each in problem["violations"]] == violations
     return problem
@@ -156,7 +157,7 @@ def test_an_access_token_that_rest_issues_is_like_grpcs(running_stack: Stack, ca
 def test_a_stream_begins_with_what_grpcs_stream_begins_with(running_stack: Stack, known: Known) -> None:
     stub = events_pb2_grpc.EventsServiceStub(running_stack.channel)
     wanted = events_pb2.EventFilter(resource=known.merchant)
-    metadata = [("authorization", f"Bearer {known.access_token}")]
+    metadata = (("authorization", f"Bearer {known.access_token}"),)
     stream = stub.StreamEvents(events_pb2.StreamEventsRequest(cursor="0", filter=wanted), metadata=metadata)
     expected = next(event for message in stream for event in message.events)
     stream.cancel()

@@ -29,6 +29,11 @@ class FakeEvents(events_pb2_grpc.EventsServiceServicer):
         self.open = 0
         self._lock = threading.Lock()
 
+    def ListEvents(  # noqa: N802  gRPC's name
+        self, request: pb.ListEventsRequest, context: grpc.ServicerContext
+    ) -> pb.ListEventsResponse:
+        return pb.ListEventsResponse()
+
     def StreamEvents(  # noqa: N802  gRPC's name
         self, request: pb.StreamEventsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.StreamEventsResponse]:
@@ -51,7 +56,9 @@ class FakeEvents(events_pb2_grpc.EventsServiceServicer):
             _refuse(context, grpc.StatusCode.OUT_OF_RANGE, "CURSOR_OUT_OF_RANGE", {"oldest_cursor": "g.7"})
         first = int(request.cursor.rpartition(".")[2] or 0) + 1
         for number in range(first, first + self.count):
-            event = pb.Event(name=f"events/{number}", cursor=f"g.{number}", sequence=number, kind=1)
+            event = pb.Event(
+                name=f"events/{number}", cursor=f"g.{number}", sequence=number, kind=pb.EVENT_KIND_TOKEN_CREATED
+            )
             event.details["filling"] = "x" * self.size
             self.sent += 1
             yield pb.StreamEventsResponse(events=[event], cursor=event.cursor)

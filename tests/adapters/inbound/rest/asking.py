@@ -12,6 +12,7 @@ from adapters.inbound.rest.routes import TABLE, RestRoute
 from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.templates import Template
 from adapters.settings import Settings
+from tests.rest import Parameter
 
 LIMITS = Limits.of(Settings())
 ROUTES = {route.rpc: route for route in TABLE}
@@ -20,7 +21,7 @@ ROUTES = {route.rpc: route for route in TABLE}
 def asked(
     name: str,
     path: str,
-    query: str | list[tuple[str, str]] = "",
+    query: str | list[Parameter] = "",
     body: bytes | None = None,
     headers: dict[str, str] | None = None,
 ) -> Message:
@@ -53,6 +54,6 @@ class Headed:
             raise AssertionError("the body is given apart")
 
         async def make() -> Request:
-            return Request(self._scope, receive, LIMITS)  # type: ignore[arg-type]  # what is left out is not looked at
+            return Request(self._scope, receive, LIMITS)
 
         return asyncio.run(make())

@@ -47,7 +47,7 @@ def test_the_callers_own_access_token_goes_on_and_no_other(gateway: Running) -> 
 
 @pytest.mark.parametrize("value", ["", "Bearer \xe9", "Bearer " + "x" * 5000])
 def test_an_authorization_that_cannot_go_on(gateway: Running, value: str) -> None:
-    sent = httpx.Headers([*JSON.items(), ("authorization", value.encode("latin-1"))])  # type: ignore[list-item]
+    sent = httpx.Headers([(b"content-type", b"application/json"), (b"authorization", value.encode("latin-1"))])
     check(gateway.client.post(REVOKE, content=b"{}", headers=sent), 401, "ACCESS_TOKEN_INVALID")
     assert gateway.core.callers == []
 

@@ -19,6 +19,8 @@ from tests.adapters.inbound.rest.messages import requests
 from tests.rest import ROUTES, Told, told
 
 KEY = "0f4b1d0e-6e1c-4d4c-9f0a-0a6d7c1b2e3f"
+D1, TSH = tokens_pb2.TOKEN_PROVIDER_D1_ECOM, tokens_pb2.TOKEN_PROVIDER_TSH
+ACTIVE, SUSPENDED = tokens_pb2.TOKEN_STATE_ACTIVE, tokens_pb2.TOKEN_STATE_SUSPENDED
 TOKENS = "/v1/merchantGateways/g/merchants/m/tokens"
 
 
@@ -38,7 +40,7 @@ def test_any_request_of_ours_comes_through_as_it_was(name: str) -> None:
 
 
 def test_both_spellings_and_both_forms_of_an_enum() -> None:
-    expected = tokens_pb2.ListTokensRequest(page_size=5, provider=1, states=[3, 4], refresh_due=True)
+    expected = tokens_pb2.ListTokensRequest(page_size=5, provider=D1, states=[ACTIVE, SUSPENDED], refresh_due=True)
     for query in (
         "pageSize=5&provider=D1_ECOM&states=ACTIVE&states=SUSPENDED&refreshDue=true",
         "page_size=5&provider=TOKEN_PROVIDER_D1_ECOM&states=TOKEN_STATE_ACTIVE&states=4&refresh_due=true",
@@ -51,13 +53,17 @@ def test_both_spellings_and_both_forms_of_an_enum() -> None:
         made: Any = asked(
             "TokensService.ImportTokens", "/v1/tokens:import", "", json.dumps(body).encode(), {"Idempotency-Key": KEY}
         )
-        assert made.tokens[0] == tokens_pb2.TokenImport(token_id="t", provider=2, card={"last_digits": "1"})
+        assert made.tokens[0] == tokens_pb2.TokenImport(
+            token_id="t", provider=TSH, card=tokens_pb2.CardSummaryImport(last_digits="1")
+        )
 
 
 def test_what_is_nested_and_what_is_text() -> None:
     query = "cursor=0&filter.kinds=TOKEN_CREATED&filter.kinds=2&filter.merchantGatewayId=g&heartbeatInterval=1.5s"
     made: Any = asked("EventsService.StreamEvents", "/v1/events", query)
-    expected = events_pb2.StreamEventsRequest(cursor="0", filter={"kinds": [1, 2], "merchant_gateway_id": "g"})
+    kinds = (events_pb2.EVENT_KIND_TOKEN_CREATED, events_pb2.EVENT_KIND_TOKEN_IMPORTED)
+    wanted = events_pb2.EventFilter(kinds=kinds, merchant_gateway_id="g")
+    expected = events_pb2.StreamEventsRequest(cursor="0", filter=wanted)
     expected.heartbeat_interval.FromMilliseconds(1500)
     assert made == expected
 
