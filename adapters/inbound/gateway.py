@@ -25,7 +25,7 @@ from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.principals import Principals, watch
 from adapters.inbound.protocol import bounded
 from adapters.inbound.recorder import Recorder
-from adapters.inbound.rest import documents
+from adapters.inbound.rest.description import documents
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import table

@@ -7,8 +7,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from mintmark.v1 import errors_pb2, options_pb2
 
 from adapters.inbound.rest import reasons
-from adapters.inbound.rest.openapi import document
-from adapters.inbound.rest.reason_table import documented
+from adapters.inbound.rest.description.openapi import document
+from adapters.inbound.rest.description.reason_table import documented
 from adapters.inbound.rest.routes import TABLE, RestRoute
 from adapters.inbound.rest.schema import AS_TEXT, descriptor, is_map, is_message, message_of, named, rpc, services
 from adapters.inbound.rest.statuses import STATUSES

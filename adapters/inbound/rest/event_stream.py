@@ -7,7 +7,6 @@ stream that cannot go on says why as `event: problem` and ends; clients come bac
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -85,9 +84,11 @@ class EventStreams:
 
     @property
     def stopping(self) -> asyncio.Event:
+        """Set when all streams have to end."""
         return self._stopping
 
     def closed(self) -> None:
+        """Makes room for another."""
         self._count(-1)
 
     def _count(self, change: int) -> None:
@@ -95,20 +96,18 @@ class EventStreams:
         self._gauge.set(self._open)
 
 
-@dataclass(slots=True)
 class EventStream:
     """One stream. It reads the core's next message only when the one before has been sent."""
 
-    streams: EventStreams
-    call: Any
-    correlation_id: str
-    _reading: "asyncio.Future[Any] | None" = None
-    _closed: bool = False
+    def __init__(self, streams: EventStreams, call: Any, correlation_id: str) -> None:
+        self._streams = streams
+        self._call = call
+        self._correlation_id = correlation_id
+        self._reading = self._read()
+        self._closed = False
 
     async def begin(self) -> None:
         """Waits for the first message. Raises Troubled where the core refuses."""
-        self._read()
-        assert self._reading is not None  # noqa: S101  for the type checker
         await asyncio.wait({self._reading}, timeout=FIRST_SECONDS)
         if self._reading.done() and isinstance(error := self._reading.exception(), grpc.aio.AioRpcError):
             raise Troubled(refusals.of(error))
@@ -116,18 +115,16 @@ class EventStream:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The stream's text."""
         yield b"retry: %d\n\n" % RETRY_MS
-        stopping = asyncio.ensure_future(self.streams.stopping.wait())
+        stopping = asyncio.ensure_future(self._streams.stopping.wait())
         try:
-            while (message := await self._next(stopping)) is not None:
-                if isinstance(message, Trouble):
-                    yield self._problem(message)
-                    return
+            while not isinstance(message := await self._next(stopping), Trouble):
                 for event in message.events:
                     yield _event(event)
                     # Partners' notifications wait for the same loop.
                     await asyncio.sleep(0)
                 yield b": heartbeat\nid: %b\n\n" % message.cursor.encode()
-                self._read()
+                self._reading = self._read()
+            yield self._problem(message)
         finally:
             stopping.cancel()
 
@@ -135,22 +132,21 @@ class EventStream:
         """Ends the call, whatever became of it. Safe to repeat."""
         if not self._closed:
             self._closed = True
-            self.call.cancel()
-            self.streams.closed()
+            self._call.cancel()
+            self._streams.closed()
 
-    def _read(self) -> None:
-        self._reading = asyncio.ensure_future(self.call.read())
+    def _read(self) -> "asyncio.Future[Any]":
+        reading: asyncio.Future[Any] = asyncio.ensure_future(self._call.read())
         # Nobody may be there any more to hear how it ended.
-        self._reading.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        reading.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        return reading
 
     async def _next(self, stopping: "asyncio.Future[Any]") -> "pb.StreamEventsResponse | Trouble":
-        reading = self._reading
-        assert reading is not None  # noqa: S101  for the type checker
-        await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({self._reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if stopping.done():
             return trouble(GATEWAY_UNAVAILABLE, "the gateway is restarting; come back with Last-Event-ID")
         try:
-            message = reading.result()
+            message = self._reading.result()
         except grpc.aio.AioRpcError as error:
             return refusals.of(error)
         except asyncio.CancelledError:
@@ -161,7 +157,7 @@ class EventStream:
         return read
 
     def _problem(self, wrong: Trouble) -> bytes:
-        return f"event: problem\ndata: {wrong.text(self.correlation_id)}\n\n".encode()
+        return f"event: problem\ndata: {wrong.text(self._correlation_id)}\n\n".encode()
 
 
 def _event(event: pb.Event) -> bytes:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from mintmark.v1 import tokens_pb2
 
-from adapters.inbound.rest import rules
-from adapters.inbound.rest.openapi import document
-from adapters.inbound.rest.page import html, prose
-from adapters.inbound.rest.reason_table import documented
-from adapters.inbound.rest.schemas import Schemas
+from adapters.inbound.rest.description import rules
+from adapters.inbound.rest.description.openapi import document
+from adapters.inbound.rest.description.page import html, prose
+from adapters.inbound.rest.description.reason_table import documented
+from adapters.inbound.rest.description.schemas import Schemas
 from tests.adapters.inbound.running import Running
 
 DOCUMENT = document("https://tokens.example.com/oauth2/token")

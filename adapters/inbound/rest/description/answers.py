@@ -3,11 +3,11 @@
 from http import HTTPStatus
 from typing import Any
 
-from adapters.inbound.rest.reason_table import documented
+from adapters.inbound.rest.description.reason_table import documented
+from adapters.inbound.rest.description.rules import Schema
+from adapters.inbound.rest.description.schemas import Schemas
 from adapters.inbound.rest.routes import RestRoute
-from adapters.inbound.rest.rules import Schema
 from adapters.inbound.rest.schema import Rpc, descriptor
-from adapters.inbound.rest.schemas import Schemas
 from adapters.inbound.rest.transcoding import WITH_BODY
 
 EVERYWHERE = (400, 401, 403, 414, 421, 429, 431, 500, 501, 503, 504)

@@ -6,8 +6,8 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 
-from adapters.inbound.rest import comments, rules
-from adapters.inbound.rest.rules import Schema
+from adapters.inbound.rest.description import comments, rules
+from adapters.inbound.rest.description.rules import Schema
 from adapters.inbound.rest.schema import DURATION, FIELD_MASK, TIMESTAMP, enum_of, is_map, is_message, message_of, named
 
 # Strings of the canonical JSON form. A duration of a request has at most as many digits as its rule needs.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from grpc import StatusCode
 from mintmark.v1 import errors_pb2
 
-from adapters.inbound.rest import comments, reasons
+from adapters.inbound.rest import reasons
+from adapters.inbound.rest.description import comments
 from adapters.inbound.rest.statuses import status_of
 
 PREFIX = "ERROR_REASON_"

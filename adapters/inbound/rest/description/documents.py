@@ -8,9 +8,9 @@ from functools import cache, partial
 
 from adapters.inbound.problems import Answer, Header
 from adapters.inbound.request import Request
+from adapters.inbound.rest.description.reason_table import documented
 from adapters.inbound.rest.headers import etag, unchanged
 from adapters.inbound.rest.problems import PAGES
-from adapters.inbound.rest.reason_table import documented
 from adapters.inbound.routes import Route
 
 PAGE = "/docs"
@@ -36,7 +36,7 @@ def routes(token_url: str) -> list[Route]:
 @cache
 def openapi(token_url: str) -> Answer:
     """The document."""
-    from adapters.inbound.rest.openapi import document
+    from adapters.inbound.rest.description.openapi import document
 
     return _answer(b"application/json", json.dumps(document(token_url), ensure_ascii=False).encode(), ())
 
@@ -44,8 +44,8 @@ def openapi(token_url: str) -> Answer:
 @cache
 def page(token_url: str) -> Answer:
     """The page, made of the same document. Its style is in it and allowed by its digest; nothing else is loaded."""
-    from adapters.inbound.rest.openapi import document
-    from adapters.inbound.rest.page import html, policy
+    from adapters.inbound.rest.description.openapi import document
+    from adapters.inbound.rest.description.page import html, policy
 
     allowed: Header = (b"content-security-policy", policy().encode())
     return _answer(b"text/html; charset=utf-8", html(document(token_url)).encode(), (allowed,))

@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from adapters.inbound.rest.reason_table import documented
+from adapters.inbound.rest.description.reason_table import documented
 
-_HERE = "adapters.inbound.rest"
+_HERE = "adapters.inbound.rest.description"
 METHODS = ("get", "post", "put", "patch", "delete")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _CODE = re.compile(r"`([^`]+)`")

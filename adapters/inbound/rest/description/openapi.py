@@ -7,15 +7,15 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from adapters.inbound.rest import comments, examples, rules
-from adapters.inbound.rest.answers import components, failures, success
+from adapters.inbound.rest.description import comments, examples, rules
+from adapters.inbound.rest.description.answers import components, failures, success
+from adapters.inbound.rest.description.rules import Schema
+from adapters.inbound.rest.description.schemas import TEXTS, Schemas
+from adapters.inbound.rest.description.words import ABOUT, noun, singular, spaced
 from adapters.inbound.rest.routes import TABLE, RestRoute
-from adapters.inbound.rest.rules import Schema
 from adapters.inbound.rest.schema import Rpc, descriptor, is_message, message_of, named, rpc, services
-from adapters.inbound.rest.schemas import TEXTS, Schemas
 from adapters.inbound.rest.templates import ANY, Template
 from adapters.inbound.rest.transcoding import WITH_BODY
-from adapters.inbound.rest.words import ABOUT, noun, singular, spaced
 
 SCHEME = "oauth2"
 
