@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100
 # Paths of the gateway that no setting moves.
-FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/")
+FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/", "/v1/", "/docs/", "/openapi.json", "/problems/")
 
 
 class SettingsInvalid(Exception):
@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     http_json_depth_limit: int = Field(default=32, ge=4, le=256)
     http_connection_limit: int = Field(default=1000, ge=1)
     http_request_limit: int = Field(default=512, ge=1)
+    http_stream_limit: int = Field(default=32, ge=1, le=64)
+    http_stream_timeout: float = Field(default=60.0, gt=0)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")
@@ -131,7 +133,7 @@ class Settings(BaseSettings):
         if self.ecom_token_path == self.issuer_token_path:
             wrong.append("MINTMARK_ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH: must differ, as their answers do")
         for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):
-            if getattr(self, name).startswith(FIXED_PATHS):
+            if f"{getattr(self, name)}/".startswith(FIXED_PATHS):
                 wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
         if wrong:
             raise ValueError("\n  ".join(wrong))

@@ -27,6 +27,9 @@ from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.principals import Principals, watch
 from adapters.inbound.protocol import bounded
 from adapters.inbound.recorder import Recorder
+from adapters.inbound.rest.description import documents
+from adapters.inbound.rest.event_stream import EventStreams
+from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import table
 from adapters.inbound.spans import Following
 from adapters.inbound.tsh import Tsh
@@ -99,25 +102,30 @@ async def _built(
             internal = aio_channel(settings.core_internal_address, internal_tls, interceptors=following)
             stream = aio_channel(settings.core_internal_address, internal_tls, streams=True)
             public = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), interceptors=following)
+            public_stream = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), streams=True)
         except OSError as missing:
             raise SettingsInvalid(f"a file of MINTMARK_GRPC_CA or MINTMARK_INTERNAL_*: {missing.strerror}") from None
-        for channel in (internal, stream, public):
+        for channel in (internal, stream, public, public_stream):
             stack.push_async_callback(channel.close)
         access_token = AioAccessToken(internal, settings.credentials(CLIENT))
         recorder = Recorder(internal, access_token, metrics, traced=tracer is not None)
         stack.push_async_callback(recorder.close)
         authentication = Authentication(principals, basic=settings.tsh_basic)
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
+        event_streams = EventStreams(limits.streams, metrics.streams)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
+            finder(public, public_stream, limits, event_streams),
+            *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))
         stack.push_async_callback(_cancelled, watching)
-        yield principals, Gateway(routes, limits, metrics, _hosts(settings), tracer), registry, traces
+        gateway = Gateway(routes, limits, metrics, _hosts(settings), tracer, event_streams.stop)
+        yield principals, gateway, registry, traces
 
 
 def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":
@@ -137,7 +145,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 async def _drain(server: uvicorn.Server, gateway: Gateway, seconds: float) -> None:
     """Refuses new work, waits for what is in flight, then stops the server; all in about `seconds`."""
-    gateway.stopping = True
+    gateway.stop()
     deadline = time.monotonic() + seconds
     while gateway.in_flight and time.monotonic() < deadline:
         await asyncio.sleep(TICK)

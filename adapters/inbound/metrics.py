@@ -20,6 +20,7 @@ class Metrics:
             registry=registry,
         )
         self.in_flight = Gauge("mintmark_http_requests_in_flight", "Requests being worked on.", registry=registry)
+        self.streams = Gauge("mintmark_http_event_streams", "Event streams that are open.", registry=registry)
         self.batch = Histogram(
             "mintmark_notification_batch_size", "Records in a batch.", buckets=BATCHES, registry=registry
         )

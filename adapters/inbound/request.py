@@ -33,6 +33,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
         self._scope = scope
         self._receive = receive
         self._limits = limits
@@ -108,6 +109,11 @@ class Request:
                 return await self._read(limit)
         except TimeoutError:
             raise Problem(BODY_TOO_SLOW) from None
+
+    async def gone(self) -> None:
+        """Returns when the caller has gone. What is left of the body is thrown away."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def _read(self, limit: int) -> bytes:
         body = b""

@@ -26,16 +26,21 @@ SECOND = 1_000_000
 
 log = structlog.get_logger("retention")
 
-REMOVED = Counter("mintmark_retention_removed", "Rows removed", ["kind"])
-EXPORTED = Counter("mintmark_retention_exported", "Rows exported before they were removed", ["kind"])
-KEPT_BACK = Counter("mintmark_retention_unexportable", "Notifications kept because their body cannot be opened")
-EXPORT_FAILING = Gauge("mintmark_retention_export_failing", "1: nothing is removed, because it cannot be exported")
-LAST_PASS = Gauge("mintmark_retention_last_pass_timestamp_seconds", "When nothing was due, or everything removed")
-OLDEST = Gauge("mintmark_retention_oldest_age_seconds", "Age of the oldest one kept", ["kind"])
-STEP_SECONDS = Histogram("mintmark_retention_step_seconds", "Duration of a step with its export", ["kind"])
-PINNED_EVENTS = Gauge("mintmark_retention_pinned_events", "Events kept only because a subscription holds them back")
-PINNED_SUBSCRIPTIONS = Gauge("mintmark_retention_pinned_subscriptions", "Subscriptions that hold events back")
-PINNED_AGE = Gauge("mintmark_retention_pinned_age_seconds", "Age of the oldest event that a subscription holds back")
+REMOVED = Counter("mintmark_retention_removed", "Rows removed.", ["kind"])
+EXPORTED = Counter("mintmark_retention_exported", "Rows exported before they were removed.", ["kind"])
+KEPT_BACK = Counter("mintmark_retention_unexportable", "Notifications kept because their body cannot be opened.")
+EXPORT_FAILING = Gauge("mintmark_retention_export_failing", "Whether nothing is removed because exporting fails.")
+LAST_PASS = Gauge(
+    "mintmark_retention_last_pass_timestamp_seconds",
+    "When nothing was due, or everything removed, in seconds since the epoch.",
+)
+OLDEST = Gauge("mintmark_retention_oldest_age_seconds", "Age of the oldest one kept, in seconds.", ["kind"])
+STEP_SECONDS = Histogram("mintmark_retention_step_seconds", "Time of a step with its export, in seconds.", ["kind"])
+PINNED_EVENTS = Gauge("mintmark_retention_pinned_events", "Events kept only because a subscription holds them back.")
+PINNED_SUBSCRIPTIONS = Gauge("mintmark_retention_pinned_subscriptions", "Subscriptions that hold events back.")
+PINNED_AGE = Gauge(
+    "mintmark_retention_pinned_age_seconds", "Age of the oldest event that a subscription holds back, in seconds."
+)
 
 
 class SubscriptionPins:

@@ -94,3 +94,12 @@ def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     assert shown.index("nothing differs") < shown.index("nothing was changed") < shown.index("; replayed")
     assert "applied_count: 1" in shown
     assert all(f"tokens/t/bindings/{device}" in shown for device in ("device-1", "device-2"))
+
+
+def test_what_services_do_over_http(run: Runner) -> None:
+    shown = "\n".join(run("sh", "-ec", example="\n".join(blocks("Over HTTP (REST)", "sh"))))
+    name = "merchantGateways/MGW_000002/merchants/10610027312/tokens/rest-1"
+    assert '{"createdCount":1,"existingCount":0}' in shown
+    assert '"reason":"RESOURCE_NOT_FOUND"' in shown
+    assert shown.count(f'"resource":"{name}"') == 2
+    assert "event: EVENT_KIND_TOKEN_DISABLED" in shown

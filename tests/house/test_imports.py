@@ -53,6 +53,7 @@ VIOLATIONS = [
     ("grpc", "server/store", "grpc"),
     ("http", "server/rpc", "httpx"),
     ("http", "server/rpc", "starlette.routing"),
+    ("pages", "adapters/inbound", "jinja2"),
     ("settings", "server/services", "pydantic_settings"),
     ("terminal", "adapters/inbound", "typer"),
 ]
