@@ -1,8 +1,7 @@
-"""What the services need from the rooms around them. Ports are named by role, implementations by substance."""
+"""Where everything is kept: transactions of the one writer, and reads beside it."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol, TypeVar
 
 from server.domain.accounts import Account
@@ -15,9 +14,10 @@ from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
 from server.domain.replays import Replay, ReplayResult
-from server.domain.retention import Pin, RetainedKind
+from server.domain.retention import RetainedKind
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tokens import Token
+from server.ports.cache import CachePause
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -300,82 +300,6 @@ class View(Protocol):
     def retained(self) -> "Retained": ...
 
 
-class Views(Protocol):
-    """Tokens and bindings as they are, read at any speed. Who may see them is decided after it."""
-
-    def token(self, name: str) -> Token | None: ...
-    def binding(self, name: str) -> Binding | None: ...
-
-
-class CachedKind(StrEnum):
-    """What caches hold views of."""
-
-    TOKEN = "token"
-    BINDING = "binding"
-
-
-Changed = Sequence[tuple[CachedKind, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class CachePause:
-    """What the database says of caches: the epoch of their keys, and for how many more seconds nobody may use them
-    (0 or less: they may), when its clock showed `time`. It was `asked` then or before, on our monotonic clock."""
-
-    epoch: int
-    left: float
-    time: int
-    asked: float
-
-
-class CacheMarker(Protocol):
-    """Stands in the cache in place of what a commit changes."""
-
-    @property
-    def epoch(self) -> int | None:
-        """Where it counts; None: everywhere."""
-
-
-class CacheMarks(Protocol):
-    """How the writer tells a cache what it is about to change, and that it is done. Nothing here raises."""
-
-    @property
-    def epoch(self) -> int:
-        """The newest epoch that is known here."""
-
-    def mark(self, epoch: int, changed: Changed) -> CacheMarker | None:
-        """Keeps everybody from finding or storing these in the cache. None where that is not certain."""
-
-    def release(self, marker: CacheMarker) -> bool:
-        """Ends it, and removes whatever came in its place. False where that is not certain."""
-
-    def paused_for(self, seconds: float) -> bool:
-        """Whether a pause is in force, every core knows of it, and it lasts for so long still."""
-
-    def observe(self, pause: CachePause) -> None:
-        """Takes notice of a pause that was committed."""
-
-    def settle(self) -> None:
-        """Returns when every core knows of the pause that was observed."""
-
-
-class CachePlace(Protocol):
-    """Where a value is kept in a cache that others can read and write, and the seal that it has there."""
-
-    @property
-    def key(self) -> bytes: ...
-
-    def seal(self, plaintext: bytes) -> bytes: ...
-
-    def open(self, sealed: bytes) -> bytes | None:
-        """The plaintext; None for everything that was not sealed for this place."""
-
-
-class CachePlaces(Protocol):
-    def place(self, *parts: bytes) -> CachePlace:
-        """The place of these parts. Its key does not tell them."""
-
-
 class Retained(Protocol):
     """Reads of what is kept, by its age."""
 
@@ -418,119 +342,3 @@ class Store(Protocol):
         more than once, each time on a fresh transaction. Raises what `run` refuses with, StoreUnavailable, or
         ContentRefused.
         """
-
-
-class Chore(Protocol):
-    """Something that a core does by itself from time to time, in steps that may be repeated."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two looks whether there is something to do."""
-
-    def wanted(self) -> bool:
-        """Whether there is something to do now; a cheap look that every core takes."""
-
-    def step(self) -> bool:
-        """Does a small piece of it, in well under a lease's time; whether there may be more to do at once."""
-
-
-class Clock(Protocol):
-    def now(self) -> int:
-        """Microseconds since the epoch, UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds on a clock that never jumps."""
-
-
-class Ids(Protocol):
-    def notification_id(self, now: int) -> str:
-        """A new id; later ones sort after earlier ones."""
-
-    def first_notification_id(self, time: int) -> str:
-        """What sorts after every id made before `time`, and before all others."""
-
-    def replay_id(self, now: int) -> str:
-        """A new id for a replay; later ones sort after earlier ones."""
-
-    def jwt_id(self) -> str:
-        """A new id for an access token."""
-
-    def secret_id(self) -> str:
-        """A new id for a client's secret."""
-
-    def core_id(self) -> str:
-        """A new id for a running core."""
-
-
-class Sealer(Protocol):
-    def seal(self, plaintext: bytes, context: bytes) -> bytes:
-        """Encrypts under the newest key; opens only with the same context."""
-
-    def open(self, sealed: bytes, context: bytes) -> bytes:
-        """Decrypts. Raises where it was damaged or belongs to another context."""
-
-
-class Hasher(Protocol):
-    """Keyed hashes. Secrets are never kept in any other form."""
-
-    def identity_hash(self, *parts: bytes) -> bytes: ...
-    def made_secret(self) -> str: ...
-    def hash_client_secret(self, secret: str, *, taken_over: bool) -> str: ...
-    def verify_client_secret(self, secret: str, secret_hash: str, *, taken_over: bool) -> bool: ...
-    def hash_api_key(self, key: str, *, taken_over: bool) -> bytes: ...
-
-
-class Signer(Protocol):
-    def sign(self, claims: Mapping[str, str | int]) -> str:
-        """A compact JWT, ES256, type at+jwt."""
-
-    def verify(self, token: str) -> dict[str, object] | None:
-        """The claims of a token that we signed, whatever its times say; None for anything else."""
-
-
-class Feed(Protocol):
-    """The newest events, for those who follow them."""
-
-    def wait(self, after: int, timeout: float, stopped: Callable[[], bool]) -> bool:
-        """Waits until there is an event after `after` or the time is up or `stopped`; whether there is one."""
-
-    def events(self, after: int, limit: int) -> list[Event]:
-        """Events after `after` in order: from memory where possible, else from the store."""
-
-    def wake(self) -> None:
-        """Makes everybody who waits look again."""
-
-
-class Pins(Protocol):
-    """Who still needs which events."""
-
-    def pins(self) -> Sequence[Pin]:
-        """Every subscription. Raises StoreUnavailable."""
-
-
-class Export(Protocol):
-    """Where rows are written before they are removed: durable when a call returns. Raises OSError.
-
-    A crash between an export and the removal lets the same rows be exported again.
-    """
-
-    def check(self) -> None:
-        """Raises OSError where nothing could be exported now."""
-
-    def events(self, events: Sequence[Event]) -> None: ...
-
-    def notifications(self, notifications: Sequence[Notification]) -> Sequence[Notification]:
-        """Those that were exported: one whose body cannot be opened is left out, and has to stay."""
-
-
-class Archive(Protocol):
-    """A place for files that are written once."""
-
-    def check(self) -> None:
-        """Raises OSError where nothing could be written now."""
-
-    def write(self, name: str, lines: Iterable[str]) -> None:
-        """Writes a file of lines, whole and durable when this returns. Raises OSError, and then there is none."""
