@@ -6,6 +6,7 @@ from adapters.inbound.request import Request
 
 def of(request: Request) -> str:
     """The id of the call. One that is not fit for the core is replaced, so that both know the same one."""
-    if not correlation.plain(request.correlation_id):
+    as_sent = request.correlation_id == request.correlation.text
+    if as_sent and (request.times(b"x-correlation-id") > 1 or not correlation.plain(request.correlation_id)):
         request.correlation_id = correlation.made()
     return request.correlation_id

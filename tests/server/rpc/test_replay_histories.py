@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from mintmark.v1 import notifications_pb2
+from mintmark.v1 import events_pb2, notifications_pb2
 
 from server.domain import bindings, tokens
 from server.domain.bindings import BindingState
@@ -16,6 +16,7 @@ from tests.server.rpc.running import RunningCore, running_core
 
 Flag = notifications_pb2.NotificationFlag
 State = notifications_pb2.NotificationState
+REPLAYED = events_pb2.EVENT_KIND_NOTIFICATION_REPLAYED
 _NUMBERS = itertools.count(1)
 
 # A failure is shown as it was found: to shrink it takes minutes. The core is shared: each example has its own gateway.
@@ -41,7 +42,7 @@ def test_by_the_same_rules_nothing_differs(core: RunningCore, happened: list[Hap
     assert [replay for replay in place.replay_all() if replay.differs] == []
     assert (place.resources(), place.stored()) == (resources, stored)
     kinds = [event.kind for event in core.admin.events_after(cursor, merchant_gateway_id=place.gateway)]
-    assert kinds == [40] * len(stored)
+    assert kinds == [REPLAYED] * len(stored)
 
 
 @EXAMPLES
@@ -61,7 +62,9 @@ def test_a_changed_rule_shows_where_it_counts_and_is_made_good(core: RunningCore
         assert [plan for plan in place.plans() if plan.differs] == []
         cursor = core.admin.head()
         place.replay_all()
-        assert {event.kind for event in core.admin.events_after(cursor, merchant_gateway_id=place.gateway)} <= {40}
+        assert {event.kind for event in core.admin.events_after(cursor, merchant_gateway_id=place.gateway)} <= {
+            REPLAYED
+        }
 
 
 @EXAMPLES
