@@ -9,6 +9,7 @@ from server.admin import AdminServer
 from server.clock import SystemClock
 from server.domain import clients
 from server.domain.refusals import StoreUnavailable
+from server.high_water import HighWaterMark
 from server.ids import RandomIds
 from server.keys import keyring
 from server.keys.hashing import Hasher
@@ -27,13 +28,19 @@ from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressI
 from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
+from server.rpc.tasks import Tasks
 from server.rpc.tokens import Tokens
+from server.services import restores
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
 from server.services.notifications import Recorder
+from server.services.payment_chores import PaymentTimes
+from server.services.payment_house import PaymentHouse, PaymentLimits
 from server.services.principals import Directory
 from server.services.requests import InProgress
+from server.services.restores import Known
 from server.services.steward import Steward
 from server.settings import Settings, SettingsInvalid
 from server.store.engine import DatabaseUnfit
@@ -56,14 +63,23 @@ class Core:
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
         self.store = _store(settings, writer)
+        self.payments = PaymentHouse(
+            self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
+        )
+        self.high_water = HighWaterMark(settings.high_water_file, self.store.view)
+        try:
+            _check_keyring(self.store, hasher)
+            _check_restore(settings, self.store, self.payments, self.high_water, ids)
+        except BaseException:
+            self.store.close()
+            raise
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
         self.store.listen(self.feed.committed)
-        self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
+        self.steward = Steward(self.store, (PaymentTimes(self.payments),), ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
-            _check_keyring(self.store, hasher)
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
                 self.store,
@@ -115,7 +131,8 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
-            "AccountsService": Accounts(store, calls, pages),
+            "AccountsService": Accounts(store, calls, pages, hasher, sealer),
+            "PaymentsService": Payments(self.payments, calls, pages, self.feed),
         }
 
     def _internal_services(
@@ -130,6 +147,7 @@ class Core:
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
+            "TasksService": Tasks(self.payments, self.feed, self.high_water),
         }
 
     def ready(self) -> bool:
@@ -198,6 +216,29 @@ def _check_keyring(store: SqlStore, hasher: Hasher) -> None:
 
     if not store.write("keyring", run):
         raise DatabaseUnfit("MINTMARK_KEYRING_FILE: the database was filled with another keyring; bring that one")
+
+
+def _check_restore(
+    settings: Settings, store: SqlStore, house: PaymentHouse, high_water: HighWaterMark, ids: RandomIds
+) -> None:
+    """Money stands still where the database was restored, and the mark is that of the history that goes on."""
+    mark = high_water.read()
+    generation, _, head = store.view.head()
+    known = Known(mark.generation if mark else "", mark.sequence if mark else 0, settings.embedded)
+    if restores.check(house, known, generation, head, ids.generation()):
+        store.renew_generation()
+    high_water.reach()
+
+
+def _limits(settings: Settings) -> PaymentLimits:
+    return PaymentLimits(
+        send_within=settings.payment_send_within,
+        send_by=settings.payment_send_by,
+        call=settings.payment_call_timeout,
+        lease=settings.task_lease,
+        resolve_after=settings.payment_resolve_after,
+        action_window=settings.payment_action_window,
+    )
 
 
 def _check_database_url(settings: Settings) -> None:

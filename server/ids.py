@@ -19,6 +19,17 @@ class RandomIds:
             self._last = max(now, self._last + 1)
             return f"{self._last:014x}{secrets.token_hex(6)}"
 
+    def payment_id(self, now: int) -> str:
+        """As of notifications: those of payments sort in the order in which they were made too."""
+        return self.notification_id(now)
+
+    def generation(self) -> str:
+        """A new name for a history of events."""
+        return secrets.token_hex(RANDOM_BYTES)
+
+    def roll(self) -> float:
+        return secrets.randbelow(1_000_001) / 1_000_000
+
     def jwt_id(self) -> str:
         return secrets.token_urlsafe(16)
 

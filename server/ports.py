@@ -1,6 +1,6 @@
 """What the services need from the rooms around them. Ports are named by role, implementations by substance."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -11,8 +11,12 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
+from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, PaymentQuery, TokenQuery
+from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -68,6 +72,80 @@ class Shelf(Protocol[T]):
         """Removes them."""
 
 
+class Ledger(Protocol):
+    """Payments, what is known of them, and tasks, within a transaction. Locked in this order: the payment, its
+    operations, the
+    account, tasks."""
+
+    @property
+    def payments(self) -> Shelf[Payment]: ...
+    @property
+    def operations(self) -> Shelf[Operation]: ...
+    @property
+    def attempts(self) -> Shelf[Attempt]: ...
+    @property
+    def tasks(self) -> Shelf[Task]: ...
+
+    def now(self) -> int:
+        """The database's clock in microseconds."""
+
+    def operations_of(self, payment: str) -> list[Operation]:
+        """In the order in which they were asked for. Whoever changes them holds the payment's lock."""
+
+    def operation_of_transaction(self, account: str, partner_transaction_id: str) -> Operation | None:
+        """The operation that a partner's transaction id is bound to."""
+
+    def payment_with_key(self, key: str) -> str | None:
+        """The name of the payment that has a merchant's own id."""
+
+    def payment_account(self, merchant_gateway_id: str) -> Account | None:
+        """The account that pays for a merchant gateway, locked."""
+
+    def charged_since(self, account: str, currency_code: str, since: int) -> int:
+        """The minor amounts of payments asked for since then, of which it is not proven that nothing was moved."""
+
+    def accounts_in_use(self) -> set[str]:
+        """The accounts with unresolved operations."""
+
+    def attempt_of_request(self, client: str, request_id: str) -> Attempt | None:
+        """The attempt that a request was granted."""
+
+    def is_known(self, payment: str, digest: bytes) -> bool:
+        """Whether this piece of evidence is there."""
+
+    def add_evidence(self, lines: Sequence[Evidence]) -> None:
+        """Adds new lines."""
+
+    def tasks_of(self, payment: str) -> list[Task]:
+        """The tasks for a payment."""
+
+    def claimable(self, kinds: Collection[TaskKind], full: Collection[str], now: int, limit: int) -> list[Task]:
+        """Due tasks that nobody has leased, the longest due first, locked; those that another core is claiming are
+        left out.
+        Nothing is submitted for accounts that are held or `full`."""
+
+    def under_way(self, now: int) -> dict[str, int]:
+        """How many operations are being sent or about to be, by account."""
+
+    def to_attend(self, now: int, limit: int) -> list[str]:
+        """Payments with an operation that the steward has to look at."""
+
+    def maybe_sent(self) -> list[str]:
+        """Payments with an operation that is unsent or being sent, as far as this store knows."""
+
+    def has_attempts(self) -> bool:
+        """Whether an attempt was ever granted."""
+
+    def database_identity(self) -> str:
+        """What tells this database from one that was restored from it; empty where nothing in the database does."""
+
+    def kept_identity(self) -> str:
+        """The identity of the database that payments were last sent from; empty before that."""
+
+    def keep_identity(self, identity: str, generation: str | None = None) -> None:
+        """Remembers it; with a `generation` a new history of events begins."""
+
+
 class Transaction(Protocol):
     """One transaction of the writer. Refuse before the first write: there are no savepoints."""
 
@@ -83,6 +161,8 @@ class Transaction(Protocol):
     def api_keys(self) -> Shelf[ApiKey]: ...
     @property
     def accounts(self) -> Shelf[Account]: ...
+    @property
+    def ledger(self) -> Ledger: ...
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -138,6 +218,25 @@ class View(Protocol):
     def clients(self, page: Page) -> list[Client]: ...
     def api_keys(self, page: Page) -> list[ApiKey]: ...
     def accounts(self, page: Page) -> list[Account]: ...
+
+    def payment(self, name: str) -> Payment | None: ...
+    def payments(self, query: PaymentQuery, page: Page) -> list[Payment]:
+        """The newest first; `page.after` names the last one of the page before."""
+
+    def payment_whole(self, name: str) -> tuple[Payment, list[Operation]] | None:
+        """A payment with its operations."""
+
+    def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
+        """The oldest first."""
+
+    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+        """Whether there may be a task to claim."""
+
+    def has_operation_to_attend(self, now: int) -> bool:
+        """Whether the steward has to look at an operation."""
+
+    def doubts(self) -> dict[str, int]:
+        """How many operations are in doubt, by account."""
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         """Those that have not expired at `now`."""
@@ -198,8 +297,24 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds on a clock that never jumps."""
 
+    def offset(self) -> int:
+        """Microseconds that are added to every clock, in development only."""
+
+
+class HighWater(Protocol):
+    """How far this history of events is known to have come, kept outside of the database."""
+
+    def reach(self) -> None:
+        """Keeps where the history is now, durably, before anybody outside hears of it. Raises StoreUnavailable."""
+
 
 class Ids(Protocol):
+    def payment_id(self, now: int) -> str:
+        """A new id of letters and digits; later ones sort after earlier ones."""
+
+    def roll(self) -> float:
+        """Any number from 0 to 1."""
+
     def notification_id(self, now: int) -> str:
         """A new id; later ones sort after earlier ones."""
 
@@ -241,6 +356,10 @@ class Signer(Protocol):
 
 class Feed(Protocol):
     """The newest events, for those who follow them."""
+
+    @property
+    def head(self) -> int:
+        """The sequence of the newest event that was read."""
 
     def wait(self, after: int, timeout: float, stopped: Callable[[], bool]) -> bool:
         """Waits until there is an event after `after` or the time is up or `stopped`; whether there is one."""

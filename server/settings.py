@@ -70,6 +70,14 @@ class Settings(BaseSettings):
     admin_secret_file: Path | None = None
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
+    # Payments, in seconds.
+    payment_send_within: float = Field(default=300.0, ge=1, le=86400)
+    payment_send_by: float = Field(default=15.0, gt=0, le=60)
+    payment_call_timeout: float = Field(default=15.0, gt=0, le=60)
+    payment_resolve_after: float = Field(default=900.0, ge=0)
+    payment_action_window: float = Field(default=1800.0, gt=0)
+    task_lease: float = Field(default=60.0, gt=0)
+
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None
     grpc_key: Path | None = None
@@ -92,6 +100,8 @@ class Settings(BaseSettings):
                 "MINTMARK_INTERNAL_ADDRESS: a network address needs MINTMARK_INTERNAL_CERTIFICATE, "
                 "MINTMARK_INTERNAL_KEY and MINTMARK_INTERNAL_CLIENT_CA"
             )
+        if self.task_lease < 3 * self.payment_call_timeout:
+            wrong.append("MINTMARK_TASK_LEASE: at least three times MINTMARK_PAYMENT_CALL_TIMEOUT")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -124,6 +134,11 @@ class Settings(BaseSettings):
     @property
     def keyring(self) -> Path:
         return self.keyring_file or self.data_dir / "keyring.json"
+
+    @property
+    def high_water_file(self) -> Path:
+        """Outlives the database that it is about: leave it where it is when a backup is put back."""
+        return self.data_dir / "high_water.json"
 
     @property
     def issuer(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notifications import NotificationKind, NotificationState
+from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
 
 
@@ -53,3 +54,16 @@ class NotificationQuery:
     token_id: str = ""
     device_id: str = ""
     correlation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentQuery:
+    reach: Reach
+    states: frozenset[PaymentState] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token: str = ""
+    merchant_payment_id: str = ""
+    account: str = ""
+    in_doubt: bool = False
+    duplicate_charge: bool = False

@@ -15,11 +15,23 @@ INTERNAL = frozenset(
         "api_keys.write",
         "accounts.read",
         "accounts.write",
+        "payments.read",
+        "payments.write",
+        "payments.resolve",
+        "payments.operate",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.
 ADMINISTRATIVE = frozenset(
-    {"clients.read", "clients.write", "api_keys.read", "api_keys.write", "accounts.read", "accounts.write"}
+    {
+        "clients.read",
+        "clients.write",
+        "api_keys.read",
+        "api_keys.write",
+        "accounts.read",
+        "accounts.write",
+        "payments.operate",
+    }
 )
 PARTNER = frozenset({"d1-notify"})
 ROLES = frozenset({"role.gateway", "role.dispatcher"})

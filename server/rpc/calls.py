@@ -38,11 +38,13 @@ DEFAULT_DEADLINE_S = 10.0
 LONGEST_DEADLINE_S = 60.0
 FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
+WAITING_LIMIT = 32
+RESERVED_LIMIT = 32
 STREAM_LIMIT = 64
 REFLECTION_LIMIT = 8
 # Threads that are left to say no when every class is full.
 SPARE_THREADS = 8
-THREADS = UNARY_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
+THREADS = UNARY_LIMIT + WAITING_LIMIT + RESERVED_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
 
 CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
 SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls.", ("method",))
@@ -96,7 +98,7 @@ class Call:
     on_gone: Callable[[Callable[[], None]], bool]
 
     def over(self) -> bool:
-        """Whether a stream has to end: its caller has gone, or the server stops."""
+        """Whether a stream or a wait has to end: its caller has gone, or the server stops."""
         return self.gone.is_set() or self.stopping.is_set()
 
     def end(self) -> None:
@@ -119,21 +121,23 @@ class Calls:
         self._validator = protovalidate.Validator()
         self._rooms = {
             "unary": threading.BoundedSemaphore(UNARY_LIMIT),
+            "waiting": threading.BoundedSemaphore(WAITING_LIMIT),
+            "reserved": threading.BoundedSemaphore(RESERVED_LIMIT),
             "stream": threading.BoundedSemaphore(STREAM_LIMIT),
             "reflection": threading.BoundedSemaphore(REFLECTION_LIMIT),
         }
         self._stopping = threading.Event()
         self._idle = threading.Condition()
-        self._unary_in_flight = 0
+        self._in_flight = 0
 
     def stop(self) -> None:
-        """Refuses everything new from now on; streams end."""
+        """Refuses everything new from now on; streams and waits end."""
         self._stopping.set()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Waits until no unary call is in flight or the time is up; whether none is."""
+        """Waits until no call but streams is in flight or the time is up; whether none is."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._unary_in_flight == 0, seconds)
+            return self._idle.wait_for(lambda: self._in_flight == 0, seconds)
 
     def wrap(self, servicer: object, service: ServiceDescriptor) -> object:
         """An object with gRPC's own methods `(request, context)` for each method of the service."""
@@ -205,11 +209,26 @@ class Calls:
             with self._told(policy, request, context) as begin, self.room("unary"), seconds.time():
                 return behaviour(request, begin())
 
+        def waiting(request: Any, context: grpc.ServicerContext) -> Any:
+            # The time that they wait says nothing about how fast we are.
+            with self._told(policy, request, context) as begin, self.room("waiting"):
+                return behaviour(request, begin())
+
+        def reserved(request: Any, context: grpc.ServicerContext) -> Any:
+            # What it brings cannot be had again: it waits for a place instead of being refused.
+            seconds = SECONDS.labels(method.name)
+            with self._told(policy, request, context) as begin, self.room("reserved", wait=True), seconds.time():
+                return behaviour(request, begin())
+
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._told(policy, request, context) as begin, self.room("stream"):
                 yield from behaviour(request, begin())
 
-        return stream if method.server_streaming else unary
+        if method.server_streaming:
+            return stream
+        if policy.reserved:
+            return reserved
+        return waiting if policy.waiting else unary
 
     @contextmanager
     def _told(self, policy: Policy, request: Any, context: grpc.ServicerContext) -> Iterator[Callable[[], Call]]:
@@ -306,10 +325,11 @@ class Calls:
             raise FieldInvalid(*unfit)
 
     @contextmanager
-    def room(self, call_class: str) -> Iterator[None]:
-        """A place among the calls of a class. Raises TooManyCalls where there is none."""
+    def room(self, call_class: str, *, wait: bool = False) -> Iterator[None]:
+        """A place among the calls of a class. Raises TooManyCalls where there is none, or none in the longest
+        deadline."""
         room = self._rooms[call_class]
-        if not room.acquire(blocking=False):
+        if not room.acquire(blocking=wait, timeout=LONGEST_DEADLINE_S if wait else None):
             raise TooManyCalls(call_class)
         self._count(call_class, 1)
         try:
@@ -320,7 +340,7 @@ class Calls:
             self._count(call_class, -1)
 
     def _count(self, call_class: str, change: int) -> None:
-        if call_class == "unary":
+        if call_class in ("unary", "waiting", "reserved"):
             with self._idle:
-                self._unary_in_flight += change
+                self._in_flight += change
                 self._idle.notify_all()

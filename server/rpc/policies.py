@@ -19,6 +19,8 @@ class Policy:
     any_client: bool
     internal: bool
     naturally_idempotent: bool
+    waiting: bool
+    reserved: bool
 
 
 def policy_of(method: MethodDescriptor) -> Policy:
@@ -31,4 +33,6 @@ def policy_of(method: MethodDescriptor) -> Policy:
         any_client=stated.any_client,
         internal=stated.internal,
         naturally_idempotent=stated.naturally_idempotent,
+        waiting=stated.waiting,
+        reserved=stated.reserved,
     )

@@ -1,6 +1,6 @@
 """Reads outside of the writer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -14,11 +14,15 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
+from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, PaymentQuery, TokenQuery
 from server.domain.refusals import StoreUnavailable
+from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
-from server.store import rows, schema
+from server.store import payment_reads, rows, schema
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.rows import Shape, read_event
@@ -157,6 +161,33 @@ class SqlView:
 
     def accounts(self, page: Page) -> list[Account]:
         return self._page(schema.accounts, rows.ACCOUNT, page)
+
+    def payment(self, name: str) -> Payment | None:
+        return self._one(schema.payments, rows.PAYMENT, name)
+
+    def payments(self, query: PaymentQuery, page: Page) -> list[Payment]:
+        statement = payment_reads.payment_page(query, page, within(schema.payments, query.reach))
+        return self._many(statement, rows.PAYMENT.read)
+
+    def payment_whole(self, name: str) -> tuple[Payment, list[Operation]] | None:
+        with self._connection() as connection:
+            row = connection.execute(select(schema.payments).where(schema.payments.c.name == name)).mappings().first()
+            if row is None:
+                return None
+            found = connection.execute(payment_reads.operations_of(name)).mappings()
+            return rows.PAYMENT.read(row), [rows.OPERATION.read(each) for each in found]
+
+    def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
+        return self._many(payment_reads.evidence_page(payment, page), rows.EVIDENCE.read)
+
+    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+        return bool(self._many(payment_reads.due_task(kinds, now), dict))
+
+    def has_operation_to_attend(self, now: int) -> bool:
+        return bool(self._many(payment_reads.operation_to_attend(now), dict))
+
+    def doubts(self) -> dict[str, int]:
+        return {row["account"]: row["count"] for row in self._many(payment_reads.doubts(), dict)}
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         table = schema.revoked_access_tokens

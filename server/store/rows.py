@@ -15,7 +15,11 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
+from server.domain.tasks import Task
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -59,6 +63,9 @@ def _converters(hint: Any) -> tuple[Convert, Convert]:
         return _write_json, lambda text: tuple(read_item(each) for each in json.loads(text))
     if origin is dict:
         return _write_json, json.loads
+    if isinstance(hint, type) and is_dataclass(hint):
+        shape = Shape(hint)
+        return _write_json, lambda text: shape.read(json.loads(text))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return str, hint
     return _same, _same
@@ -97,10 +104,22 @@ NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
 ACCOUNT = Shape(Account)
+PAYMENT = Shape(Payment)
+OPERATION = Shape(Operation)
+ATTEMPT = Shape(Attempt)
+EVIDENCE = Shape(Evidence)
+TASK = Shape(Task)
 REVOKED = Shape(RevokedAccessToken)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
-_SNAPSHOTS: dict[str, Shape[Any]] = {"Token": TOKEN, "Binding": BINDING, "Merchant": MERCHANT}
+# What an event shows of a payment: nothing that is sealed.
+_PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+_SNAPSHOTS: dict[str, Shape[Any]] = {
+    "Token": TOKEN,
+    "Binding": BINDING,
+    "Merchant": MERCHANT,
+    "Payment": _PAYMENT_SNAPSHOT,
+}
 
 
 def event_row(event: Event, sequence: int) -> dict[str, Any]:

@@ -70,6 +70,10 @@ class SqlStore:
                 "run `mintmark migrate`"
             )
 
+    def renew_generation(self) -> None:
+        """Reads the name of the history of events again, after a new one has begun."""
+        self.generation = self.view.head()[0]
+
     def write(self, key: str, run: Callable[[Transaction], R], *, deadline: float | None = None) -> R:
         return self._writer.write(key, run, deadline)
 

@@ -82,6 +82,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
     a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
     """
+    ERROR_REASON_TOKEN_UNUSABLE: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION. This token cannot pay: it is of another provider, disabled, suspended or deleted. Metadata: `token`, `why`."""
+    ERROR_REASON_MERCHANT_PAYMENT_ID_USED: _ErrorReason.ValueType  # 41
+    """ALREADY_EXISTS. The merchant has a payment with this id, of which it is not proven that nothing was charged. Metadata: `payment`."""
+    ERROR_REASON_AMOUNT_UNSENDABLE: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION. The amount cannot be told to the partner: the account says no unit for the currency, or it is too long. Metadata: `currency_code`, `why`."""
+    ERROR_REASON_CEILING_EXCEEDED: _ErrorReason.ValueType  # 43
+    """FAILED_PRECONDITION. The account's ceiling for one payment or for the day would be passed, or a live account has none. Metadata: `ceiling` (payment, day or
+    missing), `limit` in minor units, `currency_code`.
+    """
+    ERROR_REASON_RETURN_URL_NOT_ALLOWED: _ErrorReason.ValueType  # 44
+    """INVALID_ARGUMENT. A return URL is not within those that the account allows. Metadata: `field`."""
+    ERROR_REASON_ACCOUNT_UNUSABLE: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. There is no account for the token's merchant, or it lacks something. Metadata: `merchant_gateway_id`, `why`."""
+    ERROR_REASON_OPERATION_IN_DOUBT: _ErrorReason.ValueType  # 46
+    """FAILED_PRECONDITION. Another operation of the payment is unresolved: learn its outcome first. Metadata: `operation`, `state`."""
+    ERROR_REASON_AMOUNT_EXCEEDED: _ErrorReason.ValueType  # 47
+    """FAILED_PRECONDITION. More than what is left to capture or to refund. Amounts in doubt count as used. Metadata: `left` in minor units."""
+    ERROR_REASON_PAYMENT_STATE_UNFIT: _ErrorReason.ValueType  # 48
+    """FAILED_PRECONDITION. The payment is not in a state for this. Metadata: `payment`, `state`."""
+    ERROR_REASON_ALREADY_SENT: _ErrorReason.ValueType  # 49
+    """FAILED_PRECONDITION. It may have reached the partner, so it cannot be taken back. Metadata: `operation`."""
+    ERROR_REASON_TOO_EARLY: _ErrorReason.ValueType  # 50
+    """FAILED_PRECONDITION. It may still be on its way: an operator's word that nothing happened counts only later. Metadata: `seconds` to wait."""
+    ERROR_REASON_ATTEMPT_REFUSED: _ErrorReason.ValueType  # 51
+    """ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
+    ERROR_REASON_ACCOUNT_IN_USE: _ErrorReason.ValueType  # 52
+    """FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -148,4 +176,32 @@ ERROR_REASON_BINDING_INVALID: ErrorReason.ValueType  # 23
 """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
 a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
 """
+ERROR_REASON_TOKEN_UNUSABLE: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION. This token cannot pay: it is of another provider, disabled, suspended or deleted. Metadata: `token`, `why`."""
+ERROR_REASON_MERCHANT_PAYMENT_ID_USED: ErrorReason.ValueType  # 41
+"""ALREADY_EXISTS. The merchant has a payment with this id, of which it is not proven that nothing was charged. Metadata: `payment`."""
+ERROR_REASON_AMOUNT_UNSENDABLE: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION. The amount cannot be told to the partner: the account says no unit for the currency, or it is too long. Metadata: `currency_code`, `why`."""
+ERROR_REASON_CEILING_EXCEEDED: ErrorReason.ValueType  # 43
+"""FAILED_PRECONDITION. The account's ceiling for one payment or for the day would be passed, or a live account has none. Metadata: `ceiling` (payment, day or
+missing), `limit` in minor units, `currency_code`.
+"""
+ERROR_REASON_RETURN_URL_NOT_ALLOWED: ErrorReason.ValueType  # 44
+"""INVALID_ARGUMENT. A return URL is not within those that the account allows. Metadata: `field`."""
+ERROR_REASON_ACCOUNT_UNUSABLE: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. There is no account for the token's merchant, or it lacks something. Metadata: `merchant_gateway_id`, `why`."""
+ERROR_REASON_OPERATION_IN_DOUBT: ErrorReason.ValueType  # 46
+"""FAILED_PRECONDITION. Another operation of the payment is unresolved: learn its outcome first. Metadata: `operation`, `state`."""
+ERROR_REASON_AMOUNT_EXCEEDED: ErrorReason.ValueType  # 47
+"""FAILED_PRECONDITION. More than what is left to capture or to refund. Amounts in doubt count as used. Metadata: `left` in minor units."""
+ERROR_REASON_PAYMENT_STATE_UNFIT: ErrorReason.ValueType  # 48
+"""FAILED_PRECONDITION. The payment is not in a state for this. Metadata: `payment`, `state`."""
+ERROR_REASON_ALREADY_SENT: ErrorReason.ValueType  # 49
+"""FAILED_PRECONDITION. It may have reached the partner, so it cannot be taken back. Metadata: `operation`."""
+ERROR_REASON_TOO_EARLY: ErrorReason.ValueType  # 50
+"""FAILED_PRECONDITION. It may still be on its way: an operator's word that nothing happened counts only later. Metadata: `seconds` to wait."""
+ERROR_REASON_ATTEMPT_REFUSED: ErrorReason.ValueType  # 51
+"""ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
+ERROR_REASON_ACCOUNT_IN_USE: ErrorReason.ValueType  # 52
+"""FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

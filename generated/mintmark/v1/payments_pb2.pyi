@@ -583,6 +583,7 @@ class PaymentOperation(_message.Message):
     SEND_BEFORE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    PARENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{p}/operations/{o}`."""
     kind: Global___PaymentOperationKind.ValueType
@@ -601,6 +602,8 @@ class PaymentOperation(_message.Message):
     """Why it is in doubt."""
     attempt_count: _builtins.int
     """How many attempts were granted."""
+    parent: _builtins.str
+    """The name of the operation that it follows: what a refund pays back, a capture takes, a void releases."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was asked for."""
@@ -643,10 +646,11 @@ class PaymentOperation(_message.Message):
         send_before: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        parent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "send_before", b"send_before", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "parent", b"parent", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1108,12 +1112,15 @@ class RefundPaymentRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     AMOUNT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """A UUID made by the caller; repeating the call with it is safe."""
     name: _builtins.str
     """The name of the payment."""
     etag: _builtins.str
     """Refuse with ETAG_MISMATCH unless this is the payment's etag. Empty means whatever it is."""
+    operation: _builtins.str
+    """The name of the operation to pay back, such as an EXTERNAL one after a duplicate charge; the purchase or capture when empty."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What to pay back; all that is left when absent."""
@@ -1125,10 +1132,11 @@ class RefundPaymentRequest(_message.Message):
         name: _builtins.str = ...,
         amount: _money_pb2.Money | None = ...,
         etag: _builtins.str = ...,
+        operation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "etag", b"etag", "name", b"name", "operation", b"operation", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1267,6 +1275,7 @@ class ListPaymentsRequest(_message.Message):
     MERCHANT_PAYMENT_ID_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
     IN_DOUBT_FIELD_NUMBER: _builtins.int
+    DUPLICATE_CHARGE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
@@ -1283,6 +1292,8 @@ class ListPaymentsRequest(_message.Message):
     """Only payments that one of these may settle: an operation is in doubt. Those that only an operator can settle come with
     the rest.
     """
+    duplicate_charge: _builtins.bool
+    """Only payments that the partner confirmed more than one charge for."""
     page_size: _builtins.int
     """Payments a page: 50 when 0, 1,000 at most."""
     page_token: _builtins.str
@@ -1301,12 +1312,13 @@ class ListPaymentsRequest(_message.Message):
         merchant_payment_id: _builtins.str = ...,
         account: _builtins.str = ...,
         in_doubt: _builtins.bool = ...,
+        duplicate_charge: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "in_doubt", b"in_doubt", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "merchant_payment_id", b"merchant_payment_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "duplicate_charge", b"duplicate_charge", "in_doubt", b"in_doubt", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "merchant_payment_id", b"merchant_payment_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

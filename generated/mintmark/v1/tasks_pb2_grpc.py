@@ -101,7 +101,7 @@ class TasksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordStatus(self, request, context):
-        """Records the partner's answer to a status query. Repeating it is safe.
+        """Records the partner's answer to a status query. Repeating it is safe. Never shed under load.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class TasksServiceStub:
     Never shed under load.
     """
     RecordStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]
-    """Records the partner's answer to a status query. Repeating it is safe."""
+    """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
 
 @_typing.type_check_only
 class TasksServiceAsyncStub(TasksServiceStub):
@@ -76,7 +76,7 @@ class TasksServiceAsyncStub(TasksServiceStub):
     Never shed under load.
     """
     RecordStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]  # type: ignore[assignment]
-    """Records the partner's answer to a status query. Repeating it is safe."""
+    """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
 
 class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
     """What we want partners to do, for the dispatchers that do it. Claiming is not sending: an attempt that may move money is
@@ -128,6 +128,6 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.RecordStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.RecordStatusResponse, _abc.Awaitable[_tasks_pb2.RecordStatusResponse]]:
-        """Records the partner's answer to a status query. Repeating it is safe."""
+        """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
 
 def add_TasksServiceServicer_to_server(servicer: TasksServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,9 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payments_pb2_grpc,
     principals_pb2_grpc,
+    tasks_pb2_grpc,
     tokens_pb2_grpc,
 )
 
@@ -89,6 +91,8 @@ class Session:
         self.clients = clients_pb2_grpc.ClientsServiceStub(self.channel)
         self.api_keys = api_keys_pb2_grpc.ApiKeysServiceStub(self.channel)
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
+        self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
@@ -192,6 +196,7 @@ class RunningCore:
     def _log_in(self) -> None:
         self.admin = self.house("admin")
         self.gateway = self.house("role.gateway", internal=True)
+        self.dispatcher = self.house("role.dispatcher", internal=True)
 
     def stop(self) -> None:
         for channel in self._channels:

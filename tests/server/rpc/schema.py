@@ -17,7 +17,9 @@ FILES = (
     "events",
     "merchants",
     "notifications",
+    "payments",
     "principals",
+    "tasks",
     "tokens",
 )
 

@@ -18,7 +18,11 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
+from server.domain.tasks import Task
 from server.domain.tokens import Token
 from server.ports import Identity, Request
 from server.store import migrate, schema
@@ -40,6 +44,11 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Identity, schema.identities, set()),
     (Request, schema.requests, set()),
     (Event, schema.events, set()),
+    (Payment, schema.payments, set()),
+    (Operation, schema.payment_operations, set()),
+    (Attempt, schema.payment_attempts, set()),
+    (Evidence, schema.payment_evidence, set()),
+    (Task, schema.tasks, set()),
 ]
 
 
