@@ -60,6 +60,9 @@ class Account:
     merchant_ids: tuple[str, ...]
     inbound_authentication: InboundAuthentication
     client_certificate_common_name: str
+    create_time: int = 0
+    update_time: int = 0
+    revision: int = 1
     payment_options: PaymentOptions | None = None
     # What we authenticate with at the partner: a keyed digest that tells whether it changed, and the sealed value.
     authorization_digest: str = ""
@@ -68,9 +71,6 @@ class Account:
     sealed_api_key: bytes = b""
     held: bool = False
     hold_reason: str = ""
-    create_time: int = 0
-    update_time: int = 0
-    revision: int = 1
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.

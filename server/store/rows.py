@@ -38,6 +38,8 @@ def _plain(value: Any) -> Any:
     """What JSON can hold of a value."""
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return value
@@ -64,8 +66,8 @@ def _converters(hint: Any) -> tuple[Convert, Convert]:
     if origin is dict:
         return _write_json, json.loads
     if isinstance(hint, type) and is_dataclass(hint):
-        shape = Shape(hint)
-        return _write_json, lambda text: shape.read(json.loads(text))
+        nested = Shape(hint)
+        return lambda value: _write_json(nested.row(value)), lambda text: nested.read(json.loads(text))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return str, hint
     return _same, _same
