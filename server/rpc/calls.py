@@ -187,7 +187,14 @@ class Calls:
             first = requests.answered(transaction, client, call.policy.method, request_id, fingerprint)
             if first is not None:
                 return first
-            response = run(transaction)
+            try:
+                response = run(transaction)
+            except Refusal:
+                # Another core may have done the same request meanwhile, and what it did be in the way of a second time.
+                first = requests.answered(transaction, client, call.policy.method, request_id, fingerprint)
+                if first is None:
+                    raise
+                return first
             kept = repeated(response) if repeated else response
             now = self.clock.now()
             kept_bytes = kept.SerializeToString()

@@ -9,6 +9,8 @@ from mintmark.v1 import accounts_pb2, tokens_pb2
 from mintmark.v1 import payments_pb2 as pb
 from mintmark.v1 import tasks_pb2 as tp
 
+from server.keys import keyring
+from tests.postgres import Postgres
 from tests.server.rpc.paying import (
     NOT_SENT,
     QUERY,
@@ -34,10 +36,18 @@ from tests.server.rpc.running import RunningCore, code_of, refused, request_id, 
 from tests.waiting import eventually
 
 
-@pytest.fixture(scope="module")
-def moving() -> Iterator[RunningCore]:
-    """A core whose clock the tests move."""
-    with running_core(clock=True) as running:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def moving(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCore]:
+    """A core on each database, whose clock the tests move."""
+    settings: dict[str, Any] = {}
+    if request.param == "postgresql":
+        postgres: Postgres = request.getfixturevalue("postgres")
+        template = request.getfixturevalue("postgres_template")
+        postgres.execute(f"CREATE DATABASE payments_tests TEMPLATE {template}")
+        keys = tmp_path_factory.mktemp("keys") / "keyring.json"
+        keyring.create(keys)
+        settings = {"database_url": postgres.url("payments_tests"), "keyring_file": keys}
+    with running_core(clock=True, **settings) as running:
         yield running
 
 
@@ -63,8 +73,11 @@ def test_a_payment_is_sent_once_and_ends_as_captured(shop: Shop) -> None:
     assert (paid.captured_amount.minor_amount, paid.unresolved_amount.minor_amount) == (1000, 0)
     (operation,) = paid.operations
     assert (operation.auth_code, operation.partner_reference) == ("268004", "74811")
-    assert (paid.card.masked_number, paid.card.scheme_text, paid.card.expiry) == ("400000******1091", "MASTERCARD",
-    "1224")
+    assert (paid.card.masked_number, paid.card.scheme_text, paid.card.expiry) == (
+        "400000******1091",
+        "MASTERCARD",
+        "1224",
+    )
     assert shop.kinds(payment) == ["PAYMENT_CREATED", "PAYMENT_UPDATED", "PAYMENT_UPDATED"]
     assert shop.claim(of=payment) == []
 
@@ -386,8 +399,9 @@ WRONG: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("verdict", ["approved", "declined"])
-def test_a_status_answer_counts_only_where_it_is_surely_about_ours(moving: RunningCore, wrong: str, verdict: str) ->
-None:
+def test_a_status_answer_counts_only_where_it_is_surely_about_ours(
+    moving: RunningCore, wrong: str, verdict: str
+) -> None:
     shop = open_shop(moving)
     payment, grant = shop.in_doubt()
     named = transaction_id()
@@ -492,8 +506,9 @@ def test_a_no_after_a_yes_is_told_and_changes_nothing(shop: Shop) -> None:
     grant = shop.granted(payment)
     said = approved(grant)
     shop.record(grant.attempt, said)
-    assert shop.record(grant.attempt, declined(grant, partner_transaction_id=said.partner_transaction_id)) ==
-    "SUCCEEDED"
+    assert (
+        shop.record(grant.attempt, declined(grant, partner_transaction_id=said.partner_transaction_id)) == "SUCCEEDED"
+    )
     assert shop.state(payment) == "CAPTURED"
     assert shop.kinds(payment)[-1] == "PAYMENT_EVIDENCE_DISAGREES"
 
@@ -537,8 +552,11 @@ def test_an_authorization_is_captured_once(shop: Shop) -> None:
     grant = shop.granted(payment)
     shop.record(grant.attempt, approved(grant))
     told = shop.get(payment)
-    assert (state(told), told.authorized_amount.minor_amount, told.captured_amount.minor_amount) == ("CAPTURED", 1000,
-    300)
+    assert (state(told), told.authorized_amount.minor_amount, told.captured_amount.minor_amount) == (
+        "CAPTURED",
+        1000,
+        300,
+    )
     with refused("FAILED_PRECONDITION", "PAYMENT_STATE_UNFIT"):
         shop.capture(payment, 300)
     with refused("FAILED_PRECONDITION", "PAYMENT_STATE_UNFIT"):
@@ -734,20 +752,20 @@ def test_payments_in_doubt_are_a_list(shop: Shop) -> None:
     assert [each.name for each in listed] == [payment.name]
 
 
-def test_secrets_and_details_are_kept_sealed(moving: RunningCore) -> None:
-    shop = open_shop(moving)
+def test_secrets_and_details_are_kept_sealed(core: RunningCore) -> None:
+    shop = open_shop(core)
     payment = shop.create(details=details(billing_address=address(address1="canary-street 5")))
     shop.record(shop.granted(payment).attempt, redirect())
-    shown = str(moving.admin.accounts.ListAccounts(accounts_pb2.ListAccountsRequest()))
+    shown = str(core.admin.accounts.ListAccounts(accounts_pb2.ListAccountsRequest()))
     assert SECRETS[0] not in shown
     assert SECRETS[1] not in shown
-    folder = moving.folder / "data"
+    folder = core.folder / "data"
     kept = b"".join(file.read_bytes() for file in folder.glob("mintmark.sqlite*"))
     for canary in (SECRETS[0].encode(), SECRETS[1].encode(), b"canary-street", b"canary-redirect", b"127.0.0.1"):
         assert canary not in kept
 
 
-def test_an_account_with_unresolved_payments_stays(moving: RunningCore) -> None:
+def test_an_account_with_unresolved_payments_stays() -> None:
     with running_core() as core:
         shop = open_shop(core)
         payment, grant = shop.in_doubt()
