@@ -28,6 +28,7 @@ from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressI
 from server.rpc.merchants import Merchants
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payment_webhooks import PaymentWebhooks
 from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
 from server.rpc.tasks import Tasks
@@ -147,6 +148,7 @@ class Core:
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
+            "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "TasksService": Tasks(self.payments, self.feed, self.high_water),
         }
 

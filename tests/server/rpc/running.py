@@ -28,6 +28,7 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payment_webhooks_pb2_grpc,
     payments_pb2_grpc,
     principals_pb2_grpc,
     tasks_pb2_grpc,
@@ -92,6 +93,7 @@ class Session:
         self.api_keys = api_keys_pb2_grpc.ApiKeysServiceStub(self.channel)
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)

@@ -17,6 +17,7 @@ FILES = (
     "events",
     "merchants",
     "notifications",
+    "payment_webhooks",
     "payments",
     "principals",
     "tasks",
