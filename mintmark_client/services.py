@@ -12,6 +12,7 @@ from mintmark_client.connection import Connection
 from mintmark_client.events import Events
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
+from mintmark_client.payments import Payments
 from mintmark_client.tokens import Tokens
 
 Stub = TypeVar("Stub")
@@ -32,6 +33,7 @@ class Services:
         self.bindings = Bindings(self._channel)
         self.merchants = Merchants(self._channel)
         self.notifications = Notifications(self._channel)
+        self.payments = Payments(self._channel)
         self.events = Events(self._channel, connection, options)
 
     def using(self, *, timeout: float | None = None, correlation_id: str = "") -> "Services":
