@@ -125,7 +125,7 @@ def test_every_fact_in_every_state(state: OperationState, fact: Fact) -> None:
 
 
 def test_states_are_of_one_sort() -> None:
-    assert UNRESOLVED | CHARGED | NOTHING_MOVED == set(S)
+    assert set(S) == UNRESOLVED | CHARGED | NOTHING_MOVED
     assert not UNRESOLVED & CHARGED
     assert not (UNRESOLVED | CHARGED) & NOTHING_MOVED
 

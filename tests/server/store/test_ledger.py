@@ -1,4 +1,4 @@
-"""Payments and tasks as they are kept, on both databases: what comes back, what is found, and what cannot be there twice."""
+"""Payments and tasks as they are kept: what comes back, what is found, and what cannot be there twice."""
 
 from collections.abc import Callable
 from dataclasses import replace
