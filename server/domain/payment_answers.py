@@ -242,8 +242,6 @@ def judge_status(expected: Expected, answer: PartnerAnswer, partner_transaction_
         return Reading(Verdict.NOTHING, "speaks of another transaction")
     if not answer.reference and not answer.partner_merchant_id:
         return Reading(Verdict.NOTHING, "names neither our reference nor the merchant")
-    if stranger := _stranger(expected, answer):
-        return Reading(Verdict.NOTHING, stranger)
     if answer.transaction_type and answer.transaction_type.upper() not in TRANSACTION_TYPES[expected.kind]:
         return Reading(Verdict.NOTHING, "another transaction type than what was asked for")
     if answer.redirect_url:

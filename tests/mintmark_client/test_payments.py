@@ -1,15 +1,19 @@
 """client.payments, against a real core with a dispatcher that answers by script."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from mintmark.v1 import money_pb2
 from mintmark.v1 import payments_pb2 as pb
 
 from mintmark_client import AlreadyExists, Client, NotFound, PreconditionFailed
+from tests.house.tree import ROOT
 from tests.server.rpc.paying import SUBMIT, UNKNOWN, Shop, approved, details, open_shop
 from tests.server.rpc.running import RunningCore, request_id, running_core
+from tests.waiting import eventually
 
 AMOUNT = money_pb2.Money(minor_amount=1000, currency_code="JPY")
 
@@ -51,6 +55,19 @@ def test_a_payment_is_made_once_waited_for_and_paid_back(client: Client, shop: S
     assert client.payments.cancel(payment.name).operations[-1].state == pb.PAYMENT_OPERATION_STATE_CANCELLED
     assert [each.name for each in client.payments.list(merchant_payment_id="order-1")] == [payment.name]
     assert [line.attempt for line in client.payments.evidence(name=payment.name, page_size=2)][:3] == [0, 1, 1]
+
+
+def test_the_readmes_example_pays(client: Client, shop: Shop) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Payments\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    defined: dict[str, Any] = {}
+    exec(example, defined)  # noqa: S102  the README's own words
+    with ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(defined["pay"], client, shop.token, "order-7")
+        (task,) = eventually(lambda: shop.claim(SUBMIT), what="the payment")
+        grant = shop.begin(task)
+        shop.record(grant.attempt, approved(grant))
+        assert paying.result() == "PAYMENT_STATE_CAPTURED"
 
 
 def test_an_authorization_is_captured_or_released(client: Client, shop: Shop) -> None:

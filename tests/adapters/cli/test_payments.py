@@ -63,7 +63,16 @@ def test_a_payment_from_its_creation_to_its_refund(mintmark: Command, shop: Shop
     file = tmp_path / "details.json"
     file.write_text(json_format.MessageToJson(details()))
     own = "0d1f6f0e-2b07-4c80-9f0b-3d55ad0df0a1"
-    create = ("payments", "create", "--token", shop.token, "--merchant-payment-id", "order-cli", "--amount", "1000JPY")
+    create: tuple[str, ...] = (
+        "payments",
+        "create",
+        "--token",
+        shop.token,
+        "--merchant-payment-id",
+        "order-cli",
+        "--amount",
+        "1000JPY",
+    )
     create += ("--details", str(file), "--request-id", own)
     (first,) = [each for each in mintmark.json(*create) if each.get("merchantPaymentId")]
     (again,) = [each for each in mintmark.json(*create) if each.get("merchantPaymentId")]

@@ -159,7 +159,8 @@ def test_not_paid_unless_everything_says_so_and_the_same_as_we(broken: str) -> N
 
 @pytest.mark.parametrize("absent", ["reference", "partner_merchant_id", "stored_payment_method_id", "is_live"])
 def test_what_is_absent_does_not_stop_an_answer_to_our_own_call(absent: str) -> None:
-    assert verdict(replace(YES, **{absent: ""}))[0] is Verdict.APPROVED
+    fields: dict[str, Any] = {absent: ""}
+    assert verdict(replace(YES, **fields))[0] is Verdict.APPROVED
 
 
 def test_a_partial_approval_has_its_amount() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from mintmark.v1 import payments_pb2 as pb
 from mintmark.v1 import tasks_pb2 as tp
 
 from server.core import Core
@@ -70,7 +71,9 @@ def test_one_request_at_two_cores_is_one_payment_and_one_grant(pair: tuple[Runni
         with ThreadPoolExecutor(2) as pool:
             meet = threading.Barrier(2)
 
-            def create(session: Session, meet: threading.Barrier = meet, request: object = request) -> str:
+            def create(
+                session: Session, meet: threading.Barrier = meet, request: pb.CreatePaymentRequest = request
+            ) -> str:
                 meet.wait()
                 return str(session.payments.CreatePayment(request).payment.name)
 
