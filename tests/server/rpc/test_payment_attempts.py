@@ -1,6 +1,7 @@
 """TasksService: claiming is not sending, a grant is given once, and what is learned late still counts."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from mintmark.v1 import accounts_pb2
 from mintmark.v1 import payments_pb2 as pb
 from mintmark.v1 import tasks_pb2 as tp
 
+from server.rpc.calls import RESERVED_LIMIT, UNARY_LIMIT, WAITING_LIMIT
 from tests.server.rpc.paying import (
     NOT_SENT,
     QUERY,
@@ -23,7 +25,7 @@ from tests.server.rpc.paying import (
     open_shop,
     transaction_id,
 )
-from tests.server.rpc.running import RunningCore, code_of, refused, request_id
+from tests.server.rpc.running import RunningCore, code_of, refused, request_id, running_core
 from tests.waiting import eventually
 
 
@@ -301,3 +303,24 @@ def test_no_more_is_under_way_than_the_account_says(moving: RunningCore) -> None
     shop.record(grant.attempt, approved(grant))
     assert len(shop.claim(SUBMIT)) == 1
     assert len(payments) == 3
+
+
+def test_what_is_learned_is_never_shed() -> None:
+    """Granting attempts and recording outcomes have places of their own, and wait for one instead of being refused."""
+    with running_core() as core, ExitStack() as full:
+        shop = open_shop(core)
+        payment = shop.create()
+        (task,) = shop.claim(SUBMIT, of=payment)
+        calls = core.core.internal_calls
+        for call_class, places in (("unary", UNARY_LIMIT), ("waiting", WAITING_LIMIT)):
+            for _ in range(places):
+                full.enter_context(calls.room(call_class))
+        with refused("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS"):
+            shop.claim()
+        grant = shop.begin(task)
+        with ThreadPoolExecutor(1) as pool:
+            with ExitStack() as reserved:
+                for _ in range(RESERVED_LIMIT):
+                    reserved.enter_context(calls.room("reserved"))
+                recording = pool.submit(shop.record, grant.attempt, approved(grant))
+            assert recording.result() == "SUCCEEDED"
