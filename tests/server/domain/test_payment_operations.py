@@ -213,6 +213,26 @@ def test_time_alone_never_fails_what_is_in_doubt(facts: list[Fact]) -> None:
         held = told.after
 
 
+@given(st.lists(st.sampled_from(F), max_size=40), st.data())
+def test_no_second_attempt_without_proof_that_the_first_was_not_sent(facts: list[Fact], data: st.DataObject) -> None:
+    """Whatever comes in whatever order: between two grants lies a proof, and a charge that was told stays."""
+    held, under_way, charged = operation(), False, False
+    for drawn in facts:
+        fact = F.BEGUN if may_begin(held, NOW) and data.draw(st.booleans()) else drawn
+        if fact is F.BEGUN and not may_begin(held, NOW):
+            continue
+        said = reading(DEFINITE[fact]) if fact in DEFINITE else None
+        told = change(held, fact, NOW, said, action_window=9)
+        if told.changed and fact is F.BEGUN:
+            assert not under_way
+            under_way = True
+        if told.changed and fact is F.NOT_SENT:
+            under_way = False
+        charged = charged or (said is not None and said.verdict in (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED))
+        held = told.after
+        assert (held.state in CHARGED) == charged
+
+
 class Sending(RuleBasedStateMachine):
     """A partner that charges once for each attempt that was sent; reports come in any order, late and twice."""
 

@@ -183,7 +183,9 @@ class Shop:
     def claim(self, *kinds: tp.TaskKind.ValueType, of: pb.Payment | None = None) -> list[tp.Task]:
         """Everything that is due, of one payment or of this shop's."""
         request = tp.ClaimTasksRequest(kinds=kinds, max_tasks=64)
-        found = self.core.dispatcher.tasks.ClaimTasks(request).tasks
+        found: list[tp.Task] = []
+        while batch := self.core.dispatcher.tasks.ClaimTasks(request).tasks:
+            found += batch
         return [task for task in found if of is None or task.name.startswith(f"tasks/{of.name.partition('/')[2]}-")]
 
     def begin(self, task: tp.Task, own_id: str = "") -> tp.BeginAttemptResponse:
