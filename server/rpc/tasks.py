@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import structlog
 from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
@@ -10,6 +11,7 @@ from mintmark.v1 import tasks_pb2 as pb
 from server.domain import card_numbers
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
 from server.rpc.calls import Call
@@ -26,6 +28,8 @@ ANSWER_S = 0.2
 KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
 OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
 LONGEST_BODY = 64 * 1024
+
+log = structlog.get_logger("tasks")
 
 
 def duration(micros: int) -> Duration:
@@ -158,13 +162,17 @@ class Tasks:
     def RecordAttempt(self, request: pb.RecordAttemptRequest, call: Call) -> pb.RecordAttemptResponse:
         answer = answer_of(request.answer) if request.HasField("answer") else None
         outcome, trouble = OUTCOMES[request.outcome], storable(card_numbers.cut(request.trouble))
-        state = self._house.store.write(
-            request.attempt,
-            lambda transaction: payment_attempts.record(
-                self._house, transaction, call.caller, request.attempt, outcome, answer, trouble
-            ),
-            deadline=call.deadline,
-        )
+        try:
+            state = self._house.store.write(
+                request.attempt,
+                lambda transaction: payment_attempts.record(
+                    self._house, transaction, call.caller, request.attempt, outcome, answer, trouble
+                ),
+                deadline=call.deadline,
+            )
+        except ResourceNotFound:
+            log.error("evidence_of_unknown_payment", attempt=request.attempt, outcome=outcome)
+            raise
         return pb.RecordAttemptResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )

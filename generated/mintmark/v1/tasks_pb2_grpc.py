@@ -94,6 +94,7 @@ class TasksServiceServicer:
 
     def RecordAttempt(self, request, context):
         """Records what became of an attempt. Accepted late, from whoever has it, lease or not: it is evidence. Repeating it is safe.
+        NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
         Never shed under load.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -48,6 +48,7 @@ class TasksServiceStub:
     """
     RecordAttempt: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordAttemptRequest, _tasks_pb2.RecordAttemptResponse]
     """Records what became of an attempt. Accepted late, from whoever has it, lease or not: it is evidence. Repeating it is safe.
+    NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
     Never shed under load.
     """
     RecordStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]
@@ -73,6 +74,7 @@ class TasksServiceAsyncStub(TasksServiceStub):
     """
     RecordAttempt: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordAttemptRequest, _tasks_pb2.RecordAttemptResponse]  # type: ignore[assignment]
     """Records what became of an attempt. Accepted late, from whoever has it, lease or not: it is evidence. Repeating it is safe.
+    NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
     Never shed under load.
     """
     RecordStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]  # type: ignore[assignment]
@@ -119,6 +121,7 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.RecordAttemptResponse, _abc.Awaitable[_tasks_pb2.RecordAttemptResponse]]:
         """Records what became of an attempt. Accepted late, from whoever has it, lease or not: it is evidence. Repeating it is safe.
+        NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
         Never shed under load.
         """
 

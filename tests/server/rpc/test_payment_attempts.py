@@ -14,6 +14,7 @@ from tests.server.rpc.paying import (
     NOT_SENT,
     QUERY,
     SUBMIT,
+    UNKNOWN,
     Shop,
     account,
     answer,
@@ -324,3 +325,27 @@ def test_what_is_learned_is_never_shed() -> None:
                     reserved.enter_context(calls.room("reserved"))
                 recording = pool.submit(shop.record, grant.attempt, approved(grant))
             assert recording.result() == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    "name", ["payments/none/operations/1/attempts/1", "x", "payments/x", "{p}/operations/9/attempts/1"]
+)
+@pytest.mark.parametrize("digits", ["", "0", "x", "-1", "٣"])
+def test_what_is_told_of_nothing_is_not_found(shop: Shop, name: str, digits: str) -> None:
+    payment, _ = shop.in_doubt()
+    known = f"{payment.name}/operations/1/attempts/{digits}"
+    for told in (name.replace("{p}", payment.name), known):
+        with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
+            shop.record(told, outcome=UNKNOWN, trouble="reset")
+    with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
+        shop.record_status(tp.Task(name=f"tasks/{name}"), tp.PartnerAnswer(http_status=200))
+
+
+def test_an_answer_comes_with_answered_and_only_with_it(shop: Shop) -> None:
+    payment = shop.create()
+    grant = shop.granted(payment)
+    with refused("INVALID_ARGUMENT", "FIELD_INVALID"):
+        shop.record(grant.attempt)
+    with refused("INVALID_ARGUMENT", "FIELD_INVALID"):
+        shop.record(grant.attempt, approved(grant), UNKNOWN)
+    assert shop.state(payment) == "PROCESSING"
