@@ -12,6 +12,7 @@ from mintmark_client.connection import Connection
 from mintmark_client.events import Events
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
+from mintmark_client.payments import Payments
 from mintmark_client.replays import Replays
 from mintmark_client.subscriptions import Subscriptions
 from mintmark_client.tokens import Tokens
@@ -35,6 +36,7 @@ class Services:
         self.merchants = Merchants(self._channel)
         self.notifications = Notifications(self._channel)
         self.replays = Replays(self._channel)
+        self.payments = Payments(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)
 

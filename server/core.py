@@ -5,25 +5,29 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import structlog
-from opentelemetry.trace import Tracer
 from prometheus_client import Counter, Gauge
 
 from server import bootstrap
 from server.admin import AdminServer
 from server.archive import ArchiveFolder
-from server.cache.memory import MemorySlots
-from server.cache.pauses import Pauses
 from server.cache.views import CachedViews, Slots
 from server.clock import SystemClock
-from server.domain import clients
 from server.domain.refusals import StoreUnavailable
+from server.high_water import HighWaterMark
 from server.ids import RandomIds
 from server.keys import keyring
-from server.keys.cache_places import SealedPlaces
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
-from server.ports import Transaction
+from server.opening import (
+    check_database_url,
+    check_keyring,
+    check_restore,
+    load_keyring,
+    open_cache,
+    open_store,
+    sole_use,
+)
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
@@ -38,15 +42,20 @@ from server.rpc.merchants import Merchants
 from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payment_webhooks import PaymentWebhooks
+from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
 from server.rpc.replays import Replays
 from server.rpc.retention import RetentionMethods
 from server.rpc.subscriptions import Subscriptions
+from server.rpc.tasks import Tasks
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
 from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
+from server.services.payment_chores import PaymentTimes
+from server.services.payment_house import PaymentHouse, PaymentLimits
 from server.services.principals import Directory
 from server.services.replays import NAME as REPLAYS
 from server.services.replays import Creators, Replaying
@@ -55,9 +64,7 @@ from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
 from server.services.subscription_lag import LagMetrics
 from server.settings import Settings, SettingsInvalid, hide_opentelemetry
-from server.store.engine import DatabaseUnfit
 from server.store.sole_use import SoleUse
-from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -78,17 +85,28 @@ class Core:
 
     def __init__(self, settings: Settings, writer: type[Writer] = Writer) -> None:
         self._settings = settings
-        _check_database_url(settings)
+        check_database_url(settings)
         bootstrap.folders(settings)
-        keys = _keyring(settings)
+        keys = load_keyring(settings)
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
         _describe(keys)
         self._traces = _traces(settings)
         tracer = self._traces.tracer if self._traces else None
-        self.store = _store(settings, writer, tracer)
+        self.store = open_store(settings, writer, tracer)
         self._sole_use: SoleUse | None = None
         self._cache: Slots | None = None
+        self.payments = PaymentHouse(
+            self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
+        )
+        self.high_water = HighWaterMark(settings.high_water_file, self.store.view)
+        try:
+            self._sole_use = sole_use(settings)
+            check_keyring(self.store, hasher)
+            check_restore(settings, self.store, self.payments, self.high_water, ids)
+        except BaseException:
+            self._let_go(0.0)
+            raise
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
@@ -96,13 +114,12 @@ class Core:
         self.retention = self._retention(Sealer(keys), ids)
         replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
         creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
-        chores = (self.retention, Replaying(self.store, replayer, creators, self.clock))
+        replaying = Replaying(self.store, replayer, creators, self.clock)
+        chores = (PaymentTimes(self.payments), self.retention, replaying)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
-            self._sole_use = _sole_use(settings)
-            self._cache = _cache(settings, self.store, keys)
-            _check_keyring(self.store, hasher)
+            self._cache = open_cache(settings, self.store, keys)
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
                 self.store,
@@ -165,9 +182,10 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
-            "AccountsService": Accounts(store, calls, pages),
+            "AccountsService": Accounts(store, calls, pages, hasher, sealer),
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
+            "PaymentsService": Payments(self.payments, calls, pages, self.feed),
         }
 
     def _internal_services(
@@ -182,6 +200,8 @@ class Core:
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
+            "PaymentWebhooksService": PaymentWebhooks(self.payments),
+            "TasksService": Tasks(self.payments, self.feed, self.high_water),
         }
 
     def ready(self) -> bool:
@@ -229,47 +249,15 @@ def _admin(settings: Settings, ready: Callable[[], bool]) -> AdminServer:
         raise AddressInUse(f"cannot listen on {settings.admin_address}: is it in use?") from None
 
 
-def _keyring(settings: Settings) -> keyring.Keyring:
-    path = settings.keyring
-    if not path.exists():
-        if not settings.embedded:
-            raise SettingsInvalid(
-                f"MINTMARK_KEYRING_FILE: {path} is not there; with PostgreSQL the keyring must be given: "
-                "`mintmark keyring create FILE` makes one"
-            )
-        if is_in_use(settings.database):
-            # With other keys no secret would fit and no body open: partners would get a 401, and stop.
-            raise SettingsInvalid(
-                f"MINTMARK_KEYRING_FILE: {path} is not there, but the database was filled with a keyring; bring it back"
-            )
-        keyring.create(path)
-    try:
-        return keyring.load(path)
-    except keyring.KeyringInvalid as error:
-        raise SettingsInvalid(f"MINTMARK_KEYRING_FILE: {error}") from None
-
-
-def _check_keyring(store: SqlStore, hasher: Hasher) -> None:
-    """Raises DatabaseUnfit where another keyring filled the database: repeats would be new, no secret would fit."""
-    mark = hasher.identity_hash(b"the keyring of this database")
-
-    def run(transaction: Transaction) -> bool:
-        held = transaction.keyring_mark()
-        if held is None:
-            transaction.leave_keyring_mark(mark)
-        return held is None or held == mark
-
-    if not store.write("keyring", run):
-        raise DatabaseUnfit("MINTMARK_KEYRING_FILE: the database was filled with another keyring; bring that one")
-
-
-def _check_database_url(settings: Settings) -> None:
-    from server.store.engine import parse_url
-
-    try:
-        parse_url(settings.database)
-    except ValueError:
-        raise SettingsInvalid("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL") from None
+def _limits(settings: Settings) -> PaymentLimits:
+    return PaymentLimits(
+        send_within=settings.payment_send_within,
+        send_by=settings.payment_send_by,
+        call=settings.payment_call_timeout,
+        lease=settings.task_lease,
+        resolve_after=settings.payment_resolve_after,
+        action_window=settings.payment_action_window,
+    )
 
 
 def _describe(keys: keyring.Keyring) -> None:
@@ -286,73 +274,6 @@ def _traces(settings: Settings) -> "Traces | None":
     from server.traces import Traces
 
     return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: SPANS.labels(outcome).inc(count))
-
-
-def _store(settings: Settings, writer: type[Writer], tracer: Tracer | None) -> SqlStore:
-    if settings.embedded and not _is_current(settings):
-        from server.store.migrate import upgrade
-
-        if settings.credentials(clients.ADMIN).exists() and not _file_exists(settings):
-            # A new and empty one in its place would look as if nothing had ever been acknowledged.
-            raise DatabaseUnfit(
-                f"{settings.data_dir}: the database is gone, but credentials of it are there; bring it back from a "
-                "backup, or take the credentials away to begin anew"
-            )
-        upgrade(settings.database)
-    return SqlStore(settings.database, writer, tracer)
-
-
-def _sole_use(settings: Settings) -> SoleUse | None:
-    """The SQLite file to ourselves: with others writing to it no memory of it could be right."""
-    from server.store.engine import parse_url, sqlite_path
-
-    file = sqlite_path(parse_url(settings.database))
-    return SoleUse(file) if file else None
-
-
-def _cache(settings: Settings, store: SqlStore, keys: keyring.Keyring) -> Slots | None:
-    """Where views are cached; None where nothing here could know that another core has changed one."""
-    slots: Slots
-    if settings.redis_url:
-        from server.cache.redis import RedisWall
-        from server.cache.shared import SharedSlots
-
-        pauses = Pauses(store.view, shared=not settings.embedded)
-        try:
-            wall = RedisWall(settings.redis_url)
-        except ValueError:
-            pauses.close()
-            raise SettingsInvalid("MINTMARK_REDIS_URL: not the URL of a Redis") from None
-        slots = SharedSlots(wall, pauses, SealedPlaces(keys), store.generation)
-    elif settings.embedded:
-        slots = MemorySlots()
-    else:
-        return None
-    store.mark_with(slots)
-    return slots
-
-
-def _file_exists(settings: Settings) -> bool:
-    from server.store.engine import parse_url, sqlite_path
-
-    file = sqlite_path(parse_url(settings.database))
-    return file is not None and file.exists()
-
-
-def _is_current(settings: Settings) -> bool:
-    """Whether the SQLite file has today's schema, found out without Alembic, which takes long to import."""
-    from server.store.engine import parse_url, reader_engine, schema_revision, sqlite_path
-    from server.store.schema import REVISION
-
-    url = parse_url(settings.database)
-    file = sqlite_path(url)
-    if file is None or not file.exists():
-        return False
-    engine = reader_engine(url)
-    try:
-        return schema_revision(engine) == REVISION
-    finally:
-        engine.dispose()
 
 
 def _public_tls(settings: Settings) -> Tls | None:

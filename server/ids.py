@@ -25,6 +25,17 @@ class RandomIds:
     def replay_id(self, now: int) -> str:
         return self.notification_id(now)
 
+    def payment_id(self, now: int) -> str:
+        """As of notifications: those of payments sort in the order in which they were made too."""
+        return self.notification_id(now)
+
+    def generation(self) -> str:
+        """A new name for a history of events."""
+        return secrets.token_hex(RANDOM_BYTES)
+
+    def roll(self) -> float:
+        return secrets.randbelow(1_000_001) / 1_000_000
+
     def jwt_id(self) -> str:
         return secrets.token_urlsafe(16)
 

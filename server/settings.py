@@ -115,6 +115,13 @@ class Settings(BaseSettings):
     retention_requests: Annotated[Span, _at_least("1d")] = "30d"
     retention_identities: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
     retention_export_dir: Path | None = None
+    # Payments, in seconds.
+    payment_send_within: float = Field(default=300.0, ge=1, le=86400)
+    payment_send_by: float = Field(default=15.0, gt=0, le=60)
+    payment_call_timeout: float = Field(default=15.0, gt=0, le=60)
+    payment_resolve_after: float = Field(default=900.0, ge=0)
+    payment_action_window: float = Field(default=1800.0, gt=0)
+    task_lease: float = Field(default=60.0, gt=0)
 
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None
@@ -141,6 +148,8 @@ class Settings(BaseSettings):
                 "MINTMARK_INTERNAL_ADDRESS: a network address needs MINTMARK_INTERNAL_CERTIFICATE, "
                 "MINTMARK_INTERNAL_KEY and MINTMARK_INTERNAL_CLIENT_CA"
             )
+        if self.task_lease < 3 * self.payment_call_timeout:
+            wrong.append("MINTMARK_TASK_LEASE: at least three times MINTMARK_PAYMENT_CALL_TIMEOUT")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
@@ -178,6 +187,11 @@ class Settings(BaseSettings):
     def traces_path(self) -> Path:
         """The file that spans go to with `MINTMARK_TRACES=file`."""
         return self.traces_file or self.data_dir / "traces.jsonl"
+
+    @property
+    def high_water_file(self) -> Path:
+        """Outlives the database that it is about: leave it where it is when a backup is put back."""
+        return self.data_dir / "high_water.json"
 
     @property
     def issuer(self) -> str:

@@ -12,7 +12,25 @@ if TYPE_CHECKING:
     from mintmark.v1 import accounts_pb2
 
 # Fields that the core fills: what `accounts list` shows can be taken as a file.
-OUTPUT_FIELDS = {"name", "create_time", "createTime", "update_time", "updateTime", "etag"}
+OUTPUT_FIELDS = {
+    "name",
+    "create_time",
+    "createTime",
+    "update_time",
+    "updateTime",
+    "etag",
+    "held",
+    "hold_reason",
+    "holdReason",
+}
+# What we authenticate with at a partner is in files of its own, so that this one can live with the code.
+SECRETS = {
+    "authorization_file": "authorization",
+    "authorizationFile": "authorization",
+    "api_key_file": "api_key",
+    "apiKeyFile": "api_key",
+}
+PAYMENT_OPTIONS = ("payment_options", "paymentOptions")
 MANDATORY = {"account_id": "accountId", "provider": "provider", "merchant_gateway_id": "merchantGatewayId"}
 
 
@@ -87,6 +105,10 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
                 yield number, f"{name}: is given twice, first on line {lines[name]}"
             lines[name] = number
             document[name] = _plain(value)
+            if name in PAYMENT_OPTIONS and isinstance(document[name], dict):
+                document[name], problem = _with_secrets(document[name], read.path.parent)
+                if problem:
+                    yield number, problem
         account, wrongs = message_of(accounts_pb2.Account, document)
         for wrong in wrongs:
             yield lines.get(wrong.field.partition(".")[0], begins), str(wrong)
@@ -104,6 +126,28 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         read.accounts.append(account)
         snake = {known.json_name: known.name for known in accounts_pb2.Account.DESCRIPTOR.fields}
         read.lines.append({snake.get(name, name): number for name, number in lines.items()})
+
+
+def _with_secrets(options: dict[str, Any], folder: Path) -> tuple[dict[str, Any], str]:
+    """How payments are sent, with the secrets from the files that it names; and what is wrong with that."""
+    read: dict[str, Any] = {}
+    for name, value in options.items():
+        if name in SECRETS.values() or name == "apiKey":
+            return options, f"{name}: secrets don't belong here; name a file with it in {SECRETS_HINT[name]}"
+        if name not in SECRETS:
+            read[name] = value
+            continue
+        try:
+            secret = (folder / str(value)).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeError) as error:
+            return options, f"{name}: cannot be read ({type(error).__name__})"
+        if not secret:
+            return options, f"{name}: the file is empty"
+        read[SECRETS[name]] = secret
+    return read, ""
+
+
+SECRETS_HINT = {"authorization": "authorization_file", "api_key": "api_key_file", "apiKey": "api_key_file"}
 
 
 def _account_nodes(root: Any) -> tuple[list[Any], str]:

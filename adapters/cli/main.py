@@ -13,6 +13,7 @@ from adapters.cli.clients import clients
 from adapters.cli.events import events
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
+from adapters.cli.payments import payments
 from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.replays import replays
 from adapters.cli.retention import retention
@@ -49,6 +50,7 @@ for name, group in {
     "tokens": tokens,
     "bindings": bindings,
     "merchants": merchants,
+    "payments": payments,
     "events": events,
     "subscriptions": subscriptions,
     "notifications": notifications,

@@ -38,6 +38,14 @@ def _set(message: Any, key: Any, value: Any, path: str, wrongs: list[Wrong]) -> 
         wrongs.append(Wrong(at, f"there is no such field; known are {known}"))
     elif value is None:
         return
+    elif field.is_repeated and field.type == field.TYPE_MESSAGE:
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            wrongs.append(Wrong(at, "must be a list of entries with fields of their own"))
+            return
+        for place, item in enumerate(value):
+            each = getattr(message, field.name).add()
+            for name, inner_value in item.items():
+                _set(each, name, inner_value, f"{at}[{place}].", wrongs)
     elif field.is_repeated:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             wrongs.append(Wrong(at, "must be a list of texts (put quotes around numbers)"))
@@ -58,10 +66,20 @@ def _set(message: Any, key: Any, value: Any, path: str, wrongs: list[Wrong]) -> 
         inner.SetInParent()
         for name, item in value.items():
             _set(inner, name, item, f"{at}.", wrongs)
+    elif field.type in (field.TYPE_INT32, field.TYPE_INT64):
+        _set_number(message, field, value, at, wrongs)
     elif not isinstance(value, str):
         wrongs.append(Wrong(at, "must be a text (put quotes around numbers)"))
     else:
         setattr(message, field.name, value)
+
+
+def _set_number(message: Any, field: Any, value: Any, at: str, wrongs: list[Wrong]) -> None:
+    """A whole number, as JSON has it or as its text."""
+    try:
+        setattr(message, field.name, int(value) if isinstance(value, str) else value)
+    except (TypeError, ValueError):
+        wrongs.append(Wrong(at, "must be a whole number"))
 
 
 def _field(message: Any, key: Any) -> Any:

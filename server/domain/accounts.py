@@ -4,12 +4,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from server.domain.refusals import FieldInvalid
+from server.domain import payment_options
+from server.domain.money import MoneyInvalid, exponent
+from server.domain.payment_options import AmountUnit, PaymentOptions
+from server.domain.refusals import AccountInUse, FieldInvalid
 
 
 class AccountProvider(StrEnum):
     D1_ECOM = "D1_ECOM"
     TSH = "TSH"
+    PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
 
 
 class AccountMode(StrEnum):
@@ -21,6 +25,7 @@ class InboundAuthentication(StrEnum):
     OAUTH = "OAUTH"
     CERTIFICATE = "CERTIFICATE"
     API_KEY = "API_KEY"
+    URL_TOKEN = "URL_TOKEN"
 
 
 class AccountAction(StrEnum):
@@ -33,10 +38,12 @@ class AccountAction(StrEnum):
 DOCUMENTED_AUTHENTICATION = {
     AccountProvider.D1_ECOM: InboundAuthentication.OAUTH,
     AccountProvider.TSH: InboundAuthentication.API_KEY,
+    AccountProvider.PAYMENT_OPTIONS: InboundAuthentication.URL_TOKEN,
 }
 POSSIBLE_AUTHENTICATION = {
     AccountProvider.D1_ECOM: {InboundAuthentication.OAUTH, InboundAuthentication.CERTIFICATE},
     AccountProvider.TSH: {InboundAuthentication.API_KEY},
+    AccountProvider.PAYMENT_OPTIONS: {InboundAuthentication.URL_TOKEN},
 }
 
 
@@ -56,11 +63,32 @@ class Account:
     create_time: int = 0
     update_time: int = 0
     revision: int = 1
+    payment_options: PaymentOptions | None = None
+    # What we authenticate with at the partner: a keyed digest that tells whether it changed, and the sealed value.
+    authorization_digest: str = ""
+    api_key_digest: str = ""
+    sealed_authorization: bytes = b""
+    sealed_api_key: bytes = b""
+    held: bool = False
+    hold_reason: str = ""
 
 
-STATED = tuple(
-    field.name for field in fields(Account) if field.name not in {"name", "create_time", "update_time", "revision"}
+# An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
+OURS = frozenset(
+    {
+        "name",
+        "create_time",
+        "update_time",
+        "revision",
+        "held",
+        "hold_reason",
+        "sealed_authorization",
+        "sealed_api_key",
+    }
 )
+STATED = tuple(field.name for field in fields(Account) if field.name not in OURS)
+# How a plan names what it must not show.
+SHOWN_AS = {"authorization_digest": "payment_options.authorization", "api_key_digest": "payment_options.api_key"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +124,86 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
             raise FieldInvalid(
                 f"{where}.client_certificate_common_name", "only with inbound authentication CERTIFICATE", "provider"
             )
+        check_payment_options(account, where)
+
+
+def check_payment_options(account: Account, where: str) -> None:
+    """Raises FieldInvalid where the account cannot send payments as it is stated."""
+    stated = account.payment_options
+    where = f"{where}.payment_options"
+    if (stated is not None) != (account.provider is AccountProvider.PAYMENT_OPTIONS):
+        raise FieldInvalid(where, "with provider PAYMENT_OPTIONS, and only with it", "provider")
+    if stated is None:
+        return
+    if problem := payment_options.base_url_problem(stated.base_url):
+        raise FieldInvalid(f"{where}.base_url", problem, "url")
+    for place, prefix in enumerate(stated.return_url_prefixes):
+        if problem := payment_options.prefix_problem(prefix):
+            raise FieldInvalid(f"{where}.return_url_prefixes[{place}]", problem, "url")
+    seen: set[str] = set()
+    for place, each in enumerate(stated.currencies):
+        path = f"{where}.currencies[{place}]"
+        try:
+            digits = exponent(each.currency_code)
+        except MoneyInvalid:
+            raise FieldInvalid(f"{path}.currency_code", "not a current ISO 4217 code with a minor unit") from None
+        if each.currency_code in seen:
+            raise FieldInvalid(f"{path}.currency_code", f"{each.currency_code} is stated twice", "unique")
+        seen.add(each.currency_code)
+        if digits and each.amount_unit is AmountUnit.NONE:
+            raise FieldInvalid(
+                f"{path}.amount_unit", "MINOR or MAJOR; ask the partner, it is never guessed", "required"
+            )
+        if account.mode is AccountMode.LIVE and not (each.payment_ceiling and each.day_ceiling):
+            raise FieldInvalid(path, "a LIVE account needs payment_ceiling and day_ceiling", "required")
+
+
+def check_secrets(account: Account, where: str) -> None:
+    """Raises FieldInvalid where a payment account would have nothing to authenticate with."""
+    if account.payment_options is not None:
+        for digest, shown in SHOWN_AS.items():
+            if not getattr(account, digest):
+                raise FieldInvalid(f"{where}.{shown}", "must be given where none is kept", "required")
+
+
+def keeping_secrets(stated: Account, held: Account | None) -> Account:
+    """The stated account with the kept secrets where it states none, and with what operators do not state."""
+    if held is None:
+        return stated
+    kept = replace(stated, held=held.held, hold_reason=held.hold_reason)
+    if stated.payment_options is None:
+        return kept
+    if not stated.authorization_digest:
+        kept = replace(
+            kept, authorization_digest=held.authorization_digest, sealed_authorization=held.sealed_authorization
+        )
+    if not stated.api_key_digest:
+        kept = replace(kept, api_key_digest=held.api_key_digest, sealed_api_key=held.sealed_api_key)
+    return kept
+
+
+def check_in_use(changes: Collection[AccountChange], held: Mapping[str, Account], in_use: Collection[str]) -> None:
+    """Raises AccountInUse where an account with unresolved payments is to go, or to become another's."""
+    for each in changes:
+        before = held.get(each.account)
+        if each.account not in in_use or before is None:
+            continue
+        if each.after is None or each.after.provider is not before.provider:
+            raise AccountInUse(each.account)
+
+
+def hold(account: Account, reason: str, now: int) -> Account:
+    """The account with sending stopped; as it is where it was."""
+    if account.held:
+        return account
+    return replace(account, held=True, hold_reason=reason, update_time=now, revision=account.revision + 1)
+
+
+def release(account: Account, now: int) -> Account:
+    """The account with sending going on; as it is where it did."""
+    if not account.held:
+        return account
+    return replace(account, held=False, hold_reason="", update_time=now, revision=account.revision + 1)
 
 
 def plan(
@@ -106,8 +214,10 @@ def plan(
     missing = [account for name, account in held.items() if name not in stated]
     check(desired, () if delete_missing else missing)
     changes = []
-    for account in desired:
-        old = held.get(account.name)
+    for place, stated_account in enumerate(desired):
+        old = held.get(stated_account.name)
+        account = keeping_secrets(stated_account, old)
+        check_secrets(account, f"accounts[{place}]")
         if old is None:
             after = replace(account, create_time=now, update_time=now, revision=1)
             changes.append(AccountChange(account.name, AccountAction.CREATE, (), after))
@@ -115,7 +225,8 @@ def plan(
         differing = tuple(field for field in STATED if getattr(old, field) != getattr(account, field))
         if differing:
             after = replace(account, create_time=old.create_time, update_time=now, revision=old.revision + 1)
-            changes.append(AccountChange(account.name, AccountAction.UPDATE, differing, after))
+            shown = tuple(SHOWN_AS.get(field, field) for field in differing)
+            changes.append(AccountChange(account.name, AccountAction.UPDATE, shown, after))
         else:
             changes.append(AccountChange(account.name, AccountAction.NONE, (), old))
     if delete_missing:

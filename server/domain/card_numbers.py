@@ -18,6 +18,21 @@ def holds_one(text: str) -> bool:
     return any(_is_one(re.sub(r"[ -]", "", found[0])) for found in _CANDIDATE.finditer(text))
 
 
+def cut(text: str) -> str:
+    """The text with every card number cut to its first six and last four digits."""
+
+    def cut_one(found: re.Match[str]) -> str:
+        digits = re.sub(r"[ -]", "", found[0])
+        return f"{digits[:6]}{'*' * (len(digits) - 10)}{digits[-4:]}" if _is_one(digits) else found[0]
+
+    return _CANDIDATE.sub(cut_one, text) if len(text) >= 13 else text
+
+
+def cut_any(text: str) -> str:
+    """The same where a card number is expected: whatever its check digit says."""
+    return re.sub(r"[0-9]{12,19}", lambda found: f"{found[0][:6]}{'*' * (len(found[0]) - 10)}{found[0][-4:]}", text)
+
+
 def _is_one(digits: str) -> bool:
     return _SCHEME.match(digits) is not None and _luhn(digits)
 

@@ -81,6 +81,47 @@ def ids_of(name: str) -> dict[str, str]:
     return {_COLLECTIONS[collection]: unquote(text) for collection, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
+def payment(payment_id: str) -> str:
+    return f"payments/{payment_id}"
+
+
+def operation(payment_name: str, number: int) -> str:
+    return f"{payment_name}/operations/{number}"
+
+
+def attempt(operation_name: str, number: int) -> str:
+    return f"{operation_name}/attempts/{number}"
+
+
+def evidence(payment_name: str, number: int) -> str:
+    """Numbers of one length, so that the order of the names is theirs."""
+    return f"{payment_name}/evidence/{number:08}"
+
+
+def payment_of(name: str) -> str:
+    """The name of the payment that an operation, an attempt or a line of evidence belongs to."""
+    return "/".join(name.split("/")[:2])
+
+
+def submit_task(operation_name: str, attempt_number: int) -> str:
+    """Each attempt has a task of its own: the fence of an earlier one is worth nothing."""
+    return f"tasks/{_flat(operation_name)}-submit-{attempt_number}"
+
+
+def query_task(operation_name: str, partner_transaction_id: str) -> str:
+    return f"tasks/{_flat(operation_name)}-query-{partner_transaction_id}"
+
+
+def payment_of_task(name: str) -> str:
+    """The name of the payment that a task is for."""
+    return payment(name.removeprefix("tasks/").partition("-")[0])
+
+
+def _flat(operation_name: str) -> str:
+    _, payment_id, _, number = operation_name.split("/")
+    return f"{payment_id}-{number}"
+
+
 def parse_parent(parent: str, collections: tuple[str, ...]) -> dict[str, str]:
     """The ids that a `parent` fixes, by collection; `-` in place of an id fixes nothing.
 

@@ -14,6 +14,7 @@ class NotificationKind(StrEnum):
     TSH_TOKEN_CREATION = "TSH_TOKEN_CREATION"
     TSH_TOKEN_UPDATE = "TSH_TOKEN_UPDATE"
     TSH_MERCHANT_UPDATE = "TSH_MERCHANT_UPDATE"
+    PAYMENT_OPTIONS_WEBHOOK = "PAYMENT_OPTIONS_WEBHOOK"
 
 
 class Partner(StrEnum):
@@ -44,6 +45,7 @@ class QuarantineReason(StrEnum):
     FIELD_INVALID = "FIELD_INVALID"
     BODY_UNREADABLE = "BODY_UNREADABLE"
     IDENTIFIER_UNUSABLE = "IDENTIFIER_UNUSABLE"
+    PAYMENT_UNKNOWN = "PAYMENT_UNKNOWN"
 
 
 # With these the partner was answered 400, so the notification is rejected rather than quarantined.

@@ -42,6 +42,9 @@ class Principals:
 
     def standing(self, record: Record) -> Standing:
         """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
+        if record.kind is NotificationKind.PAYMENT_OPTIONS_WEBHOOK:
+            # They come by another way, with what authenticates them.
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
             return self._tsh_standing(record)
         if record.sender in self.accounts:

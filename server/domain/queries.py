@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
+from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
 
 
@@ -57,3 +58,16 @@ class ReplayQuery:
     """Replays, the newest first; an empty client means everybody's."""
 
     client: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentQuery:
+    reach: Reach
+    states: frozenset[PaymentState] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token: str = ""
+    merchant_payment_id: str = ""
+    account: str = ""
+    in_doubt: bool = False
+    duplicate_charge: bool = False

@@ -7,6 +7,11 @@
      ├─ ResourceNotFound, ResourceExists, SecretInUse                                                 what is there
      ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected,                                  its state
      │  EventsMissing, EventNotDelivered, SubscriptionsFull, NotReplayable
+     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected                                   its state
+     ├─ TokenUnusable, AccountUnusable, ReturnUrlNotAllowed                                           what would pay
+     ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
+     ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
+     ├─ AttemptRefused, TooEarly                                                                      what may be sent
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -209,3 +214,104 @@ class DeadlinePassed(Refusal):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before work on the call began")
+
+
+class TokenUnusable(Refusal):
+    """The token cannot pay."""
+
+    def __init__(self, token: str, why: str) -> None:
+        super().__init__(f"{token} cannot pay: {why}", token=token, why=why)
+
+
+class MerchantPaymentIdUsed(Refusal):
+    """The merchant's own id belongs to a payment that may have been charged."""
+
+    def __init__(self, payment: str) -> None:
+        super().__init__(
+            f"merchant_payment_id: it belongs to {payment}, of which it is not proven that nothing was charged",
+            payment=payment,
+        )
+
+
+class AmountUnsendable(Refusal):
+    """The amount cannot be told to the partner."""
+
+    def __init__(self, currency_code: str, why: str) -> None:
+        super().__init__(f"amount: {why} ({currency_code})", currency_code=currency_code, why=why)
+
+
+class CeilingExceeded(Refusal):
+    """A ceiling of the account would be passed."""
+
+    def __init__(self, ceiling: str, limit: str, currency_code: str) -> None:
+        text = (
+            f"a live account needs ceilings for {currency_code}"
+            if ceiling == "missing"
+            else f"past the account's ceiling for one {ceiling}: {limit} {currency_code} in minor units"
+        )
+        super().__init__(text, ceiling=ceiling, limit=limit, currency_code=currency_code)
+
+
+class ReturnUrlNotAllowed(Refusal):
+    """A return URL is not one that the account allows."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: not within the return URLs that the account allows", field=field)
+
+
+class AccountUnusable(Refusal):
+    """There is no account that could send this."""
+
+    def __init__(self, merchant_gateway_id: str, why: str) -> None:
+        super().__init__(
+            f"the payment account of {merchant_gateway_id}: {why}", merchant_gateway_id=merchant_gateway_id, why=why
+        )
+
+
+class OperationInDoubt(Refusal):
+    """Another operation of the payment is unresolved."""
+
+    def __init__(self, operation: str, state: str) -> None:
+        super().__init__(f"{operation} is {state}: its outcome comes first", operation=operation, state=state)
+
+
+class AmountExceeded(Refusal):
+    """More than what is left."""
+
+    def __init__(self, left: str) -> None:
+        super().__init__(f"amount: {left} is left, in minor units", left=left)
+
+
+class PaymentStateUnfit(Refusal):
+    """The payment is not in a state for this."""
+
+    def __init__(self, payment: str, state: str) -> None:
+        super().__init__(f"{payment} is {state}, which does not allow this", payment=payment, state=state)
+
+
+class AlreadySent(Refusal):
+    """It may have reached the partner."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(f"{operation} may have reached the partner and cannot be taken back", operation=operation)
+
+
+class TooEarly(Refusal):
+    """It may still be on its way."""
+
+    def __init__(self, seconds: str) -> None:
+        super().__init__(f"it may still be on its way; say so again in {seconds} seconds", seconds=seconds)
+
+
+class AttemptRefused(Refusal):
+    """Nothing may be sent."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"no attempt is granted ({why}): nothing may be sent", why=why)
+
+
+class AccountInUse(Refusal):
+    """Payments through the account are unresolved."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account} has unresolved payments and must stay", account=account)

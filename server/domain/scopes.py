@@ -19,11 +19,23 @@ INTERNAL = frozenset(
         "accounts.read",
         "accounts.write",
         "retention.read",
+        "payments.read",
+        "payments.write",
+        "payments.resolve",
+        "payments.operate",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.
 ADMINISTRATIVE = frozenset(
-    {"clients.read", "clients.write", "api_keys.read", "api_keys.write", "accounts.read", "accounts.write"}
+    {
+        "clients.read",
+        "clients.write",
+        "api_keys.read",
+        "api_keys.write",
+        "accounts.read",
+        "accounts.write",
+        "payments.operate",
+    }
 )
 PARTNER = frozenset({"d1-notify"})
 ROLES = frozenset({"role.gateway", "role.dispatcher"})

@@ -12,6 +12,7 @@ from server.domain.refusals import EtagMismatch
 class TokenProvider(StrEnum):
     D1_ECOM = "D1_ECOM"
     TSH = "TSH"
+    PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
 
 
 class TokenState(StrEnum):

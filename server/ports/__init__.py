@@ -11,6 +11,8 @@ from server.ports.cache import Views as Views
 from server.ports.keys import Hasher as Hasher
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer
+from server.ports.ledger import Ledger as Ledger
+from server.ports.shelf import Shelf as Shelf
 from server.ports.store import LAST_KEY as LAST_KEY
 from server.ports.store import ContentRefused as ContentRefused
 from server.ports.store import Deliveries as Deliveries
@@ -19,7 +21,6 @@ from server.ports.store import PullState as PullState
 from server.ports.store import Removal as Removal
 from server.ports.store import Request as Request
 from server.ports.store import Retained as Retained
-from server.ports.store import Shelf as Shelf
 from server.ports.store import Store as Store
 from server.ports.store import Transaction as Transaction
 from server.ports.store import View as View
@@ -28,5 +29,6 @@ from server.ports.surroundings import Chore as Chore
 from server.ports.surroundings import Clock as Clock
 from server.ports.surroundings import Export as Export
 from server.ports.surroundings import Feed as Feed
+from server.ports.surroundings import HighWater as HighWater
 from server.ports.surroundings import Ids as Ids
 from server.ports.surroundings import Pins as Pins

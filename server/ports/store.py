@@ -11,15 +11,28 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
+from server.domain.queries import (
+    BindingQuery,
+    MerchantQuery,
+    NotificationQuery,
+    Page,
+    PaymentQuery,
+    ReplayQuery,
+    TokenQuery,
+)
 from server.domain.replays import Replay, ReplayResult
 from server.domain.retention import RetainedKind
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
+from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.ports.cache import CachePause
+from server.ports.ledger import Ledger
+from server.ports.shelf import Shelf
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -48,28 +61,6 @@ class Request:
     fingerprint: bytes
     response: bytes
     time: int
-
-
-class Shelf(Protocol[T]):
-    """The rows of one resource type within a transaction."""
-
-    def get(self, name: str) -> T | None:
-        """The resource, locked until the transaction ends."""
-
-    def get_many(self, names: Sequence[str]) -> dict[str, T]:
-        """Those of the resources that exist, by name, locked in the order of their names."""
-
-    def all(self) -> list[T]:
-        """Every one, in the order of the names; for small sets."""
-
-    def insert(self, items: Sequence[T]) -> None:
-        """Adds new ones. One that another transaction has added meanwhile makes the unit run again."""
-
-    def update(self, items: Sequence[T]) -> None:
-        """Saves changed ones."""
-
-    def delete(self, names: Sequence[str]) -> None:
-        """Removes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +125,8 @@ class Transaction(Protocol):
     def subscriptions(self) -> Shelf[Subscription]: ...
     @property
     def deliveries(self) -> Deliveries: ...
+    @property
+    def ledger(self) -> Ledger: ...
     @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
@@ -256,6 +249,25 @@ class View(Protocol):
     def clients(self, page: Page) -> list[Client]: ...
     def api_keys(self, page: Page) -> list[ApiKey]: ...
     def accounts(self, page: Page) -> list[Account]: ...
+
+    def payment(self, name: str) -> Payment | None: ...
+    def payments(self, query: PaymentQuery, page: Page) -> list[Payment]:
+        """The newest first; `page.after` names the last one of the page before."""
+
+    def payment_whole(self, name: str) -> tuple[Payment, list[Operation]] | None:
+        """A payment with its operations."""
+
+    def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
+        """The oldest first."""
+
+    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+        """Whether there may be a task to claim."""
+
+    def has_operation_to_attend(self, now: int) -> bool:
+        """Whether the steward has to look at an operation."""
+
+    def doubts(self) -> dict[str, int]:
+        """How many operations are in doubt, by account."""
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         """Those that have not expired at `now`."""

@@ -32,8 +32,24 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds on a clock that never jumps."""
 
+    def offset(self) -> int:
+        """Microseconds that are added to every clock, in development only."""
+
+
+class HighWater(Protocol):
+    """How far this history of events is known to have come, kept outside of the database."""
+
+    def reach(self) -> None:
+        """Keeps where the history is now, durably, before anybody outside hears of it. Raises StoreUnavailable."""
+
 
 class Ids(Protocol):
+    def payment_id(self, now: int) -> str:
+        """A new id of letters and digits; later ones sort after earlier ones."""
+
+    def roll(self) -> float:
+        """Any number from 0 to 1."""
+
     def notification_id(self, now: int) -> str:
         """A new id; later ones sort after earlier ones."""
 
@@ -55,6 +71,10 @@ class Ids(Protocol):
 
 class Feed(Protocol):
     """The newest events, for those who follow them."""
+
+    @property
+    def head(self) -> int:
+        """The sequence of the newest event that was read."""
 
     def wait(self, after: int, timeout: float, stopped: Callable[[], bool]) -> bool:
         """Waits until there is an event after `after` or the time is up or `stopped`; whether there is one."""

@@ -1,17 +1,19 @@
 """AccountsService."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from mintmark.v1 import accounts_pb2 as pb
 
 from server.domain import accounts as domain
-from server.domain import names
+from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
-from server.ports import Store, Transaction
+from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.ports import Hasher, Sealer, Store, Transaction
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
-from server.services import accounts
+from server.services import accounts, partner_secrets
 
 
 def to_proto(account: Account) -> pb.Account:
@@ -29,11 +31,83 @@ def to_proto(account: Account) -> pb.Account:
         create_time=timestamp(account.create_time),
         update_time=timestamp(account.update_time),
         etag=str(account.revision),
+        payment_options=options_to_proto(account.payment_options) if account.payment_options else None,
+        held=account.held,
+        hold_reason=account.hold_reason,
+    )
+
+
+def options_to_proto(options: PaymentOptions) -> pb.PaymentOptionsAccount:
+    """Without its secrets, which are never shown."""
+    return pb.PaymentOptionsAccount(
+        base_url=options.base_url,
+        path_prefix=options.path_prefix,
+        partner_merchant_id=options.partner_merchant_id,
+        purchase_path=pb.PurchasePath.Value(f"PURCHASE_PATH_{options.purchase_path}"),
+        currencies=[
+            pb.PaymentCurrency(
+                currency_code=each.currency_code,
+                amount_unit=UNITS[each.amount_unit],
+                payment_ceiling=each.payment_ceiling,
+                day_ceiling=each.day_ceiling,
+            )
+            for each in options.currencies
+        ],
+        return_url_prefixes=options.return_url_prefixes,
+        send_concurrency=options.send_concurrency,
+    )
+
+
+UNITS = {
+    AmountUnit.NONE: pb.AmountUnit.AMOUNT_UNIT_UNSPECIFIED,
+    AmountUnit.MINOR: pb.AmountUnit.AMOUNT_UNIT_MINOR,
+    AmountUnit.MAJOR: pb.AmountUnit.AMOUNT_UNIT_MAJOR,
+}
+WORDS_OF_UNITS = {value: word for word, value in UNITS.items()}
+
+
+def options_of(options: pb.PaymentOptionsAccount) -> PaymentOptions:
+    """What an account states, with the defaults where it states nothing."""
+    path = pb.PurchasePath.Name(options.purchase_path).removeprefix("PURCHASE_PATH_")
+    return PaymentOptions(
+        base_url=options.base_url.rstrip("/"),
+        path_prefix=options.path_prefix or payment_options.DEFAULT_PREFIX,
+        partner_merchant_id=options.partner_merchant_id,
+        purchase_path=PurchasePath(path) if options.purchase_path else PurchasePath.PAYMENT,
+        currencies=tuple(
+            PaymentCurrency(
+                each.currency_code, WORDS_OF_UNITS[each.amount_unit], each.payment_ceiling, each.day_ceiling
+            )
+            for each in sorted(options.currencies, key=lambda each: each.currency_code)
+        ),
+        return_url_prefixes=tuple(sorted(options.return_url_prefixes)),
+        send_concurrency=options.send_concurrency or payment_options.DEFAULT_CONCURRENCY,
+    )
+
+
+def with_secrets(account: Account, options: pb.PaymentOptionsAccount, hasher: Hasher, sealer: Sealer) -> Account:
+    """The account with the secrets that are stated, each sealed, and a keyed digest that tells whether it changed."""
+
+    def kept(field: str, secret: str) -> tuple[str, bytes]:
+        if not secret:
+            return "", b""
+        context = partner_secrets.context(account.name, field)
+        digest = hasher.identity_hash(b"partner secret", context, secret.encode()).hex()
+        return digest, sealer.seal(secret.encode(), context)
+
+    authorization_digest, sealed_authorization = kept("authorization", options.authorization)
+    api_key_digest, sealed_api_key = kept("api_key", options.api_key)
+    return replace(
+        account,
+        authorization_digest=authorization_digest,
+        sealed_authorization=sealed_authorization,
+        api_key_digest=api_key_digest,
+        sealed_api_key=sealed_api_key,
     )
 
 
 def stated(account: pb.Account) -> Account:
-    """The account that a caller states, with what is documented where it states nothing."""
+    """The account that a caller states, with what is documented where it states nothing; without its secrets."""
     provider = AccountProvider(pb.AccountProvider.Name(account.provider).removeprefix("ACCOUNT_PROVIDER_"))
     mode = pb.AccountMode.Name(account.mode).removeprefix("ACCOUNT_MODE_") if account.mode else AccountMode.TEST
     word = pb.InboundAuthentication.Name(account.inbound_authentication).removeprefix("INBOUND_AUTHENTICATION_")
@@ -48,6 +122,7 @@ def stated(account: pb.Account) -> Account:
         merchant_ids=tuple(sorted(account.merchant_ids)),
         inbound_authentication=(InboundAuthentication(word) if given else domain.DOCUMENTED_AUTHENTICATION[provider]),
         client_certificate_common_name=account.client_certificate_common_name,
+        payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
     )
 
 
@@ -62,19 +137,24 @@ def change_to_proto(change: AccountChange) -> pb.AccountChange:
 class Accounts:
     """The methods of AccountsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, calls: Calls, pages: PageTokens) -> None:
+    def __init__(self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer) -> None:
         self._store = store
         self._calls = calls
         self._pages = pages
+        self._hasher = hasher
+        self._sealer = sealer
         self._now = calls.clock.now
 
+    def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
+        return [with_secrets(stated(each), each.payment_options, self._hasher, self._sealer) for each in given]
+
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:
-        desired = [stated(account) for account in request.accounts]
+        desired = self._stated(request.accounts)
         changes = accounts.plan(self._store, desired, self._now(), delete_missing=request.delete_missing)
         return pb.PlanAccountsResponse(changes=self._told(changes))
 
     def ApplyAccounts(self, request: pb.ApplyAccountsRequest, call: Call) -> pb.ApplyAccountsResponse:
-        desired = [stated(account) for account in request.accounts]
+        desired = self._stated(request.accounts)
 
         def run(transaction: Transaction) -> pb.ApplyAccountsResponse:
             changes = accounts.apply(

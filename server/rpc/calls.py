@@ -43,11 +43,12 @@ CORRELATION_ID = "x-correlation-id"
 FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
 WAITING_LIMIT = 32
+RESERVED_LIMIT = 32
 STREAM_LIMIT = 64
 REFLECTION_LIMIT = 8
 # Threads that are left to say no when every class is full.
 SPARE_THREADS = 8
-THREADS = UNARY_LIMIT + WAITING_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
+THREADS = UNARY_LIMIT + WAITING_LIMIT + RESERVED_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
 
 CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
 SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls, in seconds.", ("method",))
@@ -138,6 +139,7 @@ class Calls:
         self._rooms = {
             "unary": threading.BoundedSemaphore(UNARY_LIMIT),
             "waiting": threading.BoundedSemaphore(WAITING_LIMIT),
+            "reserved": threading.BoundedSemaphore(RESERVED_LIMIT),
             "stream": threading.BoundedSemaphore(STREAM_LIMIT),
             "reflection": threading.BoundedSemaphore(REFLECTION_LIMIT),
         }
@@ -202,7 +204,14 @@ class Calls:
             first = requests.answered(transaction, client, call.policy.method, request_id, fingerprint)
             if first is not None:
                 return first
-            response = run(transaction)
+            try:
+                response = run(transaction)
+            except Refusal:
+                # Another core may have done the same request meanwhile, and what it did be in the way of a second time.
+                first = requests.answered(transaction, client, call.policy.method, request_id, fingerprint)
+                if first is None:
+                    raise
+                return first
             kept = repeated(response) if repeated else response
             now = self.clock.now()
             kept_bytes = kept.SerializeToString()
@@ -219,19 +228,27 @@ class Calls:
         policy = policy_of(method)
         behaviour = getattr(servicer, method.name)
 
+        def answered(request: Any, context: grpc.ServicerContext, call: Call) -> Any:
+            with followed(call.span, call.correlation_id):
+                answer = behaviour(request, call)
+            context.set_trailing_metadata(((CORRELATION_ID, call.correlation_id),))
+            return answer
+
         def unary(request: Any, context: grpc.ServicerContext) -> Any:
             seconds = SECONDS.labels(method.name)
             with self._told(policy, request, context) as begin, self.room("unary"), seconds.time():
-                call = begin()
-                with followed(call.span, call.correlation_id):
-                    answer = behaviour(request, call)
-                context.set_trailing_metadata(((CORRELATION_ID, call.correlation_id),))
-                return answer
+                return answered(request, context, begin())
 
         def waiting(request: Any, context: grpc.ServicerContext) -> Any:
             # The time that they wait says nothing about how fast we are.
             with self._told(policy, request, context) as begin, self.room("waiting"):
-                return behaviour(request, begin())
+                return answered(request, context, begin())
+
+        def reserved(request: Any, context: grpc.ServicerContext) -> Any:
+            # What it brings cannot be had again: it waits for a place instead of being refused.
+            seconds = SECONDS.labels(method.name)
+            with self._told(policy, request, context) as begin, self.room("reserved", wait=True), seconds.time():
+                return answered(request, context, begin())
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._told(policy, request, context) as begin, self.room("stream"):
@@ -242,6 +259,8 @@ class Calls:
 
         if method.server_streaming:
             return stream
+        if policy.reserved:
+            return reserved
         return waiting if policy.waiting else unary
 
     @contextmanager
@@ -347,10 +366,11 @@ class Calls:
             raise FieldInvalid(*unfit)
 
     @contextmanager
-    def room(self, call_class: str) -> Iterator[None]:
-        """A place among the calls of a class. Raises TooManyCalls where there is none."""
+    def room(self, call_class: str, *, wait: bool = False) -> Iterator[None]:
+        """A place among the calls of a class. Raises TooManyCalls where there is none, or none in the longest
+        deadline."""
         room = self._rooms[call_class]
-        if not room.acquire(blocking=False):
+        if not room.acquire(blocking=wait, timeout=LONGEST_DEADLINE_S if wait else None):
             raise TooManyCalls(call_class)
         self._count(call_class, 1)
         try:
@@ -361,7 +381,7 @@ class Calls:
             self._count(call_class, -1)
 
     def _count(self, call_class: str, change: int) -> None:
-        if call_class in ("unary", "waiting"):
+        if call_class in ("unary", "waiting", "reserved"):
             with self._idle:
                 self._in_flight += change
                 self._idle.notify_all()

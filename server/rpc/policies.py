@@ -20,6 +20,7 @@ class Policy:
     internal: bool
     naturally_idempotent: bool
     waiting: bool
+    reserved: bool
 
 
 def policy_of(method: MethodDescriptor) -> Policy:
@@ -33,4 +34,5 @@ def policy_of(method: MethodDescriptor) -> Policy:
         internal=stated.internal,
         naturally_idempotent=stated.naturally_idempotent,
         waiting=stated.waiting,
+        reserved=stated.reserved,
     )

@@ -40,6 +40,19 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.EventsMissing: (Reason.ERROR_REASON_EVENTS_MISSING, Code.FAILED_PRECONDITION),
     refusals.EventNotDelivered: (Reason.ERROR_REASON_EVENT_NOT_DELIVERED, Code.FAILED_PRECONDITION),
     refusals.SubscriptionsFull: (Reason.ERROR_REASON_SUBSCRIPTIONS_FULL, Code.FAILED_PRECONDITION),
+    refusals.TokenUnusable: (Reason.ERROR_REASON_TOKEN_UNUSABLE, Code.FAILED_PRECONDITION),
+    refusals.MerchantPaymentIdUsed: (Reason.ERROR_REASON_MERCHANT_PAYMENT_ID_USED, Code.ALREADY_EXISTS),
+    refusals.AmountUnsendable: (Reason.ERROR_REASON_AMOUNT_UNSENDABLE, Code.FAILED_PRECONDITION),
+    refusals.CeilingExceeded: (Reason.ERROR_REASON_CEILING_EXCEEDED, Code.FAILED_PRECONDITION),
+    refusals.ReturnUrlNotAllowed: (Reason.ERROR_REASON_RETURN_URL_NOT_ALLOWED, Code.INVALID_ARGUMENT),
+    refusals.AccountUnusable: (Reason.ERROR_REASON_ACCOUNT_UNUSABLE, Code.FAILED_PRECONDITION),
+    refusals.OperationInDoubt: (Reason.ERROR_REASON_OPERATION_IN_DOUBT, Code.FAILED_PRECONDITION),
+    refusals.AmountExceeded: (Reason.ERROR_REASON_AMOUNT_EXCEEDED, Code.FAILED_PRECONDITION),
+    refusals.PaymentStateUnfit: (Reason.ERROR_REASON_PAYMENT_STATE_UNFIT, Code.FAILED_PRECONDITION),
+    refusals.AlreadySent: (Reason.ERROR_REASON_ALREADY_SENT, Code.FAILED_PRECONDITION),
+    refusals.TooEarly: (Reason.ERROR_REASON_TOO_EARLY, Code.FAILED_PRECONDITION),
+    refusals.AttemptRefused: (Reason.ERROR_REASON_ATTEMPT_REFUSED, Code.ABORTED),
+    refusals.AccountInUse: (Reason.ERROR_REASON_ACCOUNT_IN_USE, Code.FAILED_PRECONDITION),
 }
 NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
 

@@ -27,9 +27,10 @@ def plan(store: Store, desired: Sequence[Account], now: int, *, delete_missing: 
 def apply(
     transaction: Transaction, caller: Caller, desired: Sequence[Account], now: int, *, delete_missing: bool
 ) -> tuple[AccountChange, ...]:
-    """Raises FieldInvalid."""
+    """Raises FieldInvalid, AccountInUse."""
     held = {account.name: account for account in transaction.accounts.all()}
     changes = accounts.plan(held, desired, now, delete_missing=delete_missing)
+    accounts.check_in_use(changes, held, transaction.ledger.accounts_in_use())
     by_action: dict[AccountAction, list[AccountChange]] = {action: [] for action in AccountAction}
     for change in changes:
         by_action[change.action].append(change)

@@ -1,7 +1,7 @@
 """Reads outside of the writer."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -18,14 +18,26 @@ from server.domain.clients import Client
 from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
+from server.domain.queries import (
+    BindingQuery,
+    MerchantQuery,
+    NotificationQuery,
+    Page,
+    PaymentQuery,
+    ReplayQuery,
+    TokenQuery,
+)
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Floor, Standing, Subscription
+from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.ports import CachePause, PullState
-from server.store import cache_pause, commits, rows, schema, searches, subscriptions
+from server.store import cache_pause, commits, payment_reads, payment_tables, rows, schema, searches, subscriptions
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.retained import SqlRetained
@@ -212,6 +224,37 @@ class SqlView:
 
     def accounts(self, page: Page) -> list[Account]:
         return self._page(schema.accounts, rows.ACCOUNT, page)
+
+    def payment(self, name: str) -> Payment | None:
+        return self._one(payment_tables.payments, rows.PAYMENT, name)
+
+    def payments(self, query: PaymentQuery, page: Page) -> list[Payment]:
+        statement = payment_reads.payment_page(query, page, within(payment_tables.payments, query.reach))
+        return self._many(payment_tables.payments, statement, rows.PAYMENT.read)
+
+    def payment_whole(self, name: str) -> tuple[Payment, list[Operation]] | None:
+        table = payment_tables.payments
+        with self.connection("get payments") as connection:
+            row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
+            if row is None:
+                return None
+            found = connection.execute(payment_reads.operations_of(name)).mappings()
+            return rows.PAYMENT.read(row), [rows.OPERATION.read(each) for each in found]
+
+    def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
+        return self._many(
+            payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
+        )
+
+    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+        return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now), dict))
+
+    def has_operation_to_attend(self, now: int) -> bool:
+        return bool(self._many(payment_tables.payment_operations, payment_reads.operation_to_attend(now), dict))
+
+    def doubts(self) -> dict[str, int]:
+        found = self._many(payment_tables.payment_operations, payment_reads.doubts(), dict)
+        return {row["account"]: row["count"] for row in found}
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         table = schema.revoked_access_tokens

@@ -15,9 +15,13 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
+from server.domain.tasks import Task
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -36,6 +40,8 @@ def _plain(value: Any) -> Any:
     """What JSON can hold of a value."""
     if is_dataclass(value):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return value
@@ -74,6 +80,9 @@ def _converters(hint: Any) -> tuple[Convert, Convert]:
         return _write_json, lambda text: read_plain(json.loads(text))
     if origin is dict:
         return _write_json, json.loads
+    if isinstance(hint, type) and is_dataclass(hint):
+        nested = Shape(hint)
+        return lambda value: _write_json(nested.row(value)), lambda text: nested.read(json.loads(text))
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return str, hint
     return _same, _same
@@ -112,6 +121,11 @@ NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
 ACCOUNT = Shape(Account)
+PAYMENT = Shape(Payment)
+OPERATION = Shape(Operation)
+ATTEMPT = Shape(Attempt)
+EVIDENCE = Shape(Evidence)
+TASK = Shape(Task)
 REVOKED = Shape(RevokedAccessToken)
 SUBSCRIPTION = Shape(Subscription)
 DELIVERY = Shape(Delivery)
@@ -119,7 +133,14 @@ REPLAY = Shape(Replay)
 REPLAY_RESULT = Shape(ReplayResult)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
-_SNAPSHOTS: dict[str, Shape[Any]] = {"Token": TOKEN, "Binding": BINDING, "Merchant": MERCHANT}
+# What an event shows of a payment: nothing that is sealed.
+_PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+_SNAPSHOTS: dict[str, Shape[Any]] = {
+    "Token": TOKEN,
+    "Binding": BINDING,
+    "Merchant": MERCHANT,
+    "Payment": _PAYMENT_SNAPSHOT,
+}
 
 
 def event_row(event: Event, sequence: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0006"
+REVISION = "0007"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -37,6 +37,8 @@ store_head = Table(
     # Part of the cache's keys, and until when nobody may use the cache.
     Column("cache_epoch", BigInteger, nullable=False, server_default="0"),
     Column("cache_pause_time", BigInteger, nullable=False, server_default="0"),
+    # The database that payments were last sent from, as far as it can be told from others; empty before that.
+    Column("database_identity", Text, nullable=False),
 )
 
 tokens = Table(
@@ -219,6 +221,13 @@ accounts = Table(
     Column("merchant_ids", Text, nullable=False),
     Column("inbound_authentication", Text, nullable=False),
     Column("client_certificate_common_name", Text, nullable=False),
+    Column("payment_options", Text),
+    Column("authorization_digest", Text, nullable=False),
+    Column("api_key_digest", Text, nullable=False),
+    Column("sealed_authorization", LargeBinary, nullable=False),
+    Column("sealed_api_key", LargeBinary, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("hold_reason", Text, nullable=False),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),

@@ -85,6 +85,10 @@ class SqlStore:
         """From now on each commit tells a cache what it changes. Before the first token or binding is written."""
         self._writer.marking.marks = marks
 
+    def renew_generation(self) -> None:
+        """Reads the name of the history of events again, after a new one has begun."""
+        self.generation = self.view.head()[0]
+
     def listen(self, committed: Callable[[Sequence[Event]], None]) -> None:
         """Calls back, on the writer's thread and before the callers hear of it, with the events of each commit."""
         with self._lock:

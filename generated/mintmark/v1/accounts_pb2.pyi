@@ -32,6 +32,8 @@ class _AccountProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accou
     """Thales D1 eCom Enablement: a merchant gateway."""
     ACCOUNT_PROVIDER_TSH: _AccountProvider.ValueType  # 2
     """Thales TSH, card on file: a merchant gateway."""
+    ACCOUNT_PROVIDER_PAYMENT_OPTIONS: _AccountProvider.ValueType  # 3
+    """PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
 
 class AccountProvider(_AccountProvider, metaclass=_AccountProviderEnumTypeWrapper):
     """The partner that an account is with."""
@@ -42,6 +44,8 @@ ACCOUNT_PROVIDER_D1_ECOM: AccountProvider.ValueType  # 1
 """Thales D1 eCom Enablement: a merchant gateway."""
 ACCOUNT_PROVIDER_TSH: AccountProvider.ValueType  # 2
 """Thales TSH, card on file: a merchant gateway."""
+ACCOUNT_PROVIDER_PAYMENT_OPTIONS: AccountProvider.ValueType  # 3
+"""PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
 Global___AccountProvider: _TypeAlias = AccountProvider  # noqa: Y015
 
 class _AccountMode:
@@ -75,7 +79,9 @@ class _InboundAuthentication:
 class _InboundAuthenticationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InboundAuthentication.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     INBOUND_AUTHENTICATION_UNSPECIFIED: _InboundAuthentication.ValueType  # 0
-    """By what the provider documents: OAuth 2.0 for D1, API keys for TSH."""
+    """By what the provider documents: OAuth 2.0 for D1, API keys for TSH, webhook addresses that nobody can guess for
+    PaymentOptions.
+    """
     INBOUND_AUTHENTICATION_OAUTH: _InboundAuthentication.ValueType  # 1
     """OAuth 2.0 access tokens from our token endpoint."""
     INBOUND_AUTHENTICATION_CERTIFICATE: _InboundAuthentication.ValueType  # 2
@@ -84,12 +90,16 @@ class _InboundAuthenticationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """
     INBOUND_AUTHENTICATION_API_KEY: _InboundAuthentication.ValueType  # 3
     """API keys (TSH)."""
+    INBOUND_AUTHENTICATION_URL_TOKEN: _InboundAuthentication.ValueType  # 4
+    """A token in the webhook's address that nobody can guess (PaymentOptions)."""
 
 class InboundAuthentication(_InboundAuthentication, metaclass=_InboundAuthenticationEnumTypeWrapper):
     """How the partner's calls to us are authenticated."""
 
 INBOUND_AUTHENTICATION_UNSPECIFIED: InboundAuthentication.ValueType  # 0
-"""By what the provider documents: OAuth 2.0 for D1, API keys for TSH."""
+"""By what the provider documents: OAuth 2.0 for D1, API keys for TSH, webhook addresses that nobody can guess for
+PaymentOptions.
+"""
 INBOUND_AUTHENTICATION_OAUTH: InboundAuthentication.ValueType  # 1
 """OAuth 2.0 access tokens from our token endpoint."""
 INBOUND_AUTHENTICATION_CERTIFICATE: InboundAuthentication.ValueType  # 2
@@ -98,7 +108,57 @@ common name is given, calls over loopback only.
 """
 INBOUND_AUTHENTICATION_API_KEY: InboundAuthentication.ValueType  # 3
 """API keys (TSH)."""
+INBOUND_AUTHENTICATION_URL_TOKEN: InboundAuthentication.ValueType  # 4
+"""A token in the webhook's address that nobody can guess (PaymentOptions)."""
 Global___InboundAuthentication: _TypeAlias = InboundAuthentication  # noqa: Y015
+
+class _AmountUnit:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AmountUnitEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AmountUnit.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    AMOUNT_UNIT_UNSPECIFIED: _AmountUnit.ValueType  # 0
+    """Not given."""
+    AMOUNT_UNIT_MINOR: _AmountUnit.ValueType  # 1
+    """The minor unit of ISO 4217: 1250 for 12.50 EUR."""
+    AMOUNT_UNIT_MAJOR: _AmountUnit.ValueType  # 2
+    """The major unit: 12.50 for 12.50 EUR."""
+
+class AmountUnit(_AmountUnit, metaclass=_AmountUnitEnumTypeWrapper):
+    """The unit in which a partner takes amounts of a currency."""
+
+AMOUNT_UNIT_UNSPECIFIED: AmountUnit.ValueType  # 0
+"""Not given."""
+AMOUNT_UNIT_MINOR: AmountUnit.ValueType  # 1
+"""The minor unit of ISO 4217: 1250 for 12.50 EUR."""
+AMOUNT_UNIT_MAJOR: AmountUnit.ValueType  # 2
+"""The major unit: 12.50 for 12.50 EUR."""
+Global___AmountUnit: _TypeAlias = AmountUnit  # noqa: Y015
+
+class _PurchasePath:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PurchasePathEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PurchasePath.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PURCHASE_PATH_UNSPECIFIED: _PurchasePath.ValueType  # 0
+    """PAYMENT."""
+    PURCHASE_PATH_PAYMENT: _PurchasePath.ValueType  # 1
+    """`/payment` and `/authorization`."""
+    PURCHASE_PATH_PAYMENTV2: _PurchasePath.ValueType  # 2
+    """`/paymentv2` and `/authorizationv2`, with 3-D Secure: payments need `browser_info`."""
+
+class PurchasePath(_PurchasePath, metaclass=_PurchasePathEnumTypeWrapper):
+    """Which of the partner's calls for purchases and authorizations an account uses."""
+
+PURCHASE_PATH_UNSPECIFIED: PurchasePath.ValueType  # 0
+"""PAYMENT."""
+PURCHASE_PATH_PAYMENT: PurchasePath.ValueType  # 1
+"""`/payment` and `/authorization`."""
+PURCHASE_PATH_PAYMENTV2: PurchasePath.ValueType  # 2
+"""`/paymentv2` and `/authorizationv2`, with 3-D Secure: payments need `browser_info`."""
+Global___PurchasePath: _TypeAlias = PurchasePath  # noqa: Y015
 
 class _AccountAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -133,6 +193,106 @@ ACCOUNT_ACTION_NONE: AccountAction.ValueType  # 4
 Global___AccountAction: _TypeAlias = AccountAction  # noqa: Y015
 
 @_typing.final
+class PaymentCurrency(_message.Message):
+    """What an account may charge in one currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_UNIT_FIELD_NUMBER: _builtins.int
+    PAYMENT_CEILING_FIELD_NUMBER: _builtins.int
+    DAY_CEILING_FIELD_NUMBER: _builtins.int
+    currency_code: _builtins.str
+    """ISO 4217 letters."""
+    amount_unit: Global___AmountUnit.ValueType
+    """The unit in which the partner takes amounts. Never guessed: without one nothing in this currency is sent, unless it has no
+    minor unit, such as JPY.
+    """
+    payment_ceiling: _builtins.int
+    """The most that one payment may be, in minor units; 0 means no ceiling, which LIVE accounts must not have."""
+    day_ceiling: _builtins.int
+    """The most that the payments of one day (UTC) may be together, those in doubt included, in minor units; 0 means no ceiling, which LIVE
+    accounts must not have.
+    """
+    def __init__(
+        self,
+        *,
+        currency_code: _builtins.str = ...,
+        amount_unit: Global___AmountUnit.ValueType = ...,
+        payment_ceiling: _builtins.int = ...,
+        day_ceiling: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_unit", b"amount_unit", "currency_code", b"currency_code", "day_ceiling", b"day_ceiling", "payment_ceiling", b"payment_ceiling"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentCurrency: _TypeAlias = PaymentCurrency  # noqa: Y015
+
+@_typing.final
+class PaymentOptionsAccount(_message.Message):
+    """How an account sends payments to PaymentOptions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    PATH_PREFIX_FIELD_NUMBER: _builtins.int
+    AUTHORIZATION_FIELD_NUMBER: _builtins.int
+    API_KEY_FIELD_NUMBER: _builtins.int
+    PARTNER_MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    PURCHASE_PATH_FIELD_NUMBER: _builtins.int
+    CURRENCIES_FIELD_NUMBER: _builtins.int
+    RETURN_URL_PREFIXES_FIELD_NUMBER: _builtins.int
+    SEND_CONCURRENCY_FIELD_NUMBER: _builtins.int
+    base_url: _builtins.str
+    """Where the partner is, such as `https://api.paymentoptions.com`: https, or http on loopback, without a path."""
+    path_prefix: _builtins.str
+    """The prefix of every path; `/api/v1` when empty."""
+    authorization: _builtins.str
+    """The whole value of the Authorization header, such as `Basic ...`. Never shown; empty leaves what is kept as it is."""
+    api_key: _builtins.str
+    """The value of the x-api-key header. Never shown; empty leaves what is kept as it is."""
+    partner_merchant_id: _builtins.str
+    """The partner's id of the merchant (`merchant_id`, DASMID). The partner documents 10 characters at most for captures,
+    refunds and voids.
+    """
+    purchase_path: Global___PurchasePath.ValueType
+    """Which calls are used; PAYMENT when not given."""
+    send_concurrency: _builtins.int
+    """How many operations may be under way at the partner at once; 16 when 0."""
+    @_builtins.property
+    def currencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentCurrency]:
+        """What may be charged, by currency. A TEST account takes other currencies too, where they have no minor unit."""
+
+    @_builtins.property
+    def return_url_prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where the payer's browser may be sent after a payment: scheme, host and the beginning of the path, such as
+        `https://shop.example.com/checkout`.
+        """
+
+    def __init__(
+        self,
+        *,
+        base_url: _builtins.str = ...,
+        path_prefix: _builtins.str = ...,
+        authorization: _builtins.str = ...,
+        api_key: _builtins.str = ...,
+        partner_merchant_id: _builtins.str = ...,
+        purchase_path: Global___PurchasePath.ValueType = ...,
+        currencies: _abc.Iterable[Global___PaymentCurrency] | None = ...,
+        return_url_prefixes: _abc.Iterable[_builtins.str] | None = ...,
+        send_concurrency: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "authorization", b"authorization", "base_url", b"base_url", "currencies", b"currencies", "partner_merchant_id", b"partner_merchant_id", "path_prefix", b"path_prefix", "purchase_path", b"purchase_path", "return_url_prefixes", b"return_url_prefixes", "send_concurrency", b"send_concurrency"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaymentOptionsAccount: _TypeAlias = PaymentOptionsAccount  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     """Our standing with a partner."""
 
@@ -150,6 +310,9 @@ class Account(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    PAYMENT_OPTIONS_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`partnerAccounts/{id}`."""
     account_id: _builtins.str
@@ -168,6 +331,10 @@ class Account(_message.Message):
     """The common name that the partner's client certificate must have; with CERTIFICATE."""
     etag: _builtins.str
     """Changes with every change of the account."""
+    held: _builtins.bool
+    """Whether sending payments is stopped. HoldPayments and ReleasePayments change it."""
+    hold_reason: _builtins.str
+    """Why it is."""
     @_builtins.property
     def merchant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The merchants of the gateway. With CERTIFICATE notifications for others are refused, none means that all are accepted;
@@ -181,6 +348,10 @@ class Account(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last changed."""
+
+    @_builtins.property
+    def payment_options(self) -> Global___PaymentOptionsAccount:
+        """How payments are sent; with PAYMENT_OPTIONS, and only with it."""
 
     def __init__(
         self,
@@ -197,10 +368,13 @@ class Account(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        payment_options: Global___PaymentOptionsAccount | None = ...,
+        held: _builtins.bool = ...,
+        hold_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "payment_options", b"payment_options", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "inbound_authentication", b"inbound_authentication", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "provider", b"provider", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,6 +98,34 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
     STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
     """
+    ERROR_REASON_TOKEN_UNUSABLE: _ErrorReason.ValueType  # 28
+    """FAILED_PRECONDITION. This token cannot pay: it is of another provider, disabled, suspended or deleted. Metadata: `token`, `why`."""
+    ERROR_REASON_MERCHANT_PAYMENT_ID_USED: _ErrorReason.ValueType  # 29
+    """ALREADY_EXISTS. The merchant has a payment with this id, of which it is not proven that nothing was charged. Metadata: `payment`."""
+    ERROR_REASON_AMOUNT_UNSENDABLE: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. The amount cannot be told to the partner: the account says no unit for the currency, or it is too long. Metadata: `currency_code`, `why`."""
+    ERROR_REASON_CEILING_EXCEEDED: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION. The account's ceiling for one payment or for the day would be passed, or a live account has none. Metadata: `ceiling` (payment, day or
+    missing), `limit` in minor units, `currency_code`.
+    """
+    ERROR_REASON_RETURN_URL_NOT_ALLOWED: _ErrorReason.ValueType  # 32
+    """INVALID_ARGUMENT. A return URL is not within those that the account allows. Metadata: `field`."""
+    ERROR_REASON_ACCOUNT_UNUSABLE: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. There is no account for the token's merchant, or it lacks something. Metadata: `merchant_gateway_id`, `why`."""
+    ERROR_REASON_OPERATION_IN_DOUBT: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION. Another operation of the payment is unresolved: learn its outcome first. Metadata: `operation`, `state`."""
+    ERROR_REASON_AMOUNT_EXCEEDED: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION. More than what is left to capture or to refund. Amounts in doubt count as used. Metadata: `left` in minor units."""
+    ERROR_REASON_PAYMENT_STATE_UNFIT: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION. The payment is not in a state for this. Metadata: `payment`, `state`."""
+    ERROR_REASON_ALREADY_SENT: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. It may have reached the partner, so it cannot be taken back. Metadata: `operation`."""
+    ERROR_REASON_TOO_EARLY: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. It may still be on its way: an operator's word that nothing happened counts only later. Metadata: `seconds` to wait."""
+    ERROR_REASON_ATTEMPT_REFUSED: _ErrorReason.ValueType  # 39
+    """ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
+    ERROR_REASON_ACCOUNT_IN_USE: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -180,4 +208,32 @@ RESOURCE_CHANGED (the resource kept changing meanwhile: repeat), RESOURCE_REMAIN
 would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
 STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
 """
+ERROR_REASON_TOKEN_UNUSABLE: ErrorReason.ValueType  # 28
+"""FAILED_PRECONDITION. This token cannot pay: it is of another provider, disabled, suspended or deleted. Metadata: `token`, `why`."""
+ERROR_REASON_MERCHANT_PAYMENT_ID_USED: ErrorReason.ValueType  # 29
+"""ALREADY_EXISTS. The merchant has a payment with this id, of which it is not proven that nothing was charged. Metadata: `payment`."""
+ERROR_REASON_AMOUNT_UNSENDABLE: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. The amount cannot be told to the partner: the account says no unit for the currency, or it is too long. Metadata: `currency_code`, `why`."""
+ERROR_REASON_CEILING_EXCEEDED: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION. The account's ceiling for one payment or for the day would be passed, or a live account has none. Metadata: `ceiling` (payment, day or
+missing), `limit` in minor units, `currency_code`.
+"""
+ERROR_REASON_RETURN_URL_NOT_ALLOWED: ErrorReason.ValueType  # 32
+"""INVALID_ARGUMENT. A return URL is not within those that the account allows. Metadata: `field`."""
+ERROR_REASON_ACCOUNT_UNUSABLE: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. There is no account for the token's merchant, or it lacks something. Metadata: `merchant_gateway_id`, `why`."""
+ERROR_REASON_OPERATION_IN_DOUBT: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION. Another operation of the payment is unresolved: learn its outcome first. Metadata: `operation`, `state`."""
+ERROR_REASON_AMOUNT_EXCEEDED: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION. More than what is left to capture or to refund. Amounts in doubt count as used. Metadata: `left` in minor units."""
+ERROR_REASON_PAYMENT_STATE_UNFIT: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION. The payment is not in a state for this. Metadata: `payment`, `state`."""
+ERROR_REASON_ALREADY_SENT: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. It may have reached the partner, so it cannot be taken back. Metadata: `operation`."""
+ERROR_REASON_TOO_EARLY: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. It may still be on its way: an operator's word that nothing happened counts only later. Metadata: `seconds` to wait."""
+ERROR_REASON_ATTEMPT_REFUSED: ErrorReason.ValueType  # 39
+"""ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
+ERROR_REASON_ACCOUNT_IN_USE: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

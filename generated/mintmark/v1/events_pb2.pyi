@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
+from mintmark.v1 import payments_pb2 as _payments_pb2
 from mintmark.v1 import tokens_pb2 as _tokens_pb2
 import builtins as _builtins
 import sys
@@ -100,6 +101,24 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A replay of many notifications was created. Details: `dry_run`, `reason`."""
     EVENT_KIND_REPLAY_FINISHED: _EventKind.ValueType  # 30
     """A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
+    EVENT_KIND_PAYMENT_CREATED: _EventKind.ValueType  # 31
+    """A payment was asked for."""
+    EVENT_KIND_PAYMENT_UPDATED: _EventKind.ValueType  # 32
+    """An operation of a payment was asked for or changed its state. Details: `operation`, `kind`, `state`, and `doubt` where it is in doubt."""
+    EVENT_KIND_PAYMENT_IN_DOUBT: _EventKind.ValueType  # 33
+    """Nobody knows whether an operation was done. Never the same as failed. Details: `operation`, `kind`, `state`, `doubt`."""
+    EVENT_KIND_PAYMENT_CHARGED_AFTER_ALL: _EventKind.ValueType  # 34
+    """ALERT. An operation that counted as declined, cancelled, expired or not charged was done after all. Details: `operation`,
+    `kind`, `state`, `state_before`.
+    """
+    EVENT_KIND_PAYMENT_DUPLICATE_CHARGE: _EventKind.ValueType  # 35
+    """ALERT. The partner confirmed a second charge for the same payment: one is to be refunded. Details: `operation` that stands for it."""
+    EVENT_KIND_PAYMENT_EVIDENCE_DISAGREES: _EventKind.ValueType  # 36
+    """ALERT. A definite piece of evidence contradicts what is held, which stays. Details: `operation`, `kind`, `state`, `evidence`."""
+    EVENT_KIND_PAYMENTS_HELD: _EventKind.ValueType  # 37
+    """Sending payments through an account was stopped. Details: `reason`."""
+    EVENT_KIND_PAYMENTS_RELEASED: _EventKind.ValueType  # 38
+    """Sending payments through an account goes on. Details: `reason`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -174,6 +193,24 @@ EVENT_KIND_REPLAY_CREATED: EventKind.ValueType  # 29
 """A replay of many notifications was created. Details: `dry_run`, `reason`."""
 EVENT_KIND_REPLAY_FINISHED: EventKind.ValueType  # 30
 """A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
+EVENT_KIND_PAYMENT_CREATED: EventKind.ValueType  # 31
+"""A payment was asked for."""
+EVENT_KIND_PAYMENT_UPDATED: EventKind.ValueType  # 32
+"""An operation of a payment was asked for or changed its state. Details: `operation`, `kind`, `state`, and `doubt` where it is in doubt."""
+EVENT_KIND_PAYMENT_IN_DOUBT: EventKind.ValueType  # 33
+"""Nobody knows whether an operation was done. Never the same as failed. Details: `operation`, `kind`, `state`, `doubt`."""
+EVENT_KIND_PAYMENT_CHARGED_AFTER_ALL: EventKind.ValueType  # 34
+"""ALERT. An operation that counted as declined, cancelled, expired or not charged was done after all. Details: `operation`,
+`kind`, `state`, `state_before`.
+"""
+EVENT_KIND_PAYMENT_DUPLICATE_CHARGE: EventKind.ValueType  # 35
+"""ALERT. The partner confirmed a second charge for the same payment: one is to be refunded. Details: `operation` that stands for it."""
+EVENT_KIND_PAYMENT_EVIDENCE_DISAGREES: EventKind.ValueType  # 36
+"""ALERT. A definite piece of evidence contradicts what is held, which stays. Details: `operation`, `kind`, `state`, `evidence`."""
+EVENT_KIND_PAYMENTS_HELD: EventKind.ValueType  # 37
+"""Sending payments through an account was stopped. Details: `reason`."""
+EVENT_KIND_PAYMENTS_RELEASED: EventKind.ValueType  # 38
+"""Sending payments through an account goes on. Details: `reason`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -217,6 +254,7 @@ class Event(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     BINDING_FIELD_NUMBER: _builtins.int
     MERCHANT_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
     sequence: _builtins.int
@@ -257,6 +295,10 @@ class Event(_message.Message):
     def merchant(self) -> _merchants_pb2.Merchant:
         """The merchant."""
 
+    @_builtins.property
+    def payment(self) -> _payments_pb2.Payment:
+        """The payment, without operations and without where the payer has to go."""
+
     def __init__(
         self,
         *,
@@ -275,12 +317,13 @@ class Event(_message.Message):
         token: _tokens_pb2.Token | None = ...,
         binding: _bindings_pb2.Binding | None = ...,
         merchant: _merchants_pb2.Merchant | None = ...,
+        payment: _payments_pb2.Payment | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "merchant", b"merchant", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "merchant", b"merchant", "payment", b"payment", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

@@ -40,6 +40,8 @@ class _NotificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """TSH: notify-token-update."""
     NOTIFICATION_KIND_TSH_MERCHANT_UPDATE: _NotificationKind.ValueType  # 6
     """TSH: notify-merchant-update."""
+    NOTIFICATION_KIND_PAYMENT_OPTIONS_WEBHOOK: _NotificationKind.ValueType  # 7
+    """PaymentOptions: a webhook about a payment. A hint, which moves no state."""
 
 class NotificationKind(_NotificationKind, metaclass=_NotificationKindEnumTypeWrapper):
     """What kind of notification it is."""
@@ -58,6 +60,8 @@ NOTIFICATION_KIND_TSH_TOKEN_UPDATE: NotificationKind.ValueType  # 5
 """TSH: notify-token-update."""
 NOTIFICATION_KIND_TSH_MERCHANT_UPDATE: NotificationKind.ValueType  # 6
 """TSH: notify-merchant-update."""
+NOTIFICATION_KIND_PAYMENT_OPTIONS_WEBHOOK: NotificationKind.ValueType  # 7
+"""PaymentOptions: a webhook about a payment. A hint, which moves no state."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
 class _Partner:
@@ -136,6 +140,8 @@ class _QuarantineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quar
     """The body is not what the contract says (not JSON, not UTF-8, no object); the partner was answered 400."""
     QUARANTINE_REASON_IDENTIFIER_UNUSABLE: _QuarantineReason.ValueType  # 6
     """An identifier is empty or longer than a resource name can hold."""
+    QUARANTINE_REASON_PAYMENT_UNKNOWN: _QuarantineReason.ValueType  # 7
+    """ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
 
 class QuarantineReason(_QuarantineReason, metaclass=_QuarantineReasonEnumTypeWrapper):
     """Why a notification is in quarantine or was rejected."""
@@ -154,6 +160,8 @@ QUARANTINE_REASON_BODY_UNREADABLE: QuarantineReason.ValueType  # 5
 """The body is not what the contract says (not JSON, not UTF-8, no object); the partner was answered 400."""
 QUARANTINE_REASON_IDENTIFIER_UNUSABLE: QuarantineReason.ValueType  # 6
 """An identifier is empty or longer than a resource name can hold."""
+QUARANTINE_REASON_PAYMENT_UNKNOWN: QuarantineReason.ValueType  # 7
+"""ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
 Global___QuarantineReason: _TypeAlias = QuarantineReason  # noqa: Y015
 
 class _NotificationFlag:

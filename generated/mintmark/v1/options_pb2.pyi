@@ -32,6 +32,7 @@ class RpcPolicy(_message.Message):
     INTERNAL_FIELD_NUMBER: _builtins.int
     NATURALLY_IDEMPOTENT_FIELD_NUMBER: _builtins.int
     WAITING_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The scope that the caller's access token must carry, such as `tokens.read`.
     Empty only where `anonymous` or `any_client` is set.
@@ -46,6 +47,8 @@ class RpcPolicy(_message.Message):
     """The method has a key of its own, so that repeating it is safe without a `request_id`."""
     waiting: _builtins.bool
     """The method may wait for something to happen. Calls that wait are a class of their own, so that others find a place."""
+    reserved: _builtins.bool
+    """The method is never refused for want of a place: what it brings cannot be had again. Such calls are a class of their own."""
     def __init__(
         self,
         *,
@@ -55,10 +58,11 @@ class RpcPolicy(_message.Message):
         internal: _builtins.bool = ...,
         naturally_idempotent: _builtins.bool = ...,
         waiting: _builtins.bool = ...,
+        reserved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "any_client", b"any_client", "internal", b"internal", "naturally_idempotent", b"naturally_idempotent", "scope", b"scope", "waiting", b"waiting"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "any_client", b"any_client", "internal", b"internal", "naturally_idempotent", b"naturally_idempotent", "reserved", b"reserved", "scope", b"scope", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -32,6 +32,8 @@ class _TokenProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TokenPr
     """Thales D1 eCom Enablement."""
     TOKEN_PROVIDER_TSH: _TokenProvider.ValueType  # 2
     """Thales TSH, card on file."""
+    TOKEN_PROVIDER_PAYMENT_OPTIONS: _TokenProvider.ValueType  # 3
+    """PaymentOptions: a stored payment method, whose id is the token's."""
 
 class TokenProvider(_TokenProvider, metaclass=_TokenProviderEnumTypeWrapper):
     """Whose token it is."""
@@ -42,6 +44,8 @@ TOKEN_PROVIDER_D1_ECOM: TokenProvider.ValueType  # 1
 """Thales D1 eCom Enablement."""
 TOKEN_PROVIDER_TSH: TokenProvider.ValueType  # 2
 """Thales TSH, card on file."""
+TOKEN_PROVIDER_PAYMENT_OPTIONS: TokenProvider.ValueType  # 3
+"""PaymentOptions: a stored payment method, whose id is the token's."""
 Global___TokenProvider: _TypeAlias = TokenProvider  # noqa: Y015
 
 class _TokenState:

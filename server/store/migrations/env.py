@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from server.store.schema import metadata
+from server.store.payment_tables import payments
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
+context.configure(connection=context.config.attributes["connection"], target_metadata=payments.metadata)
 with context.begin_transaction():
     context.run_migrations()

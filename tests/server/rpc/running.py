@@ -28,10 +28,13 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payment_webhooks_pb2_grpc,
+    payments_pb2_grpc,
     principals_pb2_grpc,
     replays_pb2_grpc,
     retention_pb2_grpc,
     subscriptions_pb2_grpc,
+    tasks_pb2_grpc,
     tokens_pb2_grpc,
 )
 
@@ -95,6 +98,9 @@ class Session:
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
         self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
+        self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
+        self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
@@ -198,6 +204,7 @@ class RunningCore:
     def _log_in(self) -> None:
         self.admin = self.house("admin")
         self.gateway = self.house("role.gateway", internal=True)
+        self.dispatcher = self.house("role.dispatcher", internal=True)
 
     def stop(self) -> None:
         for channel in self._channels:

@@ -17,10 +17,13 @@ FILES = (
     "events",
     "merchants",
     "notifications",
+    "payment_webhooks",
+    "payments",
     "principals",
     "retention",
     "subscriptions",
     "replays",
+    "tasks",
     "tokens",
 )
 

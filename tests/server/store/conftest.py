@@ -43,7 +43,7 @@ def emptied_postgres_database(shared_postgres_database: str) -> str:
         for table in metadata.sorted_tables:
             if table.name != "store_head":
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table.name)))
-        connection.execute("UPDATE store_head SET sequence = 0, removed_sequence = 0")
+        connection.execute("UPDATE store_head SET sequence = 0, removed_sequence = 0, database_identity = ''")
     return shared_postgres_database
 
 

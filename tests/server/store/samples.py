@@ -16,6 +16,12 @@ from server.domain.notifications import (
     NotificationState,
     QuarantineReason,
 )
+from server.domain.payment_answers import Decline, DeclineClass, Doubt, OperationKind
+from server.domain.payment_evidence import Attempt, Evidence, EvidenceKind, Outcome
+from server.domain.payment_operations import Operation, OperationState
+from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.domain.payments import Card, Payment, PaymentState
+from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token, TokenProvider, TokenState
 
 GATEWAY = "MGW_000001"
@@ -127,6 +133,149 @@ def account(account_id: str = "d1-live") -> Account:
         create_time=TIME,
         update_time=TIME + 1,
         revision=2,
+        payment_options=PaymentOptions(
+            base_url="https://api.example",
+            path_prefix="/api/v1",
+            partner_merchant_id="JP1",
+            purchase_path=PurchasePath.PAYMENTV2,
+            currencies=(
+                PaymentCurrency("EUR", AmountUnit.MAJOR, 5, 2**62),
+                PaymentCurrency("JPY", AmountUnit.NONE, 0, 0),
+            ),
+            return_url_prefixes=("https://shop.example/ü",),
+            send_concurrency=3,
+        ),
+        authorization_digest="ab",
+        api_key_digest="cd",
+        sealed_authorization=b"\0\xff sealed",
+        sealed_api_key=b"\1\xfe sealed",
+        held=True,
+        hold_reason="incident",
+    )
+
+
+DECLINE = Decline(DeclineClass.RISK, "ERR3004", "-8003", "nö", 201)
+
+
+def payment(payment_id: str = "p-1", gateway: str = GATEWAY, merchant_id: str = MERCHANT) -> Payment:
+    name = f"payments/{payment_id}"
+    return Payment(
+        name=name,
+        merchant_payment_id="order-1",
+        token=names.token(gateway, merchant_id, "t-1"),
+        account="partnerAccounts/po",
+        merchant_gateway_id=gateway,
+        merchant_id=merchant_id,
+        currency_code="EUR",
+        minor_amount=2**62,
+        create_time=TIME,
+        update_time=TIME + 1,
+        state=PaymentState.IN_DOUBT,
+        merchant_payment_key=f"{gateway}\n{merchant_id}\n{payment_id}",
+        authorized_minor_amount=1,
+        captured_minor_amount=2,
+        refunded_minor_amount=3,
+        unresolved_minor_amount=4,
+        in_doubt=True,
+        settled=True,
+        duplicate_charge=True,
+        redirect_expire_time=TIME + 2,
+        decline=DECLINE,
+        card=Card("400000******1091", "MASTERCARD", "1224"),
+        evidence_count=7,
+        correlation_id="c-1",
+        revision=3,
+        sealed_details=b"\0\xff details",
+        sealed_redirect_url=b"\0\xff url",
+    )
+
+
+def operation(operation_id: str = "p-1", number: int = 1) -> Operation:
+    name = f"payments/{operation_id}/operations/{number}"
+    return Operation(
+        name=name,
+        payment=f"payments/{operation_id}",
+        account="partnerAccounts/po",
+        number=number,
+        kind=OperationKind.REFUND,
+        state=OperationState.IN_DOUBT,
+        minor_amount=5,
+        currency_code="EUR",
+        amount_unit=AmountUnit.MAJOR,
+        reference=f"{operation_id}-{number}",
+        partner_merchant_id="JP1",
+        stored_payment_method_id="method",
+        live=True,
+        send_before=TIME + 1,
+        create_time=TIME,
+        update_time=TIME + 2,
+        parent="payments/p/operations/0",
+        parent_transaction_id="parent",
+        confirmed_minor_amount=4,
+        partner_transaction_id=f"t-{operation_id}-{number}",
+        partner_reference="74811",
+        auth_code="268004",
+        doubt=Doubt.CODE_UNCLEAR,
+        decline=DECLINE,
+        attempt_count=2,
+        in_flight_until=TIME + 3,
+        action_required=True,
+        hinted=True,
+        redirect_expire_time=TIME + 4,
+        attend_time=TIME + 5,
+    )
+
+
+def attempt(attempt_id: str = "p-1") -> Attempt:
+    operation_name = f"payments/{attempt_id}/operations/1"
+    return Attempt(
+        name=names.attempt(operation_name, 1),
+        operation=operation_name,
+        number=1,
+        client="clients/role.dispatcher",
+        request_id=f"r-{attempt_id}",
+        task="tasks/t",
+        fence=3,
+        begin_time=TIME,
+        send_by=TIME + 1,
+        outcome=Outcome.UNKNOWN,
+        report_time=TIME + 2,
+    )
+
+
+def evidence(number: int = 1, payment_name: str = "payments/p-1") -> Evidence:
+    return Evidence(
+        name=names.evidence(payment_name, number),
+        payment=payment_name,
+        operation=f"{payment_name}/operations/1",
+        kind=EvidenceKind.STATUS_ANSWER,
+        time=TIME,
+        state_before=OperationState.IN_DOUBT,
+        state_after=OperationState.SUCCEEDED,
+        summary="said sö",
+        actor="clients/role.dispatcher",
+        attempt=2,
+        partner_transaction_id="t-1",
+        digest=bytes([number]) * 32,
+        sealed_body=b"\0\xff body",
+    )
+
+
+def task(task_id: str = "t-1", kind: TaskKind = TaskKind.QUERY_TRANSACTION) -> Task:
+    return Task(
+        name=f"tasks/{task_id}",
+        kind=kind,
+        account="partnerAccounts/d1-live",
+        payment="payments/p-1",
+        operation="payments/p-1/operations/1",
+        due_time=TIME,
+        create_time=TIME - 1,
+        correlation_id="c-1",
+        partner_transaction_id="t-1",
+        tries=4,
+        fence=5,
+        holder="clients/role.dispatcher",
+        lease_expire_time=TIME + 6,
     )
 
 

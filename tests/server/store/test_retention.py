@@ -47,6 +47,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.time / 1_000_000
 
+    def offset(self) -> int:
+        return 0
+
 
 class FakePins:
     """Subscriptions that hold events back."""

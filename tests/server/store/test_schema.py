@@ -18,12 +18,16 @@ from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import Operation
+from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
+from server.domain.tasks import Task
 from server.domain.tokens import Token
 from server.ports import Identity, Request
-from server.store import migrate, schema
+from server.store import migrate, payment_tables, schema
 from server.store.engine import parse_url, reader_engine, schema_revision
 from server.store.schema import REVISION, metadata
 from server.store.store import SqlStore
@@ -46,6 +50,11 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Delivery, schema.deliveries, set()),
     (Replay, schema.replays, set()),
     (ReplayResult, schema.replay_results, set()),
+    (Payment, payment_tables.payments, set()),
+    (Operation, payment_tables.payment_operations, set()),
+    (Attempt, payment_tables.payment_attempts, set()),
+    (Evidence, payment_tables.payment_evidence, set()),
+    (Task, payment_tables.tasks, set()),
 ]
 
 

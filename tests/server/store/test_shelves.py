@@ -28,7 +28,8 @@ KINDS = {
     "merchant": Kind(lambda t: t.merchants, "merchant", samples.merchant, {"scheme_registrations": ()}),
     "client": Kind(lambda t: t.clients, "client", samples.client, {"secrets": (), "scopes": ()}),
     "api_key": Kind(lambda t: t.api_keys, "api_key", samples.api_key, {"revoke_time": None, "taken_over": False}),
-    "account": Kind(lambda t: t.accounts, "account", samples.account, {"merchant_ids": ()}),
+    "account": Kind(lambda t: t.accounts, "account", samples.account, {"merchant_ids": (), "payment_options": None}),
+    "payment": Kind(lambda t: t.ledger.payments, "payment", samples.payment, {"decline": None, "card": None}),
 }
 
 

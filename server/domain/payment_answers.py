@@ -1,0 +1,395 @@
+"""What PaymentOptions answers, read leniently and judged strictly: not paid unless proven paid, not failed unless
+proven failed.
+
+The code tables are those of the contract. Where a code is in two classes the more careful one holds, so 68 and 452
+(time-outs),
+79 (already reversed) and 94 (duplicate transmission) leave doubt.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
+from server.domain.payment_options import AmountUnit
+
+TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
+
+
+class OperationKind(StrEnum):
+    PURCHASE = "PURCHASE"
+    AUTHORIZATION = "AUTHORIZATION"
+    CAPTURE = "CAPTURE"
+    VOID = "VOID"
+    REFUND = "REFUND"
+    EXTERNAL = "EXTERNAL"
+
+
+class Doubt(StrEnum):
+    OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
+    ANSWER_UNREADABLE = "ANSWER_UNREADABLE"
+    CODE_UNCLEAR = "CODE_UNCLEAR"
+    SENDER_SILENT = "SENDER_SILENT"
+    ACTION_WINDOW_PASSED = "ACTION_WINDOW_PASSED"
+    EVIDENCE_DISAGREES = "EVIDENCE_DISAGREES"
+    STORE_RESTORED = "STORE_RESTORED"
+
+
+class DeclineClass(StrEnum):
+    SOFT = "SOFT"
+    HARD = "HARD"
+    RISK = "RISK"
+    REQUEST = "REQUEST"
+    UNRECOGNIZED = "UNRECOGNIZED"
+
+
+class CodeClass(StrEnum):
+    """What a response code says, the more careful classes last."""
+
+    NONE = "NONE"
+    APPROVED = "APPROVED"
+    PARTIAL = "PARTIAL"
+    SOFT = "SOFT"
+    HARD = "HARD"
+    RISK = "RISK"
+    REQUEST = "REQUEST"
+    UNRECOGNIZED = "UNRECOGNIZED"
+    PENDING = "PENDING"
+    UNCLEAR = "UNCLEAR"
+
+
+class Verdict(StrEnum):
+    APPROVED = "APPROVED"
+    PARTIALLY_APPROVED = "PARTIALLY_APPROVED"
+    DECLINED = "DECLINED"
+    REQUIRES_ACTION = "REQUIRES_ACTION"
+    PROCESSING = "PROCESSING"
+    IN_DOUBT = "IN_DOUBT"
+    # Only of a status answer: it does not count.
+    NOTHING = "NOTHING"
+
+
+def _codes(text: str) -> frozenset[int]:
+    """Codes from `4, 7, 586-589`."""
+    found: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.strip().partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+RESPONSE_CODES: dict[CodeClass, frozenset[int]] = {
+    CodeClass.APPROVED: _codes("0, 8, 85"),
+    CodeClass.PARTIAL: _codes("10"),
+    CodeClass.SOFT: _codes("1, 2, 5, 19, 51, 61, 65, 82, 83, 91, 92, 96")
+    # System busy, try again.
+    | _codes("443-450, 453-457, 459, 460, 675, 678, 681, 703, 705"),
+    CodeClass.HARD: _codes("4, 7, 14, 15, 34, 41, 43, 54, 57, 59, 62, 577, 586-589, 605, 606, 608, 972, 973, 975"),
+    # The merchant's or the message's own fault; 836 is an amount above the preauthorized one.
+    CodeClass.REQUEST: _codes("3, 12, 13, 30, 58, 590-604, 622-674, 836"),
+    CodeClass.RISK: frozenset(range(-8015, -7999)),
+    CodeClass.UNRECOGNIZED: _codes("828-835, 837-937, 1044-1051, 1198, 1201"),
+    CodeClass.PENDING: _codes("578"),
+    # -1 is a gateway error; 1263 and 1295 mean `unknown`.
+    CodeClass.UNCLEAR: _codes("68, 79, 94, 452, 676, 677, 679, 680, 682, 683, 694-702, 704, 1263, 1295") | {-1},
+}
+_CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in codes}
+
+# The codes that say that it is done, by what was asked for. INFO0000 is a payment's; where something else was asked
+# for, the transaction type has to say so.
+DONE_CODES = {
+    OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
+    OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
+    OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
+    OperationKind.VOID: frozenset({"INFO0003", "INFO0000"}),
+}
+TRANSACTION_TYPES = {
+    # Purchase pages print PRE_AUTH in their samples.
+    OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
+    OperationKind.CAPTURE: frozenset({"CAPTURE"}),
+    OperationKind.REFUND: frozenset({"REFUND"}),
+    OperationKind.VOID: frozenset({"VOID"}),
+}
+FOLLOWING = frozenset({OperationKind.CAPTURE, OperationKind.REFUND, OperationKind.VOID})
+# The body says what happened.
+READ_STATUSES = frozenset({200, 201})
+# Refused before anything happened.
+REFUSED_STATUSES = frozenset({400, 401, 404, 406, 412})
+_RISK = re.compile(r"ERR3\d{3}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerAnswer:
+    """An answer as the dispatcher read it: texts as they came, empty where absent."""
+
+    http_status: int
+    readable: bool
+    body: bytes = b""
+    success: str = ""
+    redirect_url: str = ""
+    transaction_type: str = ""
+    is_live: str = ""
+    gateway_code: str = ""
+    gateway_type: str = ""
+    message: str = ""
+    response_code: str = ""
+    amount: str = ""
+    currency: str = ""
+    auth_code: str = ""
+    scheme: str = ""
+    masked_number: str = ""
+    card_expiry: str = ""
+    partner_merchant_id: str = ""
+    reference: str = ""
+    partner_transaction_id: str = ""
+    partner_reference: str = ""
+    stored_payment_method_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """A no, in three layers: our class, the partner's code, the issuer's code."""
+
+    decline_class: DeclineClass
+    partner_code: str
+    response_code: str
+    message: str
+    http_status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an answer has to say to be about an operation of ours."""
+
+    kind: OperationKind
+    amount: Money
+    amount_unit: AmountUnit
+    reference: str
+    partner_merchant_id: str
+    stored_payment_method_id: str
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an answer is judged to say. `why` is for people."""
+
+    verdict: Verdict
+    why: str
+    doubt: Doubt | None = None
+    decline: Decline | None = None
+    confirmed_minor_amount: int | None = None
+    redirect_url: str = ""
+    # A well-formed id that the answer names; not yet a proven one.
+    partner_transaction_id: str = ""
+    partner_reference: str = ""
+    auth_code: str = ""
+
+
+def class_of_code(text: str) -> CodeClass:
+    """The class of a response code as it came; NONE where there is none."""
+    if not text:
+        return CodeClass.NONE
+    try:
+        return _CLASS_OF_CODE.get(int(text), CodeClass.UNRECOGNIZED)
+    except ValueError:
+        return CodeClass.UNRECOGNIZED
+
+
+def amount_said(text: str, currency_code: str, unit: AmountUnit) -> Money | None:
+    """The amount that an answer says, exactly; None where it says none that can be read."""
+    try:
+        if unit is AmountUnit.MAJOR or exponent(currency_code) == 0:
+            return parse_decimal(text, currency_code)
+        whole, point, fraction = text.partition(".")
+        if point and (not fraction or fraction.strip("0")):
+            return None
+        if not whole.isascii() or not whole.isdigit() or len(whole) > 19:
+            return None
+        return Money(int(whole), currency_code)
+    except MoneyInvalid:
+        return None
+
+
+def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
+    """What the answer to an attempt says of it."""
+    said = _told(answer)
+    status = answer.http_status
+    no = _class_of_no(answer)
+    if status in READ_STATUSES:
+        return _judge_body(expected, answer, said)
+    if status in REFUSED_STATUSES:
+        if answer.readable and (answer.success == "true" or answer.redirect_url or no in _OPEN):
+            return _doubt(said, Doubt.ANSWER_UNREADABLE, f"HTTP {status} with a body that says otherwise")
+        return _declined(said, answer, no if no in _NOES else CodeClass.REQUEST, f"refused with HTTP {status}")
+    if 400 <= status < 500 and answer.readable and answer.success == "false" and no in _NOES:
+        if stranger := _stranger(expected, answer):
+            return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
+        return _declined(said, answer, no, f"refused with HTTP {status} and a code")
+    if 500 <= status < 600:
+        return _doubt(said, Doubt.OUTCOME_UNKNOWN, f"HTTP {status}")
+    return _doubt(said, Doubt.ANSWER_UNREADABLE, f"HTTP {status}, which says nothing about the payment")
+
+
+def judge_status(expected: Expected, answer: PartnerAnswer, partner_transaction_id: str) -> Reading:
+    """What the answer to a status query for a transaction says of an operation. It counts only where it is surely
+    about it."""
+    if answer.http_status not in READ_STATUSES or not answer.readable:
+        return Reading(Verdict.NOTHING, f"HTTP {answer.http_status}: proves nothing")
+    if answer.partner_transaction_id != partner_transaction_id:
+        return Reading(Verdict.NOTHING, "speaks of another transaction")
+    if not answer.reference and not answer.partner_merchant_id:
+        return Reading(Verdict.NOTHING, "names neither our reference nor the merchant")
+    if answer.transaction_type and answer.transaction_type.upper() not in TRANSACTION_TYPES[expected.kind]:
+        return Reading(Verdict.NOTHING, "another transaction type than what was asked for")
+    if answer.redirect_url:
+        return Reading(Verdict.NOTHING, "a redirect, which is no status")
+    reading = _judge_body(expected, answer, _told(answer))
+    if reading.verdict is Verdict.IN_DOUBT:
+        return Reading(Verdict.NOTHING, reading.why)
+    if reading.verdict is Verdict.DECLINED and answer.amount:
+        said = amount_said(answer.amount, expected.amount.currency_code, expected.amount_unit)
+        if said != expected.amount:
+            return Reading(Verdict.NOTHING, "another amount than ours")
+    return reading
+
+
+_NOES = {
+    CodeClass.SOFT: DeclineClass.SOFT,
+    CodeClass.HARD: DeclineClass.HARD,
+    CodeClass.RISK: DeclineClass.RISK,
+    CodeClass.REQUEST: DeclineClass.REQUEST,
+    CodeClass.UNRECOGNIZED: DeclineClass.UNRECOGNIZED,
+}
+_OPEN = frozenset({CodeClass.APPROVED, CodeClass.PARTIAL, CodeClass.PENDING, CodeClass.UNCLEAR})
+
+
+def _class_of_no(answer: PartnerAnswer) -> CodeClass:
+    """The class of both codes together: the more careful one."""
+    of = class_of_code(answer.response_code)
+    if of in _OPEN:
+        return of
+    if _RISK.fullmatch(answer.gateway_code.upper()):
+        return CodeClass.RISK
+    if of is CodeClass.NONE and answer.gateway_code.upper().startswith("ERR"):
+        return CodeClass.UNRECOGNIZED
+    return of
+
+
+def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Reading:
+    if not answer.readable:
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "not a JSON object")
+    # Before `success`, which says true here and means: send the payer there.
+    if answer.redirect_url:
+        return _judge_redirect(expected, answer, said)
+    if stranger := _stranger(expected, answer):
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
+    code = class_of_code(answer.response_code)
+    if code is CodeClass.PENDING:
+        if not said.partner_transaction_id:
+            return _doubt(said, Doubt.CODE_UNCLEAR, "pending, and no transaction id to ask for")
+        return _with(said, Verdict.PROCESSING, "the partner is at it")
+    if code is CodeClass.UNCLEAR:
+        return _doubt(said, Doubt.CODE_UNCLEAR, f"response code {answer.response_code} leaves it open")
+    if answer.success == "true":
+        return _judge_success(expected, answer, said, code)
+    if answer.success == "false":
+        if code in (CodeClass.APPROVED, CodeClass.PARTIAL) or answer.gateway_code.upper().startswith("INFO"):
+            return _doubt(said, Doubt.ANSWER_UNREADABLE, "says no, with a code that says yes")
+        no = _class_of_no(answer)
+        return _declined(said, answer, no if no in _NOES else CodeClass.UNRECOGNIZED, "declined")
+    return _doubt(said, Doubt.ANSWER_UNREADABLE, "does not say whether it succeeded")
+
+
+def _judge_redirect(expected: Expected, answer: PartnerAnswer, said: Reading) -> Reading:
+    if expected.kind in FOLLOWING:
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "a redirect where no payer is concerned")
+    if answer.success == "false" or class_of_code(answer.response_code) not in (CodeClass.NONE, CodeClass.APPROVED):
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "a redirect together with a no")
+    if not re.match(r"https?://[^/\s]", answer.redirect_url):
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "a redirect to what is no URL")
+    return _with(said, Verdict.REQUIRES_ACTION, "the payer has to act", redirect_url=answer.redirect_url)
+
+
+def _judge_success(expected: Expected, answer: PartnerAnswer, said: Reading, code: CodeClass) -> Reading:
+    """Done only where everything says so and says the same as we do."""
+    kind, ours = expected.kind, expected.amount
+    done = answer.gateway_code.upper()
+    if code not in (CodeClass.APPROVED, CodeClass.PARTIAL):
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "says yes, without a response code that says yes")
+    if done not in DONE_CODES[kind] or (kind in FOLLOWING and done == "INFO0000" and not answer.transaction_type):
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "says yes, without a code that says so of this call")
+    if answer.transaction_type and answer.transaction_type.upper() not in TRANSACTION_TYPES[kind]:
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "another transaction type than what was asked for")
+    if not said.partner_transaction_id:
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "says yes, without a transaction id")
+    if kind is OperationKind.VOID and not answer.amount:
+        return _with(said, Verdict.APPROVED, "done", confirmed_minor_amount=ours.minor_amount)
+    amount = amount_said(answer.amount, ours.currency_code, expected.amount_unit)
+    if amount is None or not answer.currency:
+        return _doubt(said, Doubt.ANSWER_UNREADABLE, "says yes, without a readable amount and currency")
+    if amount == ours:
+        return _with(said, Verdict.APPROVED, "done", confirmed_minor_amount=ours.minor_amount)
+    partial = code is CodeClass.PARTIAL and 0 < amount.minor_amount < ours.minor_amount
+    if partial and kind in (OperationKind.PURCHASE, OperationKind.AUTHORIZATION):
+        return _with(said, Verdict.PARTIALLY_APPROVED, "done for a part", confirmed_minor_amount=amount.minor_amount)
+    return _doubt(said, Doubt.ANSWER_UNREADABLE, "another amount than ours")
+
+
+def _stranger(expected: Expected, answer: PartnerAnswer) -> str:
+    """Why an answer is not about ours; empty where nothing says so."""
+    if answer.reference and answer.reference != expected.reference:
+        return "another reference than ours"
+    if answer.partner_merchant_id and answer.partner_merchant_id != expected.partner_merchant_id:
+        return "another merchant than ours"
+    if answer.currency and answer.currency.upper() != expected.amount.currency_code:
+        return "another currency than ours"
+    if answer.is_live and answer.is_live != ("true" if expected.live else "false"):
+        return "another environment (live or test) than ours"
+    stored = expected.stored_payment_method_id
+    if stored and answer.stored_payment_method_id and answer.stored_payment_method_id != stored:
+        return "another stored payment method than ours"
+    return ""
+
+
+def _told(answer: PartnerAnswer) -> Reading:
+    named = answer.partner_transaction_id
+    return Reading(
+        Verdict.IN_DOUBT,
+        "",
+        partner_transaction_id=named if TRANSACTION_ID.fullmatch(named) else "",
+        partner_reference=answer.partner_reference,
+        auth_code=answer.auth_code,
+    )
+
+
+def _with(
+    said: Reading, verdict: Verdict, why: str, *, confirmed_minor_amount: int | None = None, redirect_url: str = ""
+) -> Reading:
+    return Reading(
+        verdict,
+        why,
+        confirmed_minor_amount=confirmed_minor_amount,
+        redirect_url=redirect_url,
+        partner_transaction_id=said.partner_transaction_id,
+        partner_reference=said.partner_reference,
+        auth_code=said.auth_code,
+    )
+
+
+def _doubt(said: Reading, doubt: Doubt, why: str) -> Reading:
+    return Reading(
+        Verdict.IN_DOUBT,
+        why,
+        doubt,
+        partner_transaction_id=said.partner_transaction_id,
+        partner_reference=said.partner_reference,
+        auth_code=said.auth_code,
+    )
+
+
+def _declined(said: Reading, answer: PartnerAnswer, no: CodeClass, why: str) -> Reading:
+    decline = Decline(_NOES[no], answer.gateway_code, answer.response_code, answer.message, answer.http_status)
+    return Reading(Verdict.DECLINED, why, decline=decline, partner_transaction_id=said.partner_transaction_id)

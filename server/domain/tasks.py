@@ -1,0 +1,67 @@
+"""What we want partners to do: tasks, leased to one dispatcher at a time."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+MICROS = 1_000_000
+# After each unsent attempt, at most: with full jitter between nothing and this.
+BACKOFF_FIRST_S = 1
+BACKOFF_LAST_S = 300
+# When a transaction is asked for again; then every hour.
+QUERY_DELAYS_S = (10, 60, 600, 3600)
+# How often a transaction is asked for that no open operation depends on.
+IDLE_QUERIES = 5
+
+
+class TaskKind(StrEnum):
+    SUBMIT_PAYMENT_OPERATION = "SUBMIT_PAYMENT_OPERATION"
+    QUERY_TRANSACTION = "QUERY_TRANSACTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to do for an operation. Times are microseconds on the database's clock; `fence` rises with each
+    lease."""
+
+    name: str
+    kind: TaskKind
+    account: str
+    payment: str
+    operation: str
+    due_time: int
+    create_time: int
+    correlation_id: str = ""
+    partner_transaction_id: str = ""
+    tries: int = 0
+    fence: int = 0
+    holder: str = ""
+    lease_expire_time: int | None = None
+
+    def leased(self, now: int) -> bool:
+        return self.lease_expire_time is not None and now < self.lease_expire_time
+
+    def held_by(self, fence: int, now: int) -> bool:
+        """Whether this is the current lease."""
+        return self.fence == fence and self.leased(now)
+
+
+def backoff(tries: int, roll: float) -> int:
+    """Microseconds to the next try: exponential with full jitter. `roll` is between 0 and 1."""
+    longest = min(BACKOFF_LAST_S, BACKOFF_FIRST_S << min(tries, 16))
+    return round(longest * roll * MICROS)
+
+
+def query_delay(tries: int) -> int:
+    """Microseconds until a transaction is asked for again."""
+    return QUERY_DELAYS_S[min(tries, len(QUERY_DELAYS_S) - 1)] * MICROS
+
+
+def leased(task: Task, holder: str, lease: int, now: int) -> Task:
+    return replace(task, holder=holder, fence=task.fence + 1, lease_expire_time=now + lease)
+
+
+def asked_again(task: Task, retry_after: int, now: int) -> Task:
+    """The query after an answer that settled nothing."""
+    tries = task.tries + 1
+    due = now + max(query_delay(tries), retry_after)
+    return replace(task, tries=tries, due_time=due, holder="", lease_expire_time=None)

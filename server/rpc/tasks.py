@@ -1,0 +1,193 @@
+"""TasksService."""
+
+import time
+from typing import Any
+
+import structlog
+from google.protobuf.duration_pb2 import Duration
+from mintmark.v1 import payments_pb2
+from mintmark.v1 import tasks_pb2 as pb
+
+from server.domain import card_numbers
+from server.domain.payment_answers import PartnerAnswer
+from server.domain.payment_evidence import Outcome
+from server.domain.refusals import ResourceNotFound
+from server.domain.tasks import TaskKind
+from server.ports import Feed, HighWater
+from server.rpc.calls import Call
+from server.rpc.payments import operation_kind
+from server.services import payment_attempts, tasks
+from server.services.payment_attempts import Submission
+from server.services.payment_house import PaymentHouse
+from server.services.tasks import Claimed, Endpoint
+
+# How soon a claim that waits sees a task that has become due.
+LOOK_S = 0.5
+ANSWER_S = 0.2
+
+KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
+OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
+LONGEST_BODY = 64 * 1024
+
+log = structlog.get_logger("tasks")
+
+
+def duration(micros: int) -> Duration:
+    made = Duration()
+    made.FromMicroseconds(max(0, micros))
+    return made
+
+
+def endpoint_to_proto(endpoint: Endpoint) -> pb.PartnerEndpoint:
+    return pb.PartnerEndpoint(
+        account=endpoint.account,
+        base_url=endpoint.base_url,
+        path_prefix=endpoint.path_prefix,
+        authorization=endpoint.authorization,
+        api_key=endpoint.api_key,
+    )
+
+
+def task_to_proto(claimed: Claimed) -> pb.Task:
+    task = claimed.task
+    shown = pb.Task(
+        name=task.name,
+        kind=pb.TaskKind.Value(f"TASK_KIND_{task.kind}"),
+        fence=task.fence,
+        lease=duration(claimed.lease),
+        correlation_id=task.correlation_id,
+        operation=task.operation if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else "",
+    )
+    if claimed.endpoint is not None:
+        shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
+        shown.query.partner_transaction_id = task.partner_transaction_id
+    return shown
+
+
+def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
+    operation = submission.operation
+    details = payments_pb2.PaymentDetails.FromString(submission.details) if submission.details else None
+    return pb.PaymentSubmission(
+        operation=operation.name,
+        kind=operation_kind(operation.kind),
+        endpoint=endpoint_to_proto(submission.endpoint),
+        path=submission.path,
+        amount_text=submission.amount_text,
+        currency_code=operation.currency_code,
+        reference=operation.reference,
+        partner_merchant_id=operation.partner_merchant_id,
+        stored_payment_method_id=operation.stored_payment_method_id,
+        parent_transaction_id=operation.parent_transaction_id,
+        webhook_url=submission.webhook_url,
+        details=details,
+    )
+
+
+TEXTS = tuple(
+    field.name
+    for field in pb.PartnerAnswer.DESCRIPTOR.fields
+    if field.type == field.TYPE_STRING and field.name != "redirect_url"
+)
+
+
+def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
+    """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
+    texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
+    texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
+    return PartnerAnswer(
+        http_status=given.http_status,
+        readable=given.readable,
+        body=body.encode("utf-8", "backslashreplace"),
+        redirect_url=given.redirect_url,
+        **texts,
+    )
+
+
+def storable(text: str) -> str:
+    return text.replace("\0", "\\0")
+
+
+class Tasks:
+    """The methods of TasksService, behind the wrapper of every call."""
+
+    def __init__(self, house: PaymentHouse, feed: Feed, high_water: HighWater) -> None:
+        self._house = house
+        self._feed = feed
+        self._high_water = high_water
+
+    def ClaimTasks(self, request: pb.ClaimTasksRequest, call: Call) -> pb.ClaimTasksResponse:
+        kinds = frozenset(KINDS[kind] for kind in request.kinds) or frozenset(TaskKind)
+        wait = request.wait.ToTimedelta().total_seconds()
+        until = min(time.monotonic() + wait, call.deadline - ANSWER_S)
+        call.on_gone(self._feed.wake)
+        house = self._house
+        while True:
+            head = self._feed.head
+            if house.store.view.has_due_task(kinds, house.now_outside()):
+                claimed = house.store.write(
+                    "tasks",
+                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks),
+                    deadline=call.deadline,
+                )
+                if claimed:
+                    return pb.ClaimTasksResponse(tasks=[task_to_proto(each) for each in claimed])
+            left = until - time.monotonic()
+            if left <= 0 or call.over():
+                return pb.ClaimTasksResponse()
+            self._feed.wait(head, min(left, LOOK_S), call.over)
+
+    def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
+        leases = [(each.task, each.fence) for each in request.leases]
+        renewed, lease = self._house.store.write(
+            "tasks", lambda transaction: tasks.renew(self._house, transaction, leases), deadline=call.deadline
+        )
+        return pb.RenewTasksResponse(renewed=renewed, lease=duration(lease))
+
+    def BeginAttempt(self, request: pb.BeginAttemptRequest, call: Call) -> pb.BeginAttemptResponse:
+        house, lease = self._house, request.lease
+        grant = house.store.write(
+            lease.task,
+            lambda transaction: payment_attempts.begin(
+                house, transaction, call.caller, request.request_id.lower(), lease.task, lease.fence
+            ),
+            deadline=call.deadline,
+        )
+        # Before anything can be sent: a database that is put back behind this is known by it.
+        self._high_water.reach()
+        return pb.BeginAttemptResponse(
+            attempt=grant.attempt, send_by=duration(grant.send_by), submission=submission_to_proto(grant.submission)
+        )
+
+    def RecordAttempt(self, request: pb.RecordAttemptRequest, call: Call) -> pb.RecordAttemptResponse:
+        answer = answer_of(request.answer) if request.HasField("answer") else None
+        outcome, trouble = OUTCOMES[request.outcome], storable(card_numbers.cut(request.trouble))
+        try:
+            state = self._house.store.write(
+                request.attempt,
+                lambda transaction: payment_attempts.record(
+                    self._house, transaction, call.caller, request.attempt, outcome, answer, trouble
+                ),
+                deadline=call.deadline,
+            )
+        except ResourceNotFound:
+            log.error("evidence_of_unknown_payment", attempt=request.attempt, outcome=outcome)
+            raise
+        return pb.RecordAttemptResponse(
+            state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
+        )
+
+    def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
+        answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
+        answer = answer_of(request.answer) if answered and request.HasField("answer") else None
+        retry_after = max(0, min(request.retry_after.ToMicroseconds(), 24 * 3600 * 1_000_000))
+        state = self._house.store.write(
+            request.task,
+            lambda transaction: payment_attempts.record_status(
+                self._house, transaction, call.caller, request.task, request.fence, answer, retry_after
+            ),
+            deadline=call.deadline,
+        )
+        return pb.RecordStatusResponse(
+            state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
+        )

@@ -1,0 +1,176 @@
+"""Payments, their operations, what is known of them, and tasks, within one transaction of the writer."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, text, update
+
+from server.domain.accounts import Account, AccountProvider
+from server.domain.payment_answers import OperationKind
+from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_operations import NOTHING_MOVED, UNRESOLVED, Operation, OperationState
+from server.domain.payments import Payment
+from server.domain.tasks import Task, TaskKind
+from server.store import payment_tables, rows, schema
+from server.store.engine import CLOCKS
+from server.store.shelf import TableShelf
+
+if TYPE_CHECKING:
+    from server.store.transaction import SqlTransaction
+
+operations = payment_tables.payment_operations
+attempts = payment_tables.payment_attempts
+evidence = payment_tables.payment_evidence
+tasks = payment_tables.tasks
+accounts = schema.accounts
+
+# A PostgreSQL database, told from its copies: the cluster, its timeline (a restore or a failover begins a new one), the
+# database and the table in it (a dump that was restored has new ones).
+_IDENTITY = text(
+    "SELECT concat_ws(':', (SELECT system_identifier FROM pg_control_system()), "
+    "left(pg_walfile_name(pg_current_wal_lsn()), 8), "
+    "(SELECT oid FROM pg_database WHERE datname = current_database()), 'payment_attempts'::regclass::oid)"
+)
+
+
+def database_identity(connection: Connection) -> str:
+    """What tells the database from a restored one; empty where nothing in it does (SQLite: a file beside it does)."""
+    if connection.dialect.name != "postgresql":
+        return ""
+    return str(connection.execute(_IDENTITY).scalar_one())
+
+
+class SqlLedger:
+    """What a transaction can do with payments. Lock order: the payment, its operations, the account, tasks."""
+
+    def __init__(self, transaction: "SqlTransaction") -> None:
+        self._transaction = transaction
+        self.payments: TableShelf[Payment] = TableShelf(transaction, payment_tables.payments, rows.PAYMENT)
+        self.operations: TableShelf[Operation] = TableShelf(transaction, operations, rows.OPERATION)
+        self.attempts: TableShelf[Attempt] = TableShelf(transaction, attempts, rows.ATTEMPT)
+        self.tasks: TableShelf[Task] = TableShelf(transaction, tasks, rows.TASK)
+
+    def _rows(self, statement: Any) -> Sequence[RowMapping]:
+        return self._transaction.connection.execute(statement).mappings().all()
+
+    def now(self) -> int:
+        connection = self._transaction.connection
+        return int(connection.execute(text(f"SELECT {CLOCKS[connection.dialect.name]}")).scalar_one())
+
+    def operations_of(self, payment: str) -> list[Operation]:
+        found = self._rows(select(operations).where(operations.c.payment == payment).order_by(operations.c.number))
+        return [rows.OPERATION.read(row) for row in found]
+
+    def operation_of_transaction(self, account: str, partner_transaction_id: str) -> Operation | None:
+        found = self._rows(
+            select(operations).where(
+                operations.c.account == account, operations.c.partner_transaction_id == partner_transaction_id
+            )
+        )
+        return rows.OPERATION.read(found[0]) if found else None
+
+    def payment_with_key(self, key: str) -> str | None:
+        table = payment_tables.payments
+        found = self._rows(select(table.c.name).where(table.c.merchant_payment_key == key))
+        return str(found[0]["name"]) if found else None
+
+    def payment_account(self, merchant_gateway_id: str) -> Account | None:
+        found = self._rows(
+            select(accounts)
+            .where(
+                accounts.c.merchant_gateway_id == merchant_gateway_id,
+                accounts.c.provider == AccountProvider.PAYMENT_OPTIONS.value,
+            )
+            .with_for_update()
+        )
+        return rows.ACCOUNT.read(found[0]) if found else None
+
+    def charged_since(self, account: str, currency_code: str, since: int) -> int:
+        kinds = (OperationKind.PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL)
+        statement = select(func.coalesce(func.sum(operations.c.minor_amount), 0)).where(
+            operations.c.account == account,
+            operations.c.currency_code == currency_code,
+            operations.c.create_time >= since,
+            operations.c.kind.in_([kind.value for kind in kinds]),
+            operations.c.state.not_in(sorted(state.value for state in NOTHING_MOVED)),
+        )
+        return int(self._transaction.connection.execute(statement).scalar_one())
+
+    def accounts_in_use(self) -> set[str]:
+        unresolved = sorted(state.value for state in UNRESOLVED)
+        found = self._rows(select(operations.c.account).where(operations.c.state.in_(unresolved)).distinct())
+        return {str(row["account"]) for row in found}
+
+    def attempt_of_request(self, client: str, request_id: str) -> Attempt | None:
+        found = self._rows(select(attempts).where(attempts.c.client == client, attempts.c.request_id == request_id))
+        return rows.ATTEMPT.read(found[0]) if found else None
+
+    def is_known(self, payment: str, digest: bytes) -> bool:
+        statement = select(evidence.c.name).where(evidence.c.payment == payment, evidence.c.digest == digest)
+        return bool(self._rows(statement))
+
+    def add_evidence(self, lines: Sequence[Evidence]) -> None:
+        if lines:
+            self._transaction.change(insert(evidence), [rows.EVIDENCE.row(line) for line in lines])
+
+    def tasks_of(self, payment: str) -> list[Task]:
+        return [rows.TASK.read(row) for row in self._rows(select(tasks).where(tasks.c.payment == payment))]
+
+    def claimable(self, kinds: Collection[TaskKind], full: Collection[str], now: int, limit: int) -> list[Task]:
+        submits = tasks.c.kind == TaskKind.SUBMIT_PAYMENT_OPERATION.value
+        stopped = and_(submits, or_(accounts.c.held, tasks.c.account.in_(sorted(full))))
+        statement = (
+            select(tasks)
+            .join(accounts, accounts.c.name == tasks.c.account)
+            .where(
+                tasks.c.due_time <= now,
+                or_(tasks.c.lease_expire_time.is_(None), tasks.c.lease_expire_time <= now),
+                tasks.c.kind.in_(sorted(kind.value for kind in kinds)),
+                ~stopped,
+            )
+            .order_by(tasks.c.due_time, tasks.c.name)
+            .limit(limit)
+            .with_for_update(of=tasks, skip_locked=True)
+        )
+        return [rows.TASK.read(row) for row in self._rows(statement)]
+
+    def under_way(self, now: int) -> dict[str, int]:
+        sending = select(operations.c.account).where(operations.c.state == OperationState.SENDING.value)
+        leased = select(tasks.c.account).where(
+            tasks.c.kind == TaskKind.SUBMIT_PAYMENT_OPERATION.value, tasks.c.lease_expire_time > now
+        )
+        counts: dict[str, int] = {}
+        for row in self._rows(sending.union_all(leased)):
+            counts[row["account"]] = counts.get(row["account"], 0) + 1
+        return counts
+
+    def to_attend(self, now: int, limit: int) -> list[str]:
+        statement = (
+            select(operations.c.payment)
+            .where(operations.c.attend_time <= now)
+            .order_by(operations.c.attend_time)
+            .limit(limit)
+        )
+        return sorted({str(row["payment"]) for row in self._rows(statement)})
+
+    def maybe_sent(self) -> list[str]:
+        states = [OperationState.PENDING.value, OperationState.SENDING.value]
+        found = self._rows(select(operations.c.payment).where(operations.c.state.in_(states)).distinct())
+        return sorted(str(row["payment"]) for row in found)
+
+    def has_attempts(self) -> bool:
+        return bool(self._rows(select(attempts.c.name).limit(1)))
+
+    def database_identity(self) -> str:
+        return database_identity(self._transaction.connection)
+
+    def kept_identity(self) -> str:
+        return str(self._transaction.connection.execute(select(schema.store_head.c.database_identity)).scalar_one())
+
+    def keep_identity(self, identity: str, generation: str | None = None) -> None:
+        values: Mapping[str, Any] = {"database_identity": bindparam("identity")}
+        parameters = {"identity": identity}
+        if generation is not None:
+            values = {**values, "generation": bindparam("of_generation")}
+            parameters["of_generation"] = generation
+        self._transaction.change(update(schema.store_head).values(values), [parameters])

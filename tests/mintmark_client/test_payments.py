@@ -1,0 +1,95 @@
+"""client.payments, against a real core with a dispatcher that answers by script."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from mintmark.v1 import money_pb2
+from mintmark.v1 import payments_pb2 as pb
+
+from mintmark_client import AlreadyExists, Client, NotFound, PreconditionFailed
+from tests.house.tree import ROOT
+from tests.server.rpc.paying import SUBMIT, UNKNOWN, Shop, approved, details, open_shop
+from tests.server.rpc.running import RunningCore, request_id, running_core
+from tests.waiting import eventually
+
+AMOUNT = money_pb2.Money(minor_amount=1000, currency_code="JPY")
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[RunningCore]:
+    with running_core() as running:
+        yield running
+
+
+@pytest.fixture
+def shop(core: RunningCore) -> Shop:
+    return open_shop(core)
+
+
+@pytest.fixture
+def client(shop: Shop) -> Iterator[Client]:
+    client_id, secret = shop.credentials
+    address = shop.core.settings.grpc_address
+    with Client(address, client_id=client_id, client_secret=secret) as made:
+        yield made
+
+
+def test_a_payment_is_made_once_waited_for_and_paid_back(client: Client, shop: Shop) -> None:
+    own = request_id()
+    payment = client.payments.create(shop.token, "order-1", AMOUNT, details(), request_id=own)
+    assert client.payments.create(shop.token, "order-1", AMOUNT, details(), request_id=own) == payment
+    with pytest.raises(AlreadyExists) as caught:
+        client.payments.create(shop.token, "order-1", AMOUNT, details())
+    assert caught.value.reason == "MERCHANT_PAYMENT_ID_USED"
+    assert not client.payments.wait(payment.name, 0).settled
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.payments.wait, payment.name)
+        grant = shop.granted(payment)
+        shop.record(grant.attempt, approved(grant))
+        assert waiting.result().payment.state == pb.PAYMENT_STATE_CAPTURED
+    refunded = client.payments.refund(payment.name, money_pb2.Money(minor_amount=1, currency_code="JPY"))
+    assert refunded.operations[-1].state == pb.PAYMENT_OPERATION_STATE_PENDING
+    assert client.payments.cancel(payment.name).operations[-1].state == pb.PAYMENT_OPERATION_STATE_CANCELLED
+    assert [each.name for each in client.payments.list(merchant_payment_id="order-1")] == [payment.name]
+    assert [line.attempt for line in client.payments.evidence(name=payment.name, page_size=2)][:3] == [0, 1, 1]
+
+
+def test_the_readmes_example_pays(client: Client, shop: Shop) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Payments\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    defined: dict[str, Any] = {}
+    exec(example, defined)  # noqa: S102  the README's own words
+    with ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(defined["pay"], client, shop.token, "order-7")
+        (task,) = eventually(lambda: shop.claim(SUBMIT), what="the payment")
+        grant = shop.begin(task)
+        shop.record(grant.attempt, approved(grant))
+        assert paying.result() == "PAYMENT_STATE_CAPTURED"
+
+
+def test_an_authorization_is_captured_or_released(client: Client, shop: Shop) -> None:
+    for run, state in ((client.payments.capture, "CAPTURED"), (client.payments.void, "VOIDED")):
+        payment = client.payments.authorize(shop.token, f"order-{state}", AMOUNT, details(), send_within=60)
+        grant = shop.granted(payment)
+        shop.record(grant.attempt, approved(grant))
+        run(payment.name)
+        grant = shop.granted(payment)
+        shop.record(grant.attempt, approved(grant))
+        assert client.payments.get(payment.name).state == pb.PaymentState.Value(f"PAYMENT_STATE_{state}")
+
+
+def test_what_is_in_doubt_is_settled_but_not_paid(client: Client, shop: Shop) -> None:
+    payment = client.payments.create(shop.token, "order-1", AMOUNT, details())
+    (task,) = shop.claim(SUBMIT, of=payment)
+    grant = shop.begin(task)
+    with pytest.raises(PreconditionFailed):
+        client.payments.cancel(payment.name)
+    shop.record(grant.attempt, outcome=UNKNOWN, trouble="reset")
+    answer = client.payments.wait(payment.name)
+    assert (answer.settled, answer.payment.state) == (True, pb.PAYMENT_STATE_IN_DOUBT)
+    assert [each.name for each in client.payments.list(in_doubt=True)] == [payment.name]
+    with pytest.raises(NotFound):
+        client.payments.get("payments/none")
