@@ -21,7 +21,7 @@ UNITS = ("seconds", "bytes", "units", "size", "events", "records")
 LABELS = {"role", "method", "code", "route", "status", "kind", "outcome", "reason", "read", "fault", "use", "version"}
 LABELS |= {"call_class", "feed"}
 # Clients have 100 subscriptions at most, and only clients of ours have any.
-LABELS |= {"subscription"}
+LABELS |= {"subscription", "account"}
 CANARY = "canary-of-the-metrics"
 
 

@@ -11,7 +11,8 @@ from adapters.inbound import json
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import NO_STORE, Answer, Header
 from adapters.inbound.request import Request
-from adapters.inbound.rest import bodies, callers, headers, messages, refusals, transcoding
+from adapters.inbound.rest import bodies, callers, headers, messages, preferences, refusals, transcoding
+from adapters.inbound.rest.preferences import Waiting
 from adapters.inbound.rest.problems import NO_SNIFFING, Troubled, fields_invalid, trouble
 from adapters.inbound.rest.reasons import BODY_UNREADABLE
 from adapters.inbound.rest.routes import RestRoute
@@ -37,15 +38,18 @@ class Operation:
     template: Template
     limits: Limits
     ask: Callable[..., Any]
+    waiting: Waiting | None = None
 
     @classmethod
-    def of(cls, route: RestRoute, path: str, limits: Limits, channel: grpc.aio.Channel) -> "Operation":
+    def of(
+        cls, route: RestRoute, path: str, limits: Limits, channel: grpc.aio.Channel, waiting: Waiting | None = None
+    ) -> "Operation":
         """Raises LookupError and ValueError where the route does not fit the protos."""
         found = rpc(route.rpc)
         make = channel.unary_stream if found.descriptor.server_streaming else channel.unary_unary
         serialize, deserialize = found.request.SerializeToString, found.response.FromString
         ask = make(found.path, request_serializer=serialize, response_deserializer=deserialize)
-        return cls(route, found, Template.of(path), limits, ask)
+        return cls(route, found, Template.of(path), limits, ask, waiting)
 
     async def message(self, request: Request) -> Message:
         """The request message that the call stands for. Raises Troubled, Problem and Disconnected."""
@@ -71,10 +75,17 @@ class Operation:
             told: Message = await self.ask(message, metadata=metadata, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             raise Troubled(refusals.of(error)) from None
-        return await self._told(request, told)
-
-    async def _told(self, request: Request, told: Message) -> Answer:
         common: list[Header] = [NO_SNIFFING]
+        seconds = preferences.wait_seconds(request) if self.waiting else 0
+        if self.waiting and seconds:
+            resource = getattr(told, self.rpc.resource)
+            settled = await self.waiting.settled(resource, self.rpc.resource, seconds, metadata)
+            if settled is not None:
+                resource.CopyFrom(settled)
+                common.append(preferences.APPLIED)
+        return await self._told(request, told, common)
+
+    async def _told(self, request: Request, told: Message, common: list[Header]) -> Answer:
         resource = getattr(told, self.rpc.resource) if self.rpc.resource else None
         reads = self.route.method == "GET"
         if resource is not None and self.rpc.resource_etag:

@@ -12,6 +12,7 @@ from adapters.inbound.request import Request
 from adapters.inbound.rest import correlation, event_stream
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.operations import Operation
+from adapters.inbound.rest.preferences import Waiting
 from adapters.inbound.rest.problems import Troubled, reshape, trouble
 from adapters.inbound.rest.reasons import PATH_UNKNOWN
 from adapters.inbound.rest.routes import TABLE, RestRoute
@@ -77,7 +78,8 @@ def finder(
     templates = {}
     for rest_route in table:
         for path in rest_route.paths:
-            operation = Operation.of(rest_route, path, limits, channel)
+            waiting = Waiting.of(rest_route.waits, stream_channel) if rest_route.waits else None
+            operation = Operation.of(rest_route, path, limits, channel, waiting)
             if operation.rpc.descriptor.server_streaming or operation.rpc.waiting:
                 operation = Operation.of(rest_route, path, limits, stream_channel)
             # Ids and variables left out: the label for logs and metrics.

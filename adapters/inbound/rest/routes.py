@@ -19,17 +19,24 @@ from dataclasses import dataclass
 MERCHANT = "merchantGateways/*/merchants/*"
 TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
+PAYMENT = "/v1/{name=payments/*}"
+WAIT_PAYMENT = "PaymentsService.WaitPayment"
 
 
 @dataclass(frozen=True, slots=True)
 class RestRoute:
-    """One RPC, such as `TokensService.GetToken`, and its place in HTTP. `status` is that of success."""
+    """One RPC, such as `TokensService.GetToken`, and its place in HTTP.
+
+    `status` is that of success; `waits` names the RPC that waits for its resource where the caller prefers that
+    (`Prefer: wait=10`).
+    """
 
     rpc: str
     method: str
     path: str
     also: tuple[str, ...] = ()
     status: int = 200
+    waits: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -69,6 +76,19 @@ TABLE = (
     RestRoute("NotificationsService.ListNotifications", "GET", "/v1/notifications"),
     RestRoute("NotificationsService.PlanNotificationReplay", "POST", "/v1/{name=notifications/*}:planReplay"),
     RestRoute("NotificationsService.ReplayNotification", "POST", "/v1/{name=notifications/*}:replay"),
+    RestRoute("PaymentsService.CreatePayment", "POST", "/v1/payments", status=201, waits=WAIT_PAYMENT),
+    RestRoute("PaymentsService.AuthorizePayment", "POST", "/v1/payments:authorize", waits=WAIT_PAYMENT),
+    RestRoute("PaymentsService.HoldPayments", "POST", "/v1/payments:hold"),
+    RestRoute("PaymentsService.ReleasePayments", "POST", "/v1/payments:release"),
+    RestRoute("PaymentsService.GetPayment", "GET", PAYMENT),
+    RestRoute("PaymentsService.ListPayments", "GET", "/v1/payments"),
+    RestRoute("PaymentsService.ListPaymentEvidence", "GET", f"{PAYMENT}/evidence"),
+    RestRoute("PaymentsService.WaitPayment", "POST", f"{PAYMENT}:wait"),
+    RestRoute("PaymentsService.CapturePayment", "POST", f"{PAYMENT}:capture", waits=WAIT_PAYMENT),
+    RestRoute("PaymentsService.VoidPayment", "POST", f"{PAYMENT}:void", waits=WAIT_PAYMENT),
+    RestRoute("PaymentsService.RefundPayment", "POST", f"{PAYMENT}:refund", waits=WAIT_PAYMENT),
+    RestRoute("PaymentsService.CancelPayment", "POST", f"{PAYMENT}:cancel"),
+    RestRoute("PaymentsService.ResolvePayment", "POST", f"{PAYMENT}:resolve"),
     RestRoute("ReplaysService.CreateReplay", "POST", "/v1/replays", status=201),
     RestRoute("ReplaysService.GetReplay", "GET", "/v1/{name=replays/*}"),
     RestRoute("ReplaysService.ListReplays", "GET", "/v1/replays"),

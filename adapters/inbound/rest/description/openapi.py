@@ -122,6 +122,8 @@ def _parameters(route: RestRoute, call: Rpc, template: Template, schemas: Schema
         found.append(
             _header("Idempotency-Key", {"type": "string", "format": "uuid", "pattern": rules.UUID}, required=True)
         )
+    if route.waits:
+        found.append(_header("Prefer", {"type": "string", "pattern": "^wait=[0-9]{1,2}$"}))
     if call.etag:
         found.append(_header("If-Match", {"type": "string", "pattern": '^("[!#-~]{1,64}"|\\*)$'}))
     if call.resource_etag and route.method == "GET":
@@ -135,6 +137,7 @@ HEADERS = {
     "Idempotency-Key": "A UUID made by the caller (`request_id`); repeating the call with it is safe.",
     "If-Match": "The ETag of the resource that the caller has read; where it has changed since, 412.",
     "If-None-Match": "The ETag that the caller has; where it is still the same, 304 without a body.",
+    "Prefer": "`wait=10` answers when the resource has settled or 10 s (50 at most) have passed, with `Preference-Applied`.",
     "Last-Event-ID": "The `id` of the last event received. Counts more than `cursor`.",
 }
 
