@@ -137,7 +137,7 @@ HEADERS = {
     "Idempotency-Key": "A UUID made by the caller (`request_id`); repeating the call with it is safe.",
     "If-Match": "The ETag of the resource that the caller has read; where it has changed since, 412.",
     "If-None-Match": "The ETag that the caller has; where it is still the same, 304 without a body.",
-    "Prefer": "`wait=10` answers when the resource has settled or 10 s (50 at most) have passed, with `Preference-Applied`.",
+    "Prefer": "`wait=10` answers when the resource has settled or 10 s (50 at most) have passed.",
     "Last-Event-ID": "The `id` of the last event received. Counts more than `cursor`.",
 }
 
