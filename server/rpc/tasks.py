@@ -158,7 +158,10 @@ class Tasks:
         # Before anything can be sent: a database that is put back behind this is known by it.
         self._high_water.reach()
         return pb.BeginAttemptResponse(
-            attempt=grant.attempt, send_by=duration(grant.send_by), submission=submission_to_proto(grant.submission)
+            attempt=grant.attempt,
+            send_by=duration(grant.send_by),
+            submission=submission_to_proto(grant.submission),
+            call_timeout=duration(house.limits.micros(house.limits.call)),
         )
 
     def RecordAttempt(self, request: pb.RecordAttemptRequest, call: Call) -> pb.RecordAttemptResponse:

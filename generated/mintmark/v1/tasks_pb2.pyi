@@ -444,6 +444,7 @@ class BeginAttemptResponse(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     SEND_BY_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
+    CALL_TIMEOUT_FIELD_NUMBER: _builtins.int
     attempt: _builtins.str
     """The name of the attempt: `payments/{p}/operations/{o}/attempts/{n}`."""
     @_builtins.property
@@ -454,16 +455,21 @@ class BeginAttemptResponse(_message.Message):
     def submission(self) -> Global___PaymentSubmission:
         """What to send."""
 
+    @_builtins.property
+    def call_timeout(self) -> _duration_pb2.Duration:
+        """How long the whole call may take, connecting and the answer's body included: after it the outcome is unknown."""
+
     def __init__(
         self,
         *,
         attempt: _builtins.str = ...,
         send_by: _duration_pb2.Duration | None = ...,
         submission: Global___PaymentSubmission | None = ...,
+        call_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call_timeout", b"call_timeout", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "call_timeout", b"call_timeout", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
