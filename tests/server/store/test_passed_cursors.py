@@ -37,6 +37,11 @@ class OvertakenView:
             self.before.pop(0)()
         return self._view.events(after, limit)
 
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
+        if self.before:
+            self.before.pop(0)()
+        return self._view.events_at(sequences)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._view, name)
 
