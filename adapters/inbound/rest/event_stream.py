@@ -83,7 +83,7 @@ class EventStreams:
 
     @property
     def stopping(self) -> asyncio.Event:
-        """Set when all streams have to end."""
+        """Set when all streams, and calls that wait, have to end."""
         return self._stopping
 
     def closed(self) -> None:

@@ -77,9 +77,9 @@ def finder(
     templates = {}
     for rest_route in table:
         for path in rest_route.paths:
-            operation = Operation.of(rest_route, path, limits, channel)
+            operation = Operation.of(rest_route, path, limits, channel, streams.stopping)
             if operation.rpc.descriptor.server_streaming or operation.rpc.waiting:
-                operation = Operation.of(rest_route, path, limits, stream_channel)
+                operation = Operation.of(rest_route, path, limits, stream_channel, streams.stopping)
             # Ids and variables left out: the label for logs and metrics.
             label = (
                 "/" + "/".join(operation.template.segments) + (f":{verb}" if (verb := operation.template.verb) else "")
