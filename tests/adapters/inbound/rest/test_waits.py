@@ -14,7 +14,7 @@ PULL = "/v1/clients/c/subscriptions/s:pull"
 ROUTE = "/v1/clients/*/subscriptions/*:pull"
 BODY = b'{"wait": "20s"}'
 HEAD = (
-    f"POST {PULL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer mine\r\nContent-Type: application/json\r\n"
+    f"POST {PULL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer mine\r\nConnection: close\r\nContent-Type: application/json\r\n"
     f"Content-Length: {len(BODY)}\r\n\r\n"
 ).encode()
 
@@ -36,7 +36,7 @@ def test_who_goes_ends_the_wait(start: Callable[..., Running], traces: str, tmp_
         eventually(lambda: pulls.open == 1, 5, "the end of the wait that nobody waits for")
         assert pulls.left == 1
         pulls.go_on.set()
-        assert b'"caughtUp":true' in staying.recv(65536)
+        assert b'"caughtUp":true' in gateway.rest(staying)
     eventually(lambda: "mintmark_http_requests_in_flight 0.0" in gateway.admin("/metrics").text)
     assert sorted(line["status"] for line in requests(gateway)) == [200, 499]
     assert not [line for line in gateway.logged() if line.get("level") == "error"]
@@ -64,3 +64,11 @@ def test_a_wait_is_traced_into_the_core(start: Callable[..., Running], tmp_path:
     assert answer.status_code == 200
     (line,) = eventually(lambda: requests(gateway))
     assert gateway.core.pulls.metadata[0]["traceparent"].split("-")[1] == line["trace_id"]
+
+
+def test_a_stream_is_traced_into_the_core(start: Callable[..., Running], tmp_path: Path) -> None:
+    gateway = start(MINTMARK_TRACES="file", MINTMARK_TRACES_FILE=str(tmp_path / "traces.jsonl"))
+    gateway.core.events.end = "end"
+    assert gateway.client.get("/v1/events", headers={"accept": "text/event-stream"}).status_code == 200
+    (line,) = eventually(lambda: [each for each in gateway.logged() if each.get("route") == "/v1/events"])
+    assert gateway.core.events.metadata[0]["traceparent"].split("-")[1] == line["trace_id"]
