@@ -14,8 +14,8 @@ PULL = "/v1/clients/c/subscriptions/s:pull"
 ROUTE = "/v1/clients/*/subscriptions/*:pull"
 BODY = b'{"wait": "20s"}'
 HEAD = (
-    f"POST {PULL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer mine\r\nConnection: close\r\nContent-Type: application/json\r\n"
-    f"Content-Length: {len(BODY)}\r\n\r\n"
+    f"POST {PULL} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer mine\r\nConnection: close\r\n"
+    f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
 ).encode()
 
 
