@@ -121,7 +121,7 @@ async def _built(
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
-            finder(public, public_stream, limits, event_streams),
+            finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))
