@@ -213,6 +213,11 @@ def amount_said(text: str, currency_code: str, unit: AmountUnit) -> Money | None
         return None
 
 
+def is_of(kind: OperationKind, answer: PartnerAnswer) -> bool:
+    """Whether an answer's transaction type is one of this kind of operation."""
+    return kind in TRANSACTION_TYPES and answer.transaction_type.upper() in TRANSACTION_TYPES[kind]
+
+
 def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     """What the answer to an attempt says of it."""
     said = _told(answer)
