@@ -203,7 +203,9 @@ def record(
     body = answer.body if answer else b""
     source = Source(EvidenceKind.ANSWER, caller.client, caller.correlation_id, number, digest, body)
     if answer is not None:
-        fact, reading = payment_operations.fact_of_answer(operation, number, judge(operation.expected(reference_sent(book, operation)), answer))
+        fact, reading = payment_operations.fact_of_answer(
+            operation, number, judge(operation.expected(reference_sent(book, operation)), answer)
+        )
         book.settle(operation, fact, reading, source, answer)
     else:
         _silence(book, operation, number, source, sent=outcome is not Outcome.NOT_SENT, trouble=trouble)

@@ -95,20 +95,23 @@ class PayingHouse:
         self.shop = self.open_shop()
 
     def open_shop(self, **options: Any) -> Shop:
-        return open_shop(
-            self.core,
-            base_url=str(self.twin.client.base_url).rstrip("/"),
-            path_prefix=PREFIX,
-            authorization=self.twin.credentials["authorization"],
-            api_key=self.twin.credentials["x_api_key"],
+        given = {
+            "base_url": str(self.twin.client.base_url).rstrip("/"),
+            "path_prefix": PREFIX,
+            "authorization": self.twin.credentials["authorization"],
+            "api_key": self.twin.credentials["x_api_key"],
             **options,
-        )
+        }
+        return open_shop(self.core, **given)
+
+    def pay(self, amount: int, fault: str = "", **more: Any) -> pb.Payment:
+        """A payment; the partner's answer to it goes wrong in this way."""
+        if fault:
+            self.twin.fault(fault, amount=str(amount), **more)
+        return self.shop.create(amount)
 
     def reference(self, payment: pb.Payment) -> str:
         return self.shop.get(payment).operations[0].reference
-
-    def fault(self, payment: pb.Payment, fault: str, **more: Any) -> None:
-        self.twin.fault(fault, reference=self.reference(payment), **more)
 
     def settled(self, payment: pb.Payment, seconds: float = 40) -> str:
         """The state that it has once nothing of it is on its way."""

@@ -12,7 +12,6 @@ from adapters.sandbox.payment_options.faults import KINDS, NEED_ANSWER
 from adapters.sandbox.payment_options.outcomes import TABLE, THREE_DS
 from tests.adapters.outbound.running import CHARGED, NOT_CHARGED, PayingHouse, paying_house
 
-
 EXAMPLES = Path(__file__).resolve().parents[4] / "shared/contracts/examples"
 
 
@@ -36,8 +35,8 @@ def test_the_seeds_request_goes_out_and_its_answer_is_a_captured_payment(house: 
     assert operation.partner_reference == str(charge["ref"])
 
 
-# A code that the contract has in two classes ("already reversed", or a decline), and statuses that it does not list: the
-# more careful reading holds.
+# A code that the contract has in two classes ("already reversed", or a decline), and statuses that it does not list:
+# the more careful reading holds.
 CAREFUL = {79, 409, 422}
 
 
