@@ -1,17 +1,25 @@
 """A partner's export against what is known: what each row means, what it moves, and to whom it says so."""
 
-from typing import Any
-
 import pytest
 from mintmark.v1 import events_pb2 as ev
 from mintmark.v1 import payments_pb2 as pb
 
+from tests.server.rpc.exporting import (
+    NO,
+    OPEN,
+    PARTLY,
+    copy,
+    export_lines,
+    finding,
+    findings,
+    plan,
+    reconcile,
+    row,
+    unknown,
+)
 from tests.server.rpc.paying import (
-    MERCHANT,
     NOT_SENT,
-    PARTNER_MERCHANT,
     QUERY,
-    SCOPES,
     SUBMIT,
     UNKNOWN,
     Shop,
@@ -22,79 +30,13 @@ from tests.server.rpc.paying import (
     open_shop,
     operation_state,
     redirect,
-    transaction_id,
 )
-from tests.server.rpc.running import RunningCore, Session, refused, request_id
-
-DONE, PARTLY, NO, OPEN = (
-    pb.EXPORT_OUTCOME_DONE,
-    pb.EXPORT_OUTCOME_PARTLY_DONE,
-    pb.EXPORT_OUTCOME_DECLINED,
-    pb.EXPORT_OUTCOME_OPEN,
-)
+from tests.server.rpc.running import RunningCore, refused, request_id
 
 
 @pytest.fixture
 def shop(moving: RunningCore) -> Shop:
     return open_shop(moving)
-
-
-def row(payment: pb.Payment | None = None, place: int = 0, **fields: Any) -> pb.ExportRow:
-    """A row that says that the payment's operation was done."""
-    operation = payment.operations[place] if payment else None
-    given = {
-        "line": 2,
-        "partner_transaction_id": transaction_id(),
-        "reference": operation.reference if operation else "somebody-elses",
-        "transaction_type": "CAPTURE",
-        "amount": str(operation.amount.minor_amount if operation else 1000),
-        "currency_code": operation.amount.currency_code if operation else "JPY",
-        "outcome": DONE,
-        "outcome_text": "Approved",
-        "partner_merchant_id": PARTNER_MERCHANT,
-        "time_text": "2026-11-25 10:00",
-        **fields,
-    }
-    return pb.ExportRow(**given)
-
-
-def copy(of: pb.ExportRow, **fields: Any) -> pb.ExportRow:
-    changed = pb.ExportRow(**fields)
-    made = pb.ExportRow()
-    made.CopyFrom(of)
-    made.MergeFrom(changed)
-    return made
-
-
-def plan(shop: Shop, *rows: pb.ExportRow, by: Session | None = None) -> list[pb.ReconciliationResult]:
-    request = pb.PlanReconciliationRequest(account=shop.account, rows=rows)
-    return list((by or shop.client).payments.PlanReconciliation(request).results)
-
-
-def reconcile(shop: Shop, *rows: pb.ExportRow, by: Session | None = None) -> list[pb.ReconciliationResult]:
-    """Planned first; what was planned is what is done."""
-    planned = plan(shop, *rows, by=by)
-    request = pb.ReconcilePaymentsRequest(request_id=request_id(), account=shop.account, rows=rows)
-    done = list((by or shop.client).payments.ReconcilePayments(request).results)
-    assert done == planned
-    return done
-
-
-def finding(result: pb.ReconciliationResult) -> str:
-    return pb.ReconciliationFinding.Name(result.finding).removeprefix("RECONCILIATION_FINDING_")
-
-
-def findings(results: list[pb.ReconciliationResult]) -> list[str]:
-    return [finding(each) for each in results]
-
-
-def unknown(shop: Shop, by: Session | None = None) -> list[pb.UnknownCharge]:
-    request = pb.ListUnknownChargesRequest(account=shop.account, page_size=1000)
-    return list((by or shop.client).payments.ListUnknownCharges(request).unknown_charges)
-
-
-def export_lines(shop: Shop, payment: pb.Payment) -> list[pb.PaymentEvidence]:
-    return [each for each in shop.evidence(payment) if each.kind == pb.EVIDENCE_KIND_EXPORT]
 
 
 def test_a_plan_changes_nothing(shop: Shop) -> None:
@@ -384,96 +326,3 @@ def test_a_refund_by_its_own_reference_is_settled(shop: Shop) -> None:
     assert findings(reconcile(shop, row(refund, 1, transaction_type="CAPTURE"))) == ["DISAGREES"]
     assert findings(reconcile(shop, row(refund, 1, transaction_type="REFUND"))) == ["SETTLES"]
     assert shop.state(payment) == "PARTIALLY_REFUNDED"
-
-
-def narrow(shop: Shop, merchant: str = "", gateway: str = "") -> Session:
-    made = shop.core.create(SCOPES, [gateway or shop.gateway], [merchant] if merchant else [])
-    return shop.core.session(made.client.client_id, made.client_secret)
-
-
-def test_others_payments_look_unknown_and_stay_as_they_are(shop: Shop) -> None:
-    """Somebody else's payment, and nobody's: the same answer, and no trace for those who could compare."""
-    payment, _ = shop.in_doubt()
-    stranger = narrow(shop, "another-shop")
-    ours, nobodys = row(payment), row()
-    results = reconcile(shop, ours, nobodys, by=stranger)
-    for told in results:
-        told.ClearField("line")
-    assert results[0] == results[1]
-    assert finding(results[0]) == "UNKNOWN_CHARGE"
-    assert shop.get(payment) == payment
-    assert unknown(shop, by=stranger) == []
-    assert stranger.events_after("0") == []
-    # What really is nobody's is told to those who see the whole gateway.
-    assert [each.row.partner_transaction_id for each in unknown(shop)] == [nobodys.partner_transaction_id]
-    paid = shop.pay()
-    bound = row(reference="x", partner_transaction_id=paid.operations[0].partner_transaction_id)
-    assert findings(reconcile(shop, bound, by=stranger)) == ["UNKNOWN_CHARGE"]
-    assert len(unknown(shop)) == 1
-    own = narrow(shop, MERCHANT)
-    assert findings(reconcile(shop, ours, by=own)) == ["SETTLES"]
-
-
-def test_an_account_of_anothers_gateway_is_not_there(shop: Shop) -> None:
-    stranger = narrow(shop, gateway="ELSEWHERE")
-    request = pb.PlanReconciliationRequest(account=shop.account, rows=[row()])
-    with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
-        stranger.payments.PlanReconciliation(request)
-    with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
-        reconcile(shop, row(), by=stranger)
-    absent = pb.PlanReconciliationRequest(account="partnerAccounts/none", rows=[row()])
-    with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
-        shop.client.payments.PlanReconciliation(absent)
-    assert unknown(shop, by=stranger) == []
-
-
-def test_another_accounts_references_are_not_ours(moving: RunningCore) -> None:
-    """Transaction ids and references are an account's own."""
-    one, other = open_shop(moving), open_shop(moving)
-    payment, _ = one.in_doubt()
-    assert findings(reconcile(other, row(payment))) == ["UNKNOWN_CHARGE"]
-    assert one.state(payment) == "IN_DOUBT"
-
-
-def test_whoever_may_only_pay_settles_nothing(shop: Shop) -> None:
-    made = shop.core.create(["payments.write", "payments.read"], [shop.gateway])
-    payer = shop.core.session(made.client.client_id, made.client_secret)
-    with refused("PERMISSION_DENIED", "SCOPE_MISSING"):
-        plan(shop, row(), by=payer)
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"partner_transaction_id": "../x"},
-        {"partner_transaction_id": ""},
-        {"amount": "1e3"},
-        {"amount": "-5"},
-        {"currency_code": "yen"},
-        {"transaction_type": "SALE"},
-        {"outcome": 0},
-        {"partner_merchant_id": ""},
-        {"reference": "4111111111111111"},
-        {"outcome_text": "card 4111 1111 1111 1111"},
-        {"time_text": "a\0b"},
-    ],
-)
-def test_rows_that_cannot_be_one_are_refused_whole(shop: Shop, fields: dict[str, Any]) -> None:
-    payment, _ = shop.in_doubt()
-    with refused("INVALID_ARGUMENT", "FIELD_INVALID"):
-        reconcile(shop, row(payment), row(**fields))
-    assert shop.get(payment) == payment
-
-
-def test_unknown_charges_come_in_pages(shop: Shop) -> None:
-    rows = [row(line=number) for number in range(1, 6)]
-    reconcile(shop, *rows)
-    found: list[pb.UnknownCharge] = []
-    request = pb.ListUnknownChargesRequest(account=shop.account, page_size=2)
-    while True:
-        answer = shop.client.payments.ListUnknownCharges(request)
-        found += answer.unknown_charges
-        if not answer.next_page_token:
-            break
-        request.page_token = answer.next_page_token
-    assert sorted(each.row.line for each in found) == [1, 2, 3, 4, 5]
