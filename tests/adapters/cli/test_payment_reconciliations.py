@@ -9,6 +9,7 @@ import pytest
 from mintmark.v1 import payments_pb2 as pb
 
 from tests.adapters.cli.test_payments import Command
+from tests.adapters.sandbox.payment_options.merchant import merchant_of
 from tests.server.rpc.exporting import unknown
 from tests.server.rpc.paying import PARTNER_MERCHANT, Shop, open_shop, transaction_id
 from tests.server.rpc.running import RunningCore, running_core
@@ -139,3 +140,22 @@ def test_the_columns_of_another_partner_are_given(export: Export, shop: Shop) ->
     assert export(*given).code == 1
     assert export(*given, "--types", "Sale=CAPTURE", "--outcomes", "Ok=DONE", "--apply").code == 0
     assert shop.state(payment) == "CAPTURED"
+
+
+def test_what_the_twin_charged_without_an_answer_is_found_in_its_ledger(
+    mintmark: Command, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid, grant = shop.in_doubt()
+    nothing, _ = shop.in_doubt()
+    folder = tmp_path / "twins"
+    folder.mkdir()
+    with merchant_of(folder) as merchant:
+        url = merchant.client.base_url
+        monkeypatch.setenv("MINTMARK_SANDBOX_ADDRESS", f"{url.host}:{url.port}")
+        charged = merchant.paid("1000", grant.submission.reference)["transaction_details"]["id"]
+        ledger = mintmark("sandbox", "payment-options", "ledger", "--csv").out
+    file = tmp_path / "ledger.csv"
+    file.write_text(ledger)
+    assert mintmark("payments", "reconcile", str(file), "--account", shop.account, "--apply").code == 0
+    assert shop.get(paid).operations[0].partner_transaction_id == charged
+    assert (shop.state(paid), shop.state(nothing)) == ("CAPTURED", "IN_DOUBT")
