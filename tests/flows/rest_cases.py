@@ -91,8 +91,8 @@ def reads(known: Known) -> Iterator[Case]:
     yield "ReplaysService.ListReplayResults", replays_pb2.ListReplayResultsRequest(name=known.replay), ""
     yield "RetentionService.GetRetention", retention_pb2.GetRetentionRequest(), ""
     yield from _events(known.cursor)
-    listed = payments_pb2.ListUnknownChargesRequest
-    yield "PaymentsService.ListUnknownCharges", listed(account=PAYING, page_size=5), ""
+    unknown = payments_pb2.ListUnknownChargesRequest
+    yield "PaymentsService.ListUnknownCharges", unknown(account=PAYING, page_size=5), ""
     absent = payments_pb2.PlanReconciliationRequest(account="partnerAccounts/no", rows=[exporting.row()])
     yield "PaymentsService.PlanReconciliation", absent, "RESOURCE_NOT_FOUND"
     yield from _subscription_reads(known)

@@ -1,5 +1,7 @@
 """A partner's export against what is known: what each row means, what it moves, and to whom it says so."""
 
+from typing import Any
+
 import pytest
 from mintmark.v1 import events_pb2 as ev
 from mintmark.v1 import payments_pb2 as pb
@@ -100,7 +102,7 @@ def test_the_same_request_gets_the_first_answer(shop: Shop) -> None:
         {"response_code": "51"},
     ],
 )
-def test_a_row_that_says_something_else_of_ours_moves_nothing_and_is_told(shop: Shop, fields: dict[str, str]) -> None:
+def test_a_row_that_says_something_else_of_ours_moves_nothing_and_is_told(shop: Shop, fields: dict[str, Any]) -> None:
     payment, _ = shop.in_doubt()
     said = row(payment, **fields)
     assert findings(reconcile(shop, said)) == ["DISAGREES"]
