@@ -24,6 +24,7 @@ from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
+from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.principals import Principals, watch
 from adapters.inbound.protocol import bounded
 from adapters.inbound.recorder import Recorder
@@ -102,7 +103,9 @@ async def _built(
             internal = aio_channel(settings.core_internal_address, internal_tls, interceptors=following)
             stream = aio_channel(settings.core_internal_address, internal_tls, streams=True)
             public = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), interceptors=following)
-            public_stream = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), streams=True)
+            public_stream = aio_channel(
+                settings.grpc_address, Tls(settings.grpc_ca), streams=True, interceptors=following
+            )
         except OSError as missing:
             raise SettingsInvalid(f"a file of MINTMARK_GRPC_CA or MINTMARK_INTERNAL_*: {missing.strerror}") from None
         for channel in (internal, stream, public, public_stream):
@@ -116,10 +119,11 @@ async def _built(
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
+            PaymentWebhooks(internal, access_token, limits),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
-            finder(public, public_stream, limits, event_streams),
+            finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))

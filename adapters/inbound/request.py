@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
@@ -62,6 +62,11 @@ class Request:
         if self.span is not None:
             self.span.begin(follow=True)
 
+    def introduced(self, knows: Callable[["Request"], bool]) -> None:
+        """The core will decide who calls; the trace that the caller names is followed where `knows` says so."""
+        if self.span is not None:
+            self.span.begin(follow=bool(self.header(b"traceparent")) and knows(self))
+
     @cached_property
     def authorization(self) -> tuple[str, str]:
         """Scheme in lower case without a colon behind it, and the credentials. Both empty where it is sent twice."""
@@ -90,12 +95,16 @@ class Request:
 
     def check_content_type(self, expected: bytes) -> None:
         """Raises Problem (415) for another content type than expected, and for compressed bodies."""
+        self.check_encoding()
+        if self.header(b"content-type").partition(b";")[0].strip().lower() != expected:
+            raise Problem(CONTENT_TYPE_WRONG)
+
+    def check_encoding(self) -> None:
+        """Raises Problem (415) for compressed bodies."""
         if self.header(b"content-encoding").strip().lower() not in _UNSENT:
             raise Problem(COMPRESSED)
         if self.header(b"transfer-encoding").strip().lower() not in _CHUNKED:
             raise Problem(COMPRESSED)
-        if self.header(b"content-type").partition(b";")[0].strip().lower() != expected:
-            raise Problem(CONTENT_TYPE_WRONG)
 
     async def body(self, limit: int) -> bytes:
         """The body. Raises Problem (413, 408) without reading on, and Disconnected."""

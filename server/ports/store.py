@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
@@ -245,7 +246,7 @@ class View(Protocol):
     def running_replays(self) -> list[Replay]:
         """Those that have not ended."""
 
-    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
+    def replay_results(self, replay: str, reach: Reach, page: Page) -> list[ReplayResult]:
         """In the order of the notifications' names."""
 
     def clients(self, page: Page) -> list[Client]: ...
@@ -265,7 +266,7 @@ class View(Protocol):
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         """In the order of their names."""
 
-    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+    def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""
 
     def has_operation_to_attend(self, now: int) -> bool:

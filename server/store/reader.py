@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Tracer
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, false, select, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, false, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
@@ -213,9 +213,12 @@ class SqlView:
         table = schema.replays
         return self._many(table, select(table).where(text("state = 'RUNNING'")), rows.REPLAY.read)
 
-    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
-        table = schema.replay_results
-        statement = select(table).where(table.c.replay == replay, table.c.name > page.after).order_by(table.c.name)
+    def replay_results(self, replay: str, reach: Reach, page: Page) -> list[ReplayResult]:
+        table, kept = schema.replay_results, schema.notifications
+        conditions = [table.c.replay == replay, table.c.name > page.after]
+        if not reach.everything:
+            conditions.append(exists().where(kept.c.name == table.c.name, within(kept, reach)))
+        statement = select(table).where(*conditions).order_by(table.c.name)
         return self._many(table, statement.limit(page.limit), rows.REPLAY_RESULT.read)
 
     def clients(self, page: Page) -> list[Client]:
@@ -253,8 +256,8 @@ class SqlView:
         conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
         return self._page(table, rows.UNKNOWN_CHARGE, page, *conditions)
 
-    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
-        return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now), dict))
+    def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
+        return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))
 
     def has_operation_to_attend(self, now: int) -> bool:
         return bool(self._many(payment_tables.payment_operations, payment_reads.operation_to_attend(now), dict))

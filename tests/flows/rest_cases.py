@@ -15,19 +15,18 @@ from mintmark.v1 import (
     events_pb2,
     merchants_pb2,
     notifications_pb2,
-    payments_pb2,
     replays_pb2,
     retention_pb2,
     subscriptions_pb2,
     tokens_pb2,
 )
 
-from tests.server.rpc import exporting, paying
+from tests.flows import rest_payments, rest_reconciliations
+from tests.flows.rest_payments import Shop
 
 STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
 KINDS = (notifications_pb2.NOTIFICATION_KIND_D1_TOKEN_UPDATE, notifications_pb2.NOTIFICATION_KIND_TSH_BINDING_CREATION)
 EVENT_KINDS = (events_pb2.EVENT_KIND_TOKEN_CREATED, events_pb2.EVENT_KIND_TOKEN_REFRESH_REQUESTED)
-PAYING = "partnerAccounts/walked-paying"
 NOBODY = "merchantGateways/G/merchants/M/tokens/nobody"
 
 
@@ -49,6 +48,7 @@ class Known:
     access_token: str
     subscription: str
     replay: str
+    shop: Shop
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -91,11 +91,9 @@ def reads(known: Known) -> Iterator[Case]:
     yield "ReplaysService.ListReplayResults", replays_pb2.ListReplayResultsRequest(name=known.replay), ""
     yield "RetentionService.GetRetention", retention_pb2.GetRetentionRequest(), ""
     yield from _events(known.cursor)
-    unknown = payments_pb2.ListUnknownChargesRequest
-    yield "PaymentsService.ListUnknownCharges", unknown(account=PAYING, page_size=5), ""
-    absent = payments_pb2.PlanReconciliationRequest(account="partnerAccounts/no", rows=[exporting.row()])
-    yield "PaymentsService.PlanReconciliation", absent, "RESOURCE_NOT_FOUND"
     yield from _subscription_reads(known)
+    yield from rest_payments.reads(known.shop)
+    yield from rest_reconciliations.reads()
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""
     yield "ClientsService.GetClient", get_client(name="clients/nobody%2F"), "RESOURCE_NOT_FOUND"
@@ -197,25 +195,14 @@ def writes(known: Known) -> Iterator[Case]:
     cancelled = replays_pb2.CancelReplayRequest(request_id=key(), name=known.replay)
     yield "ReplaysService.CancelReplay", cancelled, ""
     yield from _subscription_writes(known)
-    yield from _reconciliations()
+    yield from rest_payments.writes(known.shop)
+    yield from rest_reconciliations.writes()
     # These have keys of their own: done twice they answer the same.
     revoked = api_keys_pb2.RevokeApiKeyRequest(name=f"apiKeys/{new_key.api_key_id}")
     yield "ApiKeysService.RevokeApiKey", revoked, ""
     yield "ApiKeysService.RevokeApiKey", api_keys_pb2.RevokeApiKeyRequest(name="apiKeys/no"), "RESOURCE_NOT_FOUND"
     gone = access_tokens_pb2.RevokeAccessTokenRequest(access_token="not one")
     yield "AccessTokensService.RevokeAccessToken", gone, ""
-
-
-def _reconciliations() -> Iterator[Case]:
-    paid_through = paying.account("walked-paying", "PAY_WALK")
-    applied = accounts_pb2.ApplyAccountsRequest(request_id=key(), accounts=[paid_through])
-    yield "AccountsService.ApplyAccounts", applied, ""
-    service, rows = "PaymentsService", [exporting.row(), exporting.row(outcome=exporting.NO)]
-    yield f"{service}.PlanReconciliation", payments_pb2.PlanReconciliationRequest(account=PAYING, rows=rows), ""
-    taken = payments_pb2.ReconcilePaymentsRequest(request_id=key(), account=PAYING, rows=rows)
-    yield f"{service}.ReconcilePayments", taken, ""
-    wrong = payments_pb2.ReconcilePaymentsRequest(request_id=key(), account=PAYING, rows=[exporting.row(amount="-1")])
-    yield f"{service}.ReconcilePayments", wrong, "FIELD_INVALID"
 
 
 def _subscription_writes(known: Known) -> Iterator[Case]:
