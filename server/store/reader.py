@@ -19,6 +19,7 @@ from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
@@ -30,6 +31,7 @@ from server.domain.queries import (
     PaymentQuery,
     ReplayQuery,
     TokenQuery,
+    UnknownChargeQuery,
 )
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.replays import Replay, ReplayResult
@@ -248,6 +250,11 @@ class SqlView:
         return self._many(
             payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
         )
+
+    def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
+        table = payment_tables.unknown_charges
+        conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
+        return self._page(table, rows.UNKNOWN_CHARGE, page, *conditions)
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))

@@ -21,7 +21,7 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
-from tests.flows import rest_payments
+from tests.flows import rest_payments, rest_reconciliations
 from tests.flows.rest_payments import Shop
 
 STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
@@ -93,6 +93,7 @@ def reads(known: Known) -> Iterator[Case]:
     yield from _events(known.cursor)
     yield from _subscription_reads(known)
     yield from rest_payments.reads(known.shop)
+    yield from rest_reconciliations.reads()
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""
     yield "ClientsService.GetClient", get_client(name="clients/nobody%2F"), "RESOURCE_NOT_FOUND"
@@ -195,6 +196,7 @@ def writes(known: Known) -> Iterator[Case]:
     yield "ReplaysService.CancelReplay", cancelled, ""
     yield from _subscription_writes(known)
     yield from rest_payments.writes(known.shop)
+    yield from rest_reconciliations.writes()
     # These have keys of their own: done twice they answer the same.
     revoked = api_keys_pb2.RevokeApiKeyRequest(name=f"apiKeys/{new_key.api_key_id}")
     yield "ApiKeysService.RevokeApiKey", revoked, ""
