@@ -8,7 +8,6 @@ from sqlalchemy import func, select, text
 
 from server.store.engine import check_durable, parse_url, reader_engine, sqlite_path
 
-
 # Any number that nobody else locks; who comes second finds that there is nothing left to do.
 ONE_AT_A_TIME = 6_077_266
 

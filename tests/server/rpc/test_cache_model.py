@@ -75,9 +75,7 @@ Count = Callable[[RunningCore, Cached], int]
 COUNTS: tuple[tuple[str, Count], ...] = (("token", token_count), ("binding", binding_count))
 
 
-def runs(
-    cached: Cached, seed: int, faults: Callable[[random.Random], object], writes: int = WRITES
-) -> dict[str, int]:
+def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object], writes: int = WRITES) -> dict[str, int]:
     """Writes on every core in turns while others read everywhere and faults happen. How often was read."""
     known = {kind: Known() for kind, _ in COUNTS}
     done = threading.Event()

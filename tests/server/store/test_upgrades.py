@@ -18,14 +18,15 @@ from server.store.migrate import upgrade
 from server.store.schema import REVISION
 from tests.server.rpc.notices import record, told, tsh
 from tests.server.rpc.readings import notification
-from tests.server.rpc.running import RunningCore, Session, refused, request_id
 from tests.server.rpc.replaying import Place, update
+from tests.server.rpc.running import RunningCore, Session, refused, request_id
 from tests.server.rpc.subscribing import acknowledge, pulled, subscribe
 from tests.waiting import eventually
 
 FIRST = "0001"
 # What the first version had; it knew no subscriptions, replays or retention.
-FIRST_SCOPES = sorted(INTERNAL - {"notifications.replay", "subscriptions.read", "subscriptions.write", "retention.read"})
+LATER_SCOPES = {"notifications.replay", "subscriptions.read", "subscriptions.write", "retention.read"}
+FIRST_SCOPES = sorted(INTERNAL - LATER_SCOPES)
 
 
 def test_several_at_once_may_take_longer_than_a_statement_of_a_core(
