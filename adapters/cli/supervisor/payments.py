@@ -1,4 +1,4 @@
-"""What `serve --sandbox` makes so that payments work: an account at the PaymentOptions twin, and a token to pay with."""
+"""What `serve --sandbox` makes so that payments work: an account at the PaymentOptions twin, and a token to pay."""
 
 import json
 from typing import TYPE_CHECKING
