@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from server.domain import payment_operations
-from server.domain.payment_answers import FOLLOWING, TRANSACTION_TYPES, PartnerAnswer, Reading
+from server.domain.payment_answers import TRANSACTION_TYPES, PartnerAnswer, Reading
 from server.domain.payment_operations import NOTHING_MOVED, Change, Fact, Operation
 
 
@@ -96,14 +96,8 @@ def fits(operation: Operation, row: ExportRow) -> bool:
     return row.transaction_type in TRANSACTION_TYPES.get(operation.kind, ())
 
 
-def answer_of(row: ExportRow, operation: Operation, references: frozenset[str]) -> PartnerAnswer:
-    """The row in the words of a status answer about the operation.
-
-    `references` are those of its payment: a capture, release or refund that is known by its transaction id may carry
-    the reference of what it follows.
-    """
-    parents = row.reference in references and operation.kind in FOLLOWING
-    known = parents and row.partner_transaction_id == operation.partner_transaction_id
+def answer_of(row: ExportRow) -> PartnerAnswer:
+    """The row in the words of a status answer."""
     return PartnerAnswer(
         http_status=200,
         readable=True,
@@ -117,7 +111,7 @@ def answer_of(row: ExportRow, operation: Operation, references: frozenset[str]) 
         amount=row.amount,
         currency=row.currency_code,
         partner_merchant_id=row.partner_merchant_id,
-        reference=operation.reference if known else row.reference,
+        reference=row.reference,
         partner_transaction_id=row.partner_transaction_id,
     )
 
