@@ -1,0 +1,24 @@
+"""Payments while the partner, the network and our own processes fail: money moves at most once, and we know of it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.payments.campaign import Plan, run, seed
+from tests.faults.payments.till import Till
+
+SHORT = 20261125
+
+
+@pytest.fixture
+def till() -> Iterator[Till]:
+    made = Till()
+    try:
+        yield made.start()
+    finally:
+        made.remove()
+
+
+@pytest.mark.timeout(400)
+def test_20_payments_and_3_kills(till: Till, figures: Callable[[str], None]) -> None:
+    figures(str(run(till, Plan(seed(SHORT), payments=20, kills=3, seconds=4))))
