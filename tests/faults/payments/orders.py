@@ -22,10 +22,10 @@ CANARY = "4000056655665556"
 # Faults whose answer says nothing that counts: nobody can know what happened.
 SILENT: tuple[dict[str, Any], ...] = (
     {"fault": "reset"},
+    {"fault": "hang"},
     {"fault": "status", "status": 500},
     {"fault": "status", "status": 500, "charged": False},
     {"fault": "hang", "charged": False},
-    {"fault": "hang"},
     {"fault": "truncated"},
     {"fault": "html"},
     {"fault": "redirect"},
@@ -42,6 +42,8 @@ SILENT: tuple[dict[str, Any], ...] = (
     {"fault": "status", "status": 504},
     {"fault": "huge", "bytes": 64 * 1024 * 1024},
     {"fault": "redirect", "status": 302, "charged": False},
+    {"fault": "duplicate-keys"},
+    {"fault": "invalid-utf8"},
 )
 # Faults whose answer does not count either, but names the transaction: the partner can be asked for it.
 NAMED: tuple[dict[str, Any], ...] = (
@@ -70,6 +72,10 @@ OUTCOMES = {
 }
 
 
+# So many of the silent ones are in the smallest campaign as well.
+ALWAYS = 4
+
+
 @dataclass(frozen=True)
 class Order:
     """`expected`: the state in which it ends where nobody was killed over it."""
@@ -91,7 +97,9 @@ def orders(seed: int, count: int) -> list[Order]:
     """A quarter has a faulty answer, each kind of fault as often as any other; a fifth of the rest are no approvals."""
     chance = Random(f"orders/{seed}")
     faulty = set(chance.sample(range(1, count + 1), count // 4))
-    faults = _dealt(chance, [*SILENT[:12], *NAMED[:2], *SILENT[12:], *NAMED[2:], *HARMLESS], len(faulty))
+    rest = _dealt(chance, [*SILENT[ALWAYS:], *NAMED[1:], *HARMLESS], max(0, len(faulty) - ALWAYS - 1))
+    faults = [NAMED[0], *SILENT[:ALWAYS], *rest][: len(faulty)]
+    chance.shuffle(faults)
     outcomes = _dealt(chance, list(OUTCOMES), count)
     made = []
     for number in range(1, count + 1):
