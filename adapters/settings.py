@@ -12,7 +12,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100
 # Paths of the gateway that no setting moves.
-FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/", "/v1/", "/docs/", "/openapi.json", "/problems/")
+FIXED_PATHS = (
+    "/oauth2/revoke",
+    "/oauth2/introspect",
+    "/.well-known/",
+    "/v1/",
+    "/docs/",
+    "/openapi.json",
+    "/problems/",
+    "/payment-options/",
+)
 
 
 class SettingsInvalid(Exception):
@@ -121,6 +130,10 @@ class Settings(BaseSettings):
     http_stream_timeout: float = Field(default=60.0, gt=0)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
+    # The dispatcher: tasks worked on at once, and seconds to finish them when stopped.
+    dispatcher_concurrency: int = Field(default=64, ge=1, le=256)
+    dispatcher_shutdown_timeout: float = Field(default=20.0, gt=0)
+
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         wrong = []
@@ -161,6 +174,11 @@ class Settings(BaseSettings):
     def credentials(self, client: str) -> Path:
         """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where the dispatcher keeps what partners answered until the core knows it."""
+        return self.data_dir / "spool"
 
     @property
     def traces_path(self) -> Path:

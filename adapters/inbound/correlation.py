@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import card_numbers
+from adapters import card_numbers
 
 LONGEST = 256
 _DOCUMENTED = re.compile(r"[A-Za-z0-9_-]{1,64}")

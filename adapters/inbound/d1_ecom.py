@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import card_numbers
+from adapters import card_numbers
 from adapters.inbound.authentication import CHALLENGE_BEARER, PARTNER_SCOPE, Authentication
 from adapters.inbound.limits import Limits
 from adapters.inbound.principals import Client, Principals

@@ -24,6 +24,7 @@ from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
+from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.principals import Principals, watch
 from adapters.inbound.protocol import bounded
 from adapters.inbound.recorder import Recorder
@@ -116,6 +117,7 @@ async def _built(
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
+            PaymentWebhooks(internal, access_token, limits),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,

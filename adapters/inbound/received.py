@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import card_numbers, json
+from adapters import card_numbers, json
 from adapters.inbound.correlation import CorrelationId
 from adapters.inbound.problems import FORBIDDEN, NO_CONTENT, NOT_FOUND, Answer, error, unauthenticated
 from adapters.inbound.recorder import NotStored, Recorder

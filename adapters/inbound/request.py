@@ -90,12 +90,16 @@ class Request:
 
     def check_content_type(self, expected: bytes) -> None:
         """Raises Problem (415) for another content type than expected, and for compressed bodies."""
+        self.check_encoding()
+        if self.header(b"content-type").partition(b";")[0].strip().lower() != expected:
+            raise Problem(CONTENT_TYPE_WRONG)
+
+    def check_encoding(self) -> None:
+        """Raises Problem (415) for compressed bodies."""
         if self.header(b"content-encoding").strip().lower() not in _UNSENT:
             raise Problem(COMPRESSED)
         if self.header(b"transfer-encoding").strip().lower() not in _CHUNKED:
             raise Problem(COMPRESSED)
-        if self.header(b"content-type").partition(b";")[0].strip().lower() != expected:
-            raise Problem(CONTENT_TYPE_WRONG)
 
     async def body(self, limit: int) -> bytes:
         """The body. Raises Problem (413, 408) without reading on, and Disconnected."""

@@ -4,9 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from adapters.inbound import d1_ecom, tsh
+from adapters.inbound import d1_ecom, payment_options, tsh
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.oauth import OAuth, Paths
+from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.problems import Answer
 from adapters.inbound.request import Request
 from adapters.inbound.tsh import Tsh
@@ -41,6 +42,7 @@ class Routes:
 
     exact: dict[bytes, Route]
     notify_update: Route
+    webhook: Route
     rest: Callable[[bytes], Route | None]
 
     def find(self, raw_path: bytes) -> Route | None:
@@ -48,12 +50,15 @@ class Routes:
         found = self.exact.get(raw_path)
         if found is None and d1_ecom.PATH.fullmatch(raw_path):
             return self.notify_update
+        if found is None and payment_options.PATH.fullmatch(raw_path):
+            return self.webhook
         return found or self.rest(raw_path)
 
 
 def table(
     d1: D1Ecom,
     tsh_api: Tsh,
+    webhooks: PaymentWebhooks,
     oauth: OAuth,
     paths: Paths,
     tsh_prefix: str,
@@ -79,4 +84,5 @@ def table(
                 )
             )
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
-    return Routes({route.template.encode(): route for route in routes}, notify_update, rest)
+    webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
+    return Routes({route.template.encode(): route for route in routes}, notify_update, webhook, rest)

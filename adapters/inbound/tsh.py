@@ -6,7 +6,7 @@ from typing import Any
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import json
+from adapters import json
 from adapters.inbound.authentication import CHALLENGE_API_KEY, Authentication
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import Answer

@@ -1,4 +1,4 @@
-"""The dispatcher role. In this version the core has no tasks, so it only keeps a checked connection to it."""
+"""The dispatcher role: everything it is made of, from its start to its end."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,12 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from adapters import admin
 from adapters.core import AioAccessToken, CredentialsMissing, Tls, aio_channel
-from adapters.settings import Settings
+from adapters.outbound.core_tasks import CoreTasks
+from adapters.outbound.dispatcher import Dispatcher
+from adapters.outbound.metrics import Metrics
+from adapters.outbound.spool import Spool
+from adapters.outbound.transport import Transport
+from adapters.settings import Settings, SettingsInvalid
 
 CLIENT = "role.dispatcher"
 CHECK_EVERY = 1.0
@@ -19,7 +24,7 @@ TIMEOUT = 3.0
 
 
 def run(settings: Settings) -> None:
-    """Works until SIGTERM or SIGINT. Raises AddressUnusable before it starts."""
+    """Works until SIGTERM or SIGINT. Raises SettingsInvalid and AddressUnusable before it starts."""
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -27,25 +32,36 @@ def run(settings: Settings) -> None:
 
 
 async def work(settings: Settings) -> None:
-    """Checks the core every second, as a client with the dispatcher's credentials."""
+    """Works on the running loop until a signal comes; then finishes what is in flight."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    try:
+        spool = Spool(settings.spool_dir)
+    except OSError as error:
+        raise SettingsInvalid(f"MINTMARK_DATA_DIR: the spool cannot be made there: {error.strerror}") from None
     tls = Tls(settings.grpc_ca, settings.internal_certificate, settings.internal_key)
+    transport = Transport(settings.dispatcher_concurrency)
     why = "waiting for the core"
     async with (
         aio_channel(settings.core_internal_address, tls) as channel,
-        admin.serving(settings.admin_address, lambda: why, registry),
+        aio_channel(settings.core_internal_address, tls, streams=True) as waiting,
+        contextlib.aclosing(transport),
     ):
         access_token = AioAccessToken(channel, settings.credentials(CLIENT))
-        structlog.get_logger().info("this version has no tasks to claim")
-        while not stop.is_set():
-            why = await _trouble(channel, access_token)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), CHECK_EVERY if not why else CHECK_EVERY / 5)
+        core = CoreTasks(channel, waiting, access_token)
+        dispatcher = Dispatcher(core, transport, spool, Metrics(registry), settings.dispatcher_concurrency)
+        async with admin.serving(settings.admin_address, lambda: why or dispatcher.trouble, registry):
+            structlog.get_logger().info("working", core=settings.core_internal_address)
+            working = asyncio.create_task(dispatcher.work(stop, settings.dispatcher_shutdown_timeout))
+            while not stop.is_set() and not working.done():
+                why = await _trouble(channel, access_token)
+                await asyncio.wait({working}, timeout=CHECK_EVERY if not why else CHECK_EVERY / 5)
+            why = "stopping"
+            await working
 
 
 async def _trouble(channel: grpc.aio.Channel, access_token: AioAccessToken) -> str:

@@ -58,10 +58,12 @@ class Ledger(Protocol):
     def tasks_of(self, payment: str) -> list[Task]:
         """The tasks for a payment."""
 
-    def claimable(self, kinds: Collection[TaskKind], full: Collection[str], now: int, limit: int) -> list[Task]:
+    def claimable(
+        self, kinds: Collection[TaskKind], full: Collection[str], paused: Collection[str], now: int, limit: int
+    ) -> list[Task]:
         """Due tasks that nobody has leased, the longest due first, locked; those that another core is claiming are
         left out.
-        Nothing is submitted for accounts that are held or `full`."""
+        Nothing is submitted for accounts that are held or `full`; of `paused` ones nothing is done at all."""
 
     def under_way(self, now: int) -> dict[str, int]:
         """How many operations are being sent or about to be, by account."""

@@ -260,7 +260,7 @@ class View(Protocol):
     def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
         """The oldest first."""
 
-    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
+    def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""
 
     def has_operation_to_attend(self, now: int) -> bool:

@@ -57,6 +57,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
         lease=duration(claimed.lease),
         correlation_id=task.correlation_id,
         operation=task.operation if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else "",
+        account=task.account,
     )
     if claimed.endpoint is not None:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
@@ -118,16 +119,17 @@ class Tasks:
 
     def ClaimTasks(self, request: pb.ClaimTasksRequest, call: Call) -> pb.ClaimTasksResponse:
         kinds = frozenset(KINDS[kind] for kind in request.kinds) or frozenset(TaskKind)
+        paused = frozenset(request.paused_accounts)
         wait = request.wait.ToTimedelta().total_seconds()
         until = min(time.monotonic() + wait, call.deadline - ANSWER_S)
         call.on_gone(self._feed.wake)
         house = self._house
         while True:
             head = self._feed.head
-            if house.store.view.has_due_task(kinds, house.now_outside()):
+            if house.store.view.has_due_task(kinds, house.now_outside(), paused):
                 claimed = house.store.write(
                     "tasks",
-                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks),
+                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks, paused),
                     deadline=call.deadline,
                 )
                 if claimed:
@@ -156,7 +158,10 @@ class Tasks:
         # Before anything can be sent: a database that is put back behind this is known by it.
         self._high_water.reach()
         return pb.BeginAttemptResponse(
-            attempt=grant.attempt, send_by=duration(grant.send_by), submission=submission_to_proto(grant.submission)
+            attempt=grant.attempt,
+            send_by=duration(grant.send_by),
+            submission=submission_to_proto(grant.submission),
+            call_timeout=duration(house.limits.micros(house.limits.call)),
         )
 
     def RecordAttempt(self, request: pb.RecordAttemptRequest, call: Call) -> pb.RecordAttemptResponse:

@@ -45,9 +45,14 @@ def endpoint(sealer: Sealer, account: Account) -> Endpoint | None:
 
 
 def claim(
-    house: PaymentHouse, transaction: Transaction, caller: Caller, kinds: Collection[TaskKind], limit: int
+    house: PaymentHouse,
+    transaction: Transaction,
+    caller: Caller,
+    kinds: Collection[TaskKind],
+    limit: int,
+    paused: Collection[str] = (),
 ) -> list[Claimed]:
-    """Leases due tasks. Claiming is not sending: nothing may be sent before an attempt was granted."""
+    """Leases due tasks, of `paused` accounts none. Claiming is not sending: nothing may be sent before an attempt was granted."""
     now = house.now(transaction)
     ledger = transaction.ledger
     accounts = {each.name: each for each in transaction.accounts.all() if each.payment_options is not None}
@@ -56,7 +61,7 @@ def claim(
         room[name] = room.get(name, 0) - count
     full = [name for name, left in room.items() if left <= 0]
     chosen: list[Task] = []
-    for task in ledger.claimable(kinds, full, now, limit * SPARE):
+    for task in ledger.claimable(kinds, full, paused, now, limit * SPARE):
         if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION:
             if room.get(task.account, 0) <= 0:
                 continue

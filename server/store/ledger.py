@@ -116,7 +116,9 @@ class SqlLedger:
     def tasks_of(self, payment: str) -> list[Task]:
         return [rows.TASK.read(row) for row in self._rows(select(tasks).where(tasks.c.payment == payment))]
 
-    def claimable(self, kinds: Collection[TaskKind], full: Collection[str], now: int, limit: int) -> list[Task]:
+    def claimable(
+        self, kinds: Collection[TaskKind], full: Collection[str], paused: Collection[str], now: int, limit: int
+    ) -> list[Task]:
         submits = tasks.c.kind == TaskKind.SUBMIT_PAYMENT_OPERATION.value
         stopped = and_(submits, or_(accounts.c.held, tasks.c.account.in_(sorted(full))))
         statement = (
@@ -126,6 +128,7 @@ class SqlLedger:
                 tasks.c.due_time <= now,
                 or_(tasks.c.lease_expire_time.is_(None), tasks.c.lease_expire_time <= now),
                 tasks.c.kind.in_(sorted(kind.value for kind in kinds)),
+                tasks.c.account.not_in(sorted(paused)),
                 ~stopped,
             )
             .order_by(tasks.c.due_time, tasks.c.name)

@@ -50,13 +50,14 @@ def evidence_page(payment: str, page: Page) -> Select[Any]:
     )
 
 
-def due_task(kinds: Collection[TaskKind], now: int) -> Select[Any]:
+def due_task(kinds: Collection[TaskKind], now: int, paused: Collection[str]) -> Select[Any]:
     return (
         select(tasks.c.name)
         .where(
             tasks.c.due_time <= now,
             or_(tasks.c.lease_expire_time.is_(None), tasks.c.lease_expire_time <= now),
             tasks.c.kind.in_(sorted(kind.value for kind in kinds)),
+            tasks.c.account.not_in(sorted(paused)),
         )
         .limit(1)
     )

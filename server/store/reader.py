@@ -246,8 +246,8 @@ class SqlView:
             payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
         )
 
-    def has_due_task(self, kinds: Collection[TaskKind], now: int) -> bool:
-        return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now), dict))
+    def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
+        return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))
 
     def has_operation_to_attend(self, now: int) -> bool:
         return bool(self._many(payment_tables.payment_operations, payment_reads.operation_to_attend(now), dict))

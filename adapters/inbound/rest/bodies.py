@@ -5,11 +5,11 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from adapters.inbound import json
-from adapters.inbound.json import Number
+from adapters import json
 from adapters.inbound.rest.schema import AS_TEXT, descriptor, find_field, is_map, is_message, message_of
 from adapters.inbound.rest.values import MOST_DIGITS, Wrong, fill, scalar
 from adapters.inbound.rest.violations import Violations
+from adapters.json import Number
 
 UNKNOWN, TYPE, TWICE = "rest.unknown", "rest.type", "rest.twice"
 

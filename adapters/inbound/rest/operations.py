@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from adapters.inbound import json
+from adapters import json
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import NO_STORE, Answer, Header
 from adapters.inbound.request import Request

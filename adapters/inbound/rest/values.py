@@ -9,8 +9,8 @@ from typing import Any
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from adapters.inbound.json import Number
 from adapters.inbound.rest.schema import FIELD_MASK, enum_of, enum_prefix
+from adapters.json import Number
 
 MOST_DIGITS = 19
 _INTEGER = re.compile(r"-?[0-9]{1,19}")

@@ -152,6 +152,7 @@ class Task(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     OPERATION_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`."""
     kind: Global___TaskKind.ValueType
@@ -162,6 +163,8 @@ class Task(_message.Message):
     """The correlation id of the call that wanted it."""
     operation: _builtins.str
     """The name of the operation; with SUBMIT_PAYMENT_OPERATION."""
+    account: _builtins.str
+    """The name of the account that it is for."""
     @_builtins.property
     def lease(self) -> _duration_pb2.Duration:
         """What is left of the lease; count it on a monotonic clock from before the claim was sent."""
@@ -180,10 +183,11 @@ class Task(_message.Message):
         correlation_id: _builtins.str = ...,
         operation: _builtins.str = ...,
         query: Global___TransactionQuery | None = ...,
+        account: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "name", b"name", "operation", b"operation", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "name", b"name", "operation", b"operation", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,6 +202,7 @@ class ClaimTasksRequest(_message.Message):
     KINDS_FIELD_NUMBER: _builtins.int
     MAX_TASKS_FIELD_NUMBER: _builtins.int
     WAIT_FIELD_NUMBER: _builtins.int
+    PAUSED_ACCOUNTS_FIELD_NUMBER: _builtins.int
     max_tasks: _builtins.int
     """How many at most. No more than can begin at once."""
     @_builtins.property
@@ -208,16 +213,21 @@ class ClaimTasksRequest(_message.Message):
     def wait(self) -> _duration_pb2.Duration:
         """How long to wait for one: 5 s at most."""
 
+    @_builtins.property
+    def paused_accounts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The names of accounts whose partner the dispatcher cannot reach now: nothing of theirs is claimed. 1,024 at most."""
+
     def __init__(
         self,
         *,
         kinds: _abc.Iterable[Global___TaskKind.ValueType] | None = ...,
         max_tasks: _builtins.int = ...,
         wait: _duration_pb2.Duration | None = ...,
+        paused_accounts: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "max_tasks", b"max_tasks", "wait", b"wait"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "max_tasks", b"max_tasks", "paused_accounts", b"paused_accounts", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -434,6 +444,7 @@ class BeginAttemptResponse(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     SEND_BY_FIELD_NUMBER: _builtins.int
     SUBMISSION_FIELD_NUMBER: _builtins.int
+    CALL_TIMEOUT_FIELD_NUMBER: _builtins.int
     attempt: _builtins.str
     """The name of the attempt: `payments/{p}/operations/{o}/attempts/{n}`."""
     @_builtins.property
@@ -444,16 +455,21 @@ class BeginAttemptResponse(_message.Message):
     def submission(self) -> Global___PaymentSubmission:
         """What to send."""
 
+    @_builtins.property
+    def call_timeout(self) -> _duration_pb2.Duration:
+        """How long the whole call may take, connecting and the answer's body included: after it the outcome is unknown."""
+
     def __init__(
         self,
         *,
         attempt: _builtins.str = ...,
         send_by: _duration_pb2.Duration | None = ...,
         submission: Global___PaymentSubmission | None = ...,
+        call_timeout: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call_timeout", b"call_timeout", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "call_timeout", b"call_timeout", "send_by", b"send_by", "submission", b"submission"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -110,13 +110,15 @@ def test_due_tasks_are_claimable_unless_leased_held_or_full(store: SqlStore) -> 
     store.write("k", lambda transaction: transaction.accounts.insert([account]))
     within(store, lambda ledger: ledger.tasks.insert([free, leased, ended, later, submit]))
 
-    def claimable(full: tuple[str, ...] = (), *kinds: TaskKind) -> list[str]:
-        found = within(store, lambda ledger: ledger.claimable(kinds or tuple(TaskKind), full, now, 10))
+    def claimable(full: tuple[str, ...] = (), *kinds: TaskKind, paused: tuple[str, ...] = ()) -> list[str]:
+        found = within(store, lambda ledger: ledger.claimable(kinds or tuple(TaskKind), full, paused, now, 10))
         return [task.name.partition("/")[2] for task in found]
 
     assert claimable() == ["free", "ended", "submit"]
     assert claimable((account.name,)) == ["free", "ended"]
     assert claimable((), TaskKind.SUBMIT_PAYMENT_OPERATION) == ["submit"]
+    assert claimable(paused=(account.name,)) == []
+    assert not store.view.has_due_task(tuple(TaskKind), now, (account.name,))
     assert store.view.has_due_task([TaskKind.SUBMIT_PAYMENT_OPERATION], now)
     assert not store.view.has_due_task([TaskKind.SUBMIT_PAYMENT_OPERATION], now - 1)
     store.write("k", lambda transaction: transaction.accounts.update([replace(account, held=True)]))

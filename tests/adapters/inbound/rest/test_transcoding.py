@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mintmark.v1 import clients_pb2, events_pb2, tokens_pb2
 
-from adapters.inbound.json import Unreadable
 from adapters.inbound.rest.problems import Troubled
 from adapters.inbound.rest.violations import FieldsInvalid
+from adapters.json import Unreadable
 from tests.adapters.inbound.rest.asking import asked
 from tests.adapters.inbound.rest.messages import requests
 from tests.rest import ROUTES, Told, told

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.inbound.json import Document, Number, Unreadable, digest, parse, storable
+from adapters.json import Document, Number, Unreadable, digest, parse, storable
 
 DEPTH = 32
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.inbound.card_numbers import cut, cut_identifier, cut_json
+from adapters.card_numbers import cut, cut_identifier, cut_json
 
 VISA = "4111111111111111"
 CUT = "411111******1111"

@@ -1,0 +1,76 @@
+"""The core's TasksService as the dispatcher calls it: with its access token, and a new one where the old is refused."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from mintmark.v1 import tasks_pb2 as pb
+from mintmark.v1 import tasks_pb2_grpc
+
+from adapters.core import AioAccessToken
+
+CALL_S = 5.0
+CLAIM_WAIT_S = 5.0
+MOST_TASKS = 64
+# The core may have done it or not: what is naturally repeatable is worth repeating.
+PASSING = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+    }
+)
+
+
+class CoreTasks:
+    """`channel` for calls, `waiting` for the long poll. Calls raise grpc.aio.AioRpcError and CredentialsMissing."""
+
+    def __init__(self, channel: grpc.aio.Channel, waiting: grpc.aio.Channel, access_token: AioAccessToken) -> None:
+        self._stub = tasks_pb2_grpc.TasksServiceStub(channel)
+        self._waiting = tasks_pb2_grpc.TasksServiceStub(waiting)
+        self._access_token = access_token
+
+    async def claim(self, most: int, paused: Collection[str], wait: float) -> list[pb.Task]:
+        """Due tasks, as soon as there are any; none after `wait` seconds, CLAIM_WAIT_S at most."""
+        waited = Duration()
+        waited.FromMicroseconds(int(min(wait, CLAIM_WAIT_S) * 1_000_000))
+        request = pb.ClaimTasksRequest(max_tasks=min(most, MOST_TASKS), wait=waited, paused_accounts=paused)
+        answer = await self._call(self._waiting.ClaimTasks, request, CLAIM_WAIT_S + CALL_S)
+        return list(answer.tasks)
+
+    async def renew(self, leases: Collection[pb.TaskLease]) -> pb.RenewTasksResponse:
+        """The leases that go on, and for how long."""
+        request = pb.RenewTasksRequest(leases=leases)
+        answer: pb.RenewTasksResponse = await self._call(self._stub.RenewTasks, request, CALL_S)
+        return answer
+
+    async def begin(self, request: pb.BeginAttemptRequest, timeout: float) -> pb.BeginAttemptResponse:
+        """A grant to send."""
+        answer: pb.BeginAttemptResponse = await self._call(self._stub.BeginAttempt, request, min(timeout, CALL_S))
+        return answer
+
+    async def record_attempt(self, request: pb.RecordAttemptRequest) -> pb.RecordAttemptResponse:
+        """Tells what became of an attempt."""
+        answer: pb.RecordAttemptResponse = await self._call(self._stub.RecordAttempt, request, CALL_S)
+        return answer
+
+    async def record_status(self, request: pb.RecordStatusRequest) -> pb.RecordStatusResponse:
+        """Tells what the partner says of a transaction."""
+        answer: pb.RecordStatusResponse = await self._call(self._stub.RecordStatus, request, CALL_S)
+        return answer
+
+    async def _call(self, method: Callable[..., Any], request: Any, timeout: float) -> Any:
+        metadata = await self._access_token.metadata()
+        try:
+            return await method(request, metadata=metadata, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAUTHENTICATED:
+                raise
+            self._access_token.forget()
+        return await method(request, metadata=await self._access_token.metadata(), timeout=timeout)

@@ -1,0 +1,99 @@
+"""PaymentOptions: what its calls look like (its contract, sections 2 to 4)."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from mintmark.v1 import payments_pb2 as payments
+from mintmark.v1 import tasks_pb2 as pb
+
+from adapters.outbound.outcomes import Result
+from adapters.outbound.transport import Transport
+
+STATUS = "/server-to-server-interface/transaction/status/"
+ADDRESS = ("country", "email", "phone_number", "address1", "address2", "city", "state", "postal_code")
+FOLLOWING = (
+    payments.PAYMENT_OPERATION_KIND_CAPTURE,
+    payments.PAYMENT_OPERATION_KIND_VOID,
+    payments.PAYMENT_OPERATION_KIND_REFUND,
+)
+
+
+class PaymentOptions:
+    """The partner, as the dispatcher calls it. Every call is made once."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def submit(self, submission: pb.PaymentSubmission, *, total: float, send_by: float) -> Result:
+        """Sends what moves money: within `total` seconds, and not begun at `send_by` (monotonic) or later."""
+        content = json.dumps(document(submission), ensure_ascii=False, separators=(",", ":")).encode()
+        headers = {**_credentials(submission.endpoint), "content-type": "application/json"}
+        url = _url(submission.endpoint, submission.path)
+        return await self._transport.call("POST", url, headers, content, total=total, send_by=send_by)
+
+    async def query(self, query: pb.TransactionQuery, *, total: float) -> Result:
+        """Asks for the status of a transaction within `total` seconds."""
+        url = _url(query.endpoint, STATUS + quote(query.partner_transaction_id, safe=""))
+        return await self._transport.call("GET", url, _credentials(query.endpoint), b"", total=total)
+
+
+def _url(endpoint: pb.PartnerEndpoint, path: str) -> str:
+    return f"{endpoint.base_url.rstrip('/')}{endpoint.path_prefix}{path}"
+
+
+def _credentials(endpoint: pb.PartnerEndpoint) -> dict[str, str]:
+    return {"authorization": endpoint.authorization, "x-api-key": endpoint.api_key}
+
+
+def document(submission: pb.PaymentSubmission) -> dict[str, Any]:
+    """The body of a submission."""
+    if submission.kind in FOLLOWING:
+        following = {"transactionId": submission.parent_transaction_id, "merchant_id": submission.partner_merchant_id}
+        if submission.kind != payments.PAYMENT_OPERATION_KIND_VOID:
+            following["amount"] = submission.amount_text
+        return following
+    details = submission.details
+    made: dict[str, Any] = {
+        "amount": submission.amount_text,
+        "currency": submission.currency_code,
+        "payment_method": {
+            "type": "scheme",
+            "store_payment_method": True,
+            "stored_payment_method_id": submission.stored_payment_method_id,
+        },
+        "merchant_txn_ref": submission.reference,
+        "customer_ip": details.customer_ip,
+        "merchant_id": submission.partner_merchant_id,
+        "return_url": {
+            "webhook_url": submission.webhook_url,
+            "success_url": details.success_url,
+            "decline_url": details.decline_url,
+        },
+        "billing_address": _address(details.billing_address),
+        "time_zone": details.time_zone,
+    }
+    if details.HasField("shipping_address"):
+        made["shipping_address"] = _address(details.shipping_address)
+    if details.HasField("browser_info"):
+        made["browser_info"] = _browser(details.browser_info)
+    return made
+
+
+def _address(address: payments.PaymentAddress) -> dict[str, str]:
+    """Without what is empty."""
+    return {name: text for name in ADDRESS if (text := getattr(address, name))}
+
+
+def _browser(browser: payments.BrowserInfo) -> dict[str, Any]:
+    """Numbers are texts there."""
+    return {
+        "acceptHeader": browser.accept_header,
+        "screenColorDepth": str(browser.screen_color_depth),
+        "javaEnabled": browser.java_enabled,
+        "language": browser.language,
+        "screenHeight": str(browser.screen_height),
+        "screenWidth": str(browser.screen_width),
+        "challengeWindow": str(browser.challenge_window),
+        "userAgent": browser.user_agent,
+    }
