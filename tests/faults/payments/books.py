@@ -4,9 +4,10 @@ In doubt have to be exactly:
 
 - the payments whose answer was *ambiguous*, by the twin's own record of the answer that it gave, unless that answer
   named a transaction, so that asking for it has settled the payment;
-- the payments whose answer is *lost*: an attempt was granted, and no answer with a body was ever reported for it. Of
-  those each attempt must have been open (granted, and nothing reported) when its dispatcher or the core was killed, or the
-  dispatcher must have reported that its own time for the call ran out.
+- the payments whose answer is *lost*: an attempt was granted, and no answer with a body was ever reported for it. Each
+  such attempt must have been open (granted, and nothing reported) when a dispatcher was killed; or, where nothing of it
+  has reached the twin, when the core was killed with the grant; or the dispatcher must have reported that its own time
+  for the call ran out.
 """
 
 from collections import Counter, defaultdict
@@ -27,6 +28,10 @@ UNDER_WAY = frozenset(
 TELLING = frozenset(each["fault"] for each in NAMED)
 # Grants are timed by the database, kills by us.
 CLOCK_S = 0.5
+
+
+class MoneyWrong(Exception):
+    """Money and what we say of it differ in a way that no waiting makes good."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,12 @@ class Books:
     lost: set[str] = field(default_factory=set)
 
     def agree(self) -> bool:
-        """Raises AssertionError with everything that does not."""
+        """Raises MoneyWrong, and AssertionError with what does not agree yet."""
         till = self.till
         self.payments = till.payments()
         requests, charges = till.requests(), till.charges()
-        assert not (found := wrong(self.payments, charges, requests)), found
+        if found := wrong(self.payments, charges, requests):
+            raise MoneyWrong("; ".join(found))
         by_order = {each.merchant_payment_id: each for each in self.payments}
         assert len(by_order) == len(self.payments), "an order became two payments"
         assert set(by_order) == {f"order-{order.number}" for order in self.ordered}
@@ -109,7 +115,7 @@ class Books:
             for request in requests
             if request["answer"] != "clean" and not self._told_when_asked(request)
         }
-        self.lost = self._lost()
+        self.lost = self._lost({request["reference"] for request in requests})
         in_doubt = {each.name for each in self.payments if each.state == State.PAYMENT_STATE_IN_DOUBT}
         assert in_doubt == self.ambiguous | self.lost, (
             f"in doubt without a cause: {sorted(in_doubt - self.ambiguous - self.lost)}, "
@@ -141,7 +147,7 @@ class Books:
         # Without a fault the outcome itself was ambiguous: the answer names its transaction, but for an HTTP error.
         return fault in TELLING or (not fault and request["status"] in (200, 201))
 
-    def _lost(self) -> set[str]:
+    def _lost(self, sent: set[str]) -> set[str]:
         found = set()
         for payment in self.payments:
             evidence = self.till.evidence(payment.name)
@@ -150,14 +156,16 @@ class Books:
             if not granted or any(each.redacted_body for each in answers):
                 continue
             found.add(payment.name)
-            reported = min((_seconds(each) for each in answers), default=float("inf"))
-            ours = any("time" in each.summary.lower() for each in answers)
-            explained = payment.name in self.ambiguous or ours or self._open_at_a_kill(_seconds(granted[-1]), reported)
+            deaths = self.till.dispatcher_deaths()
+            if payment.operations[0].reference not in sent:
+                deaths = [*deaths, *self.till.core_deaths]
+            began = _seconds(granted[-1])
+            told = min((_seconds(each) for each in answers), default=float("inf"))
+            killed = any(began <= end + CLOCK_S and told >= start - CLOCK_S for start, end in deaths)
+            too_slow = any("time" in each.summary for each in answers)
+            explained = killed or too_slow or payment.name in self.ambiguous
             assert explained, f"nobody was killed over {payment.name}: {[each.summary for each in evidence]}"
         return found
-
-    def _open_at_a_kill(self, granted: float, reported: float) -> bool:
-        return any(granted <= ended + CLOCK_S and reported >= began - CLOCK_S for began, ended in self.till.deaths())
 
 
 def _seconds(evidence: pb.PaymentEvidence) -> float:

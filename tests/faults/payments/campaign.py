@@ -10,7 +10,7 @@ from random import Random, SystemRandom
 import grpc
 
 from tests.faults.core_process import SERVER
-from tests.faults.payments.books import Books, Figures, settled
+from tests.faults.payments.books import Books, Figures
 from tests.faults.payments.orders import Order, orders, script
 from tests.faults.payments.till import Till
 from tests.waiting import eventually
@@ -38,21 +38,19 @@ class Plan:
     payments: int
     kills: int
     seconds: float
-    ordered: tuple[Order, ...] = ()
+    killed: tuple[str, ...] = ("core", "dispatcher")
     core: Sequence[str] = SERVER
-
-    def orders(self) -> list[Order]:
-        return list(self.ordered) or orders(self.seed, self.payments)
+    settling: float = SETTLING_S
 
 
 def run(till: Till, plan: Plan) -> Figures:
-    """Carries the plan out on a till that has been started, and compares the books."""
+    """Carries the plan out on a till that has been started, and compares the books. Raises MoneyWrong."""
     began = time.monotonic()
-    ordered = plan.orders()
+    ordered = orders(plan.seed, plan.payments)
     till.control("PUT", "/faults", script(plan.seed, ordered))
     chance = Random(f"kills/{plan.seed}")
     moments = sorted(chance.uniform(0, plan.seconds) for _ in range(plan.kills))
-    roles = [("core", "dispatcher")[number % 2] for number in range(plan.kills)]
+    roles = [plan.killed[number % len(plan.killed)] for number in range(plan.kills)]
     chance.shuffle(roles)
     with ThreadPoolExecutor(CALLERS) as callers:
         names = [callers.submit(_pay, till, plan, order) for order in _shuffled(ordered, plan.seed)]
@@ -61,9 +59,8 @@ def run(till: Till, plan: Plan) -> Figures:
             _kill(till, role, plan)
         for each in names:
             each.result()
-    eventually(lambda: all(settled(each) for each in till.payments()), SETTLING_S, "the end of all payments")
     books = Books(till, ordered)
-    eventually(books.agree, SETTLING_S, f"the agreement of the books (seed {plan.seed})")
+    eventually(books.agree, plan.settling, f"the agreement of the books (seed {plan.seed})")
     return books.figures(plan.seed, plan.kills, time.monotonic() - began)
 
 

@@ -15,13 +15,14 @@ _write = os.write
 
 
 class Places:
-    """Counts while `FILE.armed` is there, and signals at the right one."""
+    """Counts while `FILE.armed` is there, from the first place called `first` on, and signals at the right one."""
 
-    def __init__(self, file: str, at: int, number: signal.Signals) -> None:
+    def __init__(self, file: str, at: int, number: signal.Signals, first: str = "") -> None:
         self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._armed = Path(f"{file}.armed")
         self._at = at
         self._signal = number
+        self._first = first
         self._count = 0
         self._lock = threading.Lock()
 
@@ -29,6 +30,9 @@ class Places:
         if not self._armed.exists():
             return
         with self._lock:
+            if self._first not in ("", label):
+                return
+            self._first = ""
             self._count += 1
             mine = self._count == self._at
             _write(self._file, f"{label}\n".encode())

@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.faults.payments.places import Places
 
+CLAIMED = "after ClaimTasks"
 CALLS = ("BeginAttempt", "RecordAttempt")
 FILES = ("fsync", "replace", "unlink")
 
@@ -43,7 +44,7 @@ def _wrap_core(places: Places) -> None:
             async def claimed(*arguments: Any, **named: Any) -> Any:
                 answer = await claim(*arguments, **named)
                 if answer.tasks:
-                    places.reach("after ClaimTasks")
+                    places.reach(CLAIMED)
                 return answer
 
             setattr(self, "ClaimTasks", claimed)  # noqa: B010  mypy knows it as a method
@@ -87,7 +88,7 @@ def _file(places: Places, name: str, change: Any) -> Any:
 
 
 def main(file: str, at: str, name: str) -> int:
-    wrap(Places(file, int(at), signal.Signals[name]))
+    wrap(Places(file, int(at), signal.Signals[name], CLAIMED))
     from adapters.__main__ import main as run
 
     return run(["dispatcher"])

@@ -84,7 +84,7 @@ class Till:
         twin = {**first.environment, "MINTMARK_SANDBOX_ADDRESS": f"127.0.0.1:{port}"}
         self.twin = self._role("sandbox", SANDBOX, twin)
         self.dispatchers: list[RoleProcess] = []
-        self._deaths: list[tuple[float, float]] = []
+        self.core_deaths: list[tuple[float, float]] = []
         self._metadata: Any = ()
         self._numbers = itertools.count(1)
         # They outlive their cores' kills, as those of an internal service do.
@@ -120,12 +120,12 @@ class Till:
         """Kills a core and starts it again at once."""
         began = time.time()
         self.cores[number].kill()
-        self._deaths.append((began, time.time()))
+        self.core_deaths.append((began, time.time()))
         self.cores[number].start(program)
 
-    def deaths(self) -> list[tuple[float, float]]:
-        """When something was killed: before that, and after."""
-        return [*self._deaths, *(death for each in self.dispatchers for death in each.deaths)]
+    def dispatcher_deaths(self) -> list[tuple[float, float]]:
+        """When a dispatcher was killed: before that, and after."""
+        return [death for each in self.dispatchers for death in each.deaths]
 
     def add_dispatcher(self, program: Sequence[str] = DISPATCHER) -> RoleProcess:
         """One more, with a data folder of its own, as on another machine."""
