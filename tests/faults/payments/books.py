@@ -66,27 +66,34 @@ def state(payment: pb.Payment) -> str:
     return State.Name(payment.state).removeprefix("PAYMENT_STATE_")
 
 
-def wrong(payments: list[pb.Payment], charges: list[dict[str, Any]], requests: list[dict[str, Any]]) -> list[str]:
-    """Every way in which money and what we say of it differ. This needs no knowledge of what was meant to happen."""
-    found = []
+def wrong(till: Till) -> list[str]:
+    """Every way in which money and what we say of it differ. This needs no knowledge of what was meant to happen.
+
+    Money may be moved meanwhile: what we say is compared with what was charged before, or after, we said it.
+    """
+    before = _moved(till)
+    payments = till.payments()
+    after = _moved(till)
     by_reference = {operation.reference: each for each in payments for operation in each.operations}
-    moved: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for charge in charges:
-        if charge["moved"]:
-            moved[charge["reference"]].append(charge)
-    sent = Counter(request["reference"] for request in requests)
-    found += [f"charge unknown to us: {reference}" for reference in moved.keys() - by_reference.keys()]
-    found += [f"charged {len(lines)} times: {reference}" for reference, lines in moved.items() if len(lines) > 1]
+    sent = Counter(request["reference"] for request in till.requests())
+    found = [f"charge unknown to us: {reference}" for reference in before.keys() - by_reference.keys()]
+    found += [f"charged {len(lines)} times: {reference}" for reference, lines in after.items() if len(lines) > 1]
     found += [f"sent {count} times: {reference}" for reference, count in sent.items() if count > 1]
     for reference, payment in by_reference.items():
-        lines = moved.get(reference, [])
-        if state(payment) in NOT_PAID and lines:
+        if state(payment) in NOT_PAID and reference in before:
             found.append(f"called {state(payment)} and charged: {reference}")
-        if state(payment) in PAID:
-            said = payment.captured_amount.minor_amount
-            if said not in [int(line["amount"]) for line in lines]:
-                found.append(f"called {state(payment)} ({said}) and not charged so: {reference}")
+        said = payment.captured_amount.minor_amount
+        if state(payment) in PAID and said not in after[reference]:
+            found.append(f"called {state(payment)} ({said}) and not charged so: {reference}")
     return found
+
+
+def _moved(till: Till) -> defaultdict[str, list[int]]:
+    """The amounts that were charged, by reference."""
+    moved: defaultdict[str, list[int]] = defaultdict(list)
+    for charge in till.moved():
+        moved[charge["reference"]].append(int(charge["amount"]))
+    return moved
 
 
 @dataclass
@@ -102,10 +109,11 @@ class Books:
     def agree(self) -> bool:
         """Raises MoneyWrong, and AssertionError with what does not agree yet."""
         till = self.till
-        self.payments = till.payments()
-        requests, charges = till.requests(), till.charges()
-        if found := wrong(self.payments, charges, requests):
+        if found := wrong(till):
             raise MoneyWrong("; ".join(found))
+        self.payments = till.payments()
+        assert all(settled(payment) for payment in self.payments)
+        requests = till.requests()
         by_order = {each.merchant_payment_id: each for each in self.payments}
         assert len(by_order) == len(self.payments), "an order became two payments"
         assert set(by_order) == {f"order-{order.number}" for order in self.ordered}

@@ -125,7 +125,7 @@ class Sweep:
         return self.till.create(self.till.order(next(self._numbers))).name
 
     def _agree(self) -> None:
-        assert not (found := wrong(self.till.payments(), self.till.charges(), self.till.requests())), found
+        assert not (found := wrong(self.till)), found
 
 
 @pytest.fixture

@@ -249,9 +249,9 @@ class Till:
         return [charge for charge in self.charges() if charge["moved"]]
 
     def requests(self) -> list[dict[str, Any]]:
-        """What reached the twin and asked it to move money, as it is known last."""
+        """What reached the twin and asked it to move money, as it is known last; not what broke off before its body."""
         newest = {line["number"]: line for line in _lines(self._books() / "requests.jsonl")}
-        return [each for each in newest.values() if each["endpoint"] == "payment"]
+        return [each for each in newest.values() if each["endpoint"] == "payment" and each["reference"]]
 
     def _books(self) -> Path:
         return self.data / "sandbox" / "payment-options"
