@@ -52,8 +52,8 @@ class Figures:
     def __str__(self) -> str:
         return (
             f"seed {self.seed}: {self.payments} payments, {self.faults} faulty answers, {self.kills} kills, "
-            f"{self.charges} charges, 0 wrong; in doubt {self.in_doubt} = {self.ambiguous} ambiguous + {self.lost} lost "
-            f"with a killed process; {self.states}; {self.seconds:.1f} s"
+            f"{self.charges} charges, 0 wrong; in doubt {self.in_doubt} = {self.ambiguous} ambiguous + {self.lost} "
+            f"lost with a killed process; {self.states}; {self.seconds:.1f} s"
         )
 
 

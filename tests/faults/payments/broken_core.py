@@ -1,4 +1,4 @@
-"""A core that is wrong on purpose: `python -m tests.faults.payments.broken_core FAULT`. The campaigns have to notice."""
+"""A core that is wrong on purpose, which campaigns have to notice: `python -m tests.faults.payments.broken_core FAULT`."""
 
 import sys
 import time

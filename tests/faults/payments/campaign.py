@@ -55,7 +55,7 @@ def run(till: Till, plan: Plan) -> Figures:
     with ThreadPoolExecutor(CALLERS) as callers:
         names = [callers.submit(_pay, till, plan, order) for order in _shuffled(ordered, plan.seed)]
         for moment, role in zip(moments, roles, strict=True):
-            eventually(lambda moment=moment: time.monotonic() - began >= moment, plan.seconds + 60, "the next kill")
+            _wait(began + moment - time.monotonic())
             _kill(till, role, plan)
         for each in names:
             each.result()
@@ -112,4 +112,4 @@ def _shuffled(ordered: list[Order], seeded: int) -> list[Order]:
 
 def _wait(seconds: float) -> None:
     moment = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() >= moment, seconds + 60)
+    eventually(lambda: time.monotonic() >= moment, max(seconds, 0) + 60)

@@ -1,7 +1,7 @@
 """Places in a process where it gets a signal, counted from outside: the product knows nothing of them.
 
-Each call to the core, each step of a request to a partner, each commit and each change of a file is two places: before it
-and after it. Each is written to a file, a line of text; at the K-th the process gets the signal. K = 0 only counts.
+Each call to the core, each step of a request to a partner, each commit and each change of a file is two places: before
+it and after it. Each is written to a file, a line of text; at the K-th the process gets the signal. K = 0 only counts.
 """
 
 import os

@@ -34,22 +34,24 @@ def wrap(places: Places) -> None:
 def _wrap_core(places: Places) -> None:
     from mintmark.v1 import tasks_pb2_grpc
 
-    class Stub(tasks_pb2_grpc.TasksServiceStub):
-        def __init__(self, channel: Any) -> None:
-            super().__init__(channel)
-            for name in CALLS:
-                setattr(self, name, _call(places, name, getattr(self, name)))
-            claim = self.ClaimTasks
+    made: Any = tasks_pb2_grpc.TasksServiceStub
 
-            async def claimed(*arguments: Any, **named: Any) -> Any:
-                answer = await claim(*arguments, **named)
-                if answer.tasks:
-                    places.reach(CLAIMED)
-                return answer
+    def stub(channel: Any) -> Any:
+        of = made(channel)
+        for name in CALLS:
+            setattr(of, name, _call(places, name, getattr(of, name)))
+        claim = of.ClaimTasks
 
-            setattr(self, "ClaimTasks", claimed)  # noqa: B010  mypy knows it as a method
+        async def claimed(*arguments: Any, **named: Any) -> Any:
+            answer = await claim(*arguments, **named)
+            if answer.tasks:
+                places.reach(CLAIMED)
+            return answer
 
-    setattr(tasks_pb2_grpc, "TasksServiceStub", Stub)  # noqa: B010  mypy knows it as a class
+        of.ClaimTasks = claimed
+        return of
+
+    setattr(tasks_pb2_grpc, "TasksServiceStub", stub)  # noqa: B010  mypy knows it as a class
 
 
 def _wrap_partner(places: Places) -> None:

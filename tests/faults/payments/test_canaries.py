@@ -33,7 +33,7 @@ def written(text: str) -> list[bytes]:
 
 @pytest.fixture
 def till() -> Iterator[Till]:
-    made = Till(MINTMARK_LOG_LEVEL="debug", MINTMARK_TRACES="file")
+    made = Till(settings={"MINTMARK_LOG_LEVEL": "debug", "MINTMARK_TRACES": "file"})
     try:
         yield made.start()
     finally:
@@ -78,7 +78,7 @@ def test_card_numbers_are_in_no_byte_of_ours(till: Till) -> None:
     dispatcher.program = place
     dispatcher.start()
     Path(f"{file}.armed").touch()
-    eventually(lambda: file.exists(), LONG_S, "the dispatcher")
+    eventually(file.exists, LONG_S, "the dispatcher")
     names.append(till.create(till.order(len(names) + 1)).name)
     eventually(lambda: KEPT in file.read_text(), LONG_S, "an answer in the spool")
     at = file.read_text().splitlines().index(KEPT) + 1

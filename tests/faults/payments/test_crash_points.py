@@ -35,7 +35,7 @@ class Sweep:
     """A till of which something is killed again and again; each time it takes one payment."""
 
     def __init__(self, settings: dict[str, str]) -> None:
-        self.till = Till(**settings)
+        self.till = Till(settings=settings)
         self._numbers = itertools.count(1)
 
     def start(self) -> "Sweep":

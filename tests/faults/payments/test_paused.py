@@ -1,4 +1,4 @@
-"""A dispatcher that sleeps past its lease, an operator in a hurry, a restored database, two cores: one charge at most."""
+"""A dispatcher that sleeps past its lease, an operator in a hurry, a restored database, two cores: one charge."""
 
 import contextlib
 import signal
@@ -23,7 +23,7 @@ class Pauses:
     """A till whose first dispatcher stops itself, once for each payment."""
 
     def __init__(self) -> None:
-        self.till = Till(**QUICK)
+        self.till = Till(settings=QUICK)
         self._number = 0
 
     def start(self) -> "Pauses":
@@ -112,23 +112,24 @@ def test_a_sleeper_wakes_up_after_its_lease(pauses: Pauses) -> None:
 def test_a_sleeper_at_each_place(pauses: Pauses, figures: Callable[[str], None]) -> None:
     places = pauses.places()
     states = [pauses.sleep_past_the_lease(at) for at in range(1, len(places) + 1)]
-    figures(f"{len(places)} pauses: {', '.join(f'{label}: {each}' for label, each in zip(places, states, strict=True))}")
+    ended = ", ".join(f"{label}: {each}" for label, each in zip(places, states, strict=True))
+    figures(f"{len(places)} pauses: {ended}")
 
 
 def _restored(pauses: Pauses, places: list[str], label: str) -> None:
     """A backup from the middle of a payment is put back after the payment was made.
 
-    Where the grant is in the backup nothing can be sent again, and what is missing is as if its sender were silent. Where
-    it is not, the payment looks unsent: the core has to know better, and to stand still.
+    Where the grant is in the backup nothing can be sent again, and what is missing is as if its sender were silent.
+    Where it is not, the payment looks unsent: the core has to know better, and to stand still.
     """
     till, at = pauses.till, places.index(label) + 1
     stands_still = at <= places.index("before BeginAttempt") + 1
     name = pauses.begin(at)
     backup = till.folder / "backup.sqlite"
     backup.unlink(missing_ok=True)
-    with contextlib.closing(sqlite3.connect(till.data / DATABASE)) as source:
-        with contextlib.closing(sqlite3.connect(backup)) as target:
-            source.backup(target)
+    opened = (contextlib.closing(sqlite3.connect(file)) for file in (till.data / DATABASE, backup))
+    with next(opened) as source, next(opened) as target:
+        source.backup(target)
     first = till.dispatchers[0]
     first.signal(signal.SIGCONT)
     eventually(lambda: state(till.get(name)) == "CAPTURED", SETTLING_S, "the payment before the restore")

@@ -3,9 +3,10 @@
 import itertools
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -59,7 +60,9 @@ def token_name(method: str) -> str:
 class Till:
     """One core (`cores[0]`, on PostgreSQL also others), its dispatchers and the twin, all on one data folder."""
 
-    def __init__(self, database_url: str = "", cores: int = 1, **settings: str) -> None:
+    def __init__(
+        self, database_url: str = "", cores: int = 1, settings: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         environment = {
             "MINTMARK_PAYMENT_CALL_TIMEOUT": str(CALL_S),
             "MINTMARK_PAYMENT_SEND_BY": str(SEND_BY_S),
