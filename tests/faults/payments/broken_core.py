@@ -1,4 +1,4 @@
-"""A core that is wrong on purpose, which campaigns have to notice: `python -m tests.faults.payments.broken_core FAULT`."""
+"""A core that is wrong on purpose, which has to be noticed: `python -m tests.faults.payments.broken_core FAULT`."""
 
 import sys
 import time
