@@ -1,6 +1,7 @@
 """Payments with stored tokens."""
 
 import time
+from collections.abc import Sequence
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
@@ -28,6 +29,9 @@ class Payments:
         self.list = listing(self._stub.ListPayments, pb.ListPaymentsRequest, lambda page: page.payments)
         self.evidence = listing(
             self._stub.ListPaymentEvidence, pb.ListPaymentEvidenceRequest, lambda page: page.evidence
+        )
+        self.unknown_charges = listing(
+            self._stub.ListUnknownCharges, pb.ListUnknownChargesRequest, lambda page: page.unknown_charges
         )
 
     def create(
@@ -125,6 +129,19 @@ class Payments:
     def cancel(self, name: str, *, request_id: str = "") -> pb.Payment:
         """Takes it back while nothing has been sent. Raises NotFound, PreconditionFailed afterwards."""
         return self._stub.CancelPayment(pb.CancelPaymentRequest(request_id=request_id, name=name)).payment
+
+    def plan_reconciliation(self, account: str, rows: Sequence[pb.ExportRow]) -> Sequence[pb.ReconciliationResult]:
+        """What `reconcile` would make of the rows of a partner's export. Changes nothing. Raises NotFound."""
+        request = pb.PlanReconciliationRequest(account=account, rows=rows)
+        return self._stub.PlanReconciliation(request).results
+
+    def reconcile(
+        self, account: str, rows: Sequence[pb.ExportRow], *, request_id: str = ""
+    ) -> Sequence[pb.ReconciliationResult]:
+        """Takes up to 1,000 rows of a partner's export for evidence; what became of each. The same rows again change
+        nothing. Raises NotFound."""
+        request = pb.ReconcilePaymentsRequest(request_id=request_id, account=account, rows=rows)
+        return self._stub.ReconcilePayments(request).results
 
 
 def _duration(seconds: float | None) -> Duration | None:

@@ -31,9 +31,9 @@ def value_of(pair: KeyValue) -> Any:
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """Listens on a port of its own. With `answers` cleared it takes what comes and says nothing."""
+    """Listens on a port, by default of its own. With `answers` cleared it takes what comes and says nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         self.answers = threading.Event()
         self.answers.set()
         self.asked = 0
@@ -42,7 +42,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         self._lock = threading.Lock()
         self._server = grpc.server(ThreadPoolExecutor(8))
         trace_service_pb2_grpc.add_TraceServiceServicer_to_server(self, self._server)  # type: ignore[no-untyped-call]
-        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self.endpoint = f"http://127.0.0.1:{self._server.add_insecure_port(f'127.0.0.1:{port}')}"
         self._server.start()
 
     def Export(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802  the proto's name

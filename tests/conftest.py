@@ -21,6 +21,13 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("campaign" if campaign else "short")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that share the running stack run on the worker that has it: each start takes seconds."""
+    for item in items:
+        if "running_stack" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("serve"))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """The worker's PostgreSQL. Whoever stops it starts it again."""
@@ -83,7 +90,7 @@ def valkey(_valkey_server: Valkey) -> Valkey:
 
 @pytest.fixture(scope="session")
 def running_stack() -> Iterator[Stack]:
-    """The worker's `mintmark serve --sandbox` in development mode. Tests share it: make clients and ids of your own.
+    """A `mintmark serve --sandbox` in development mode. Tests share it: make clients and ids of your own.
 
     A test that stops roles, changes settings or needs to be refused without an access token starts a Stack itself.
     """

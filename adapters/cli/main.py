@@ -13,6 +13,7 @@ from adapters.cli.clients import clients
 from adapters.cli.events import events
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
+from adapters.cli.payment_reconciliations import list_unknown_charges, reconcile
 from adapters.cli.payments import payments
 from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.replays import replays
@@ -35,13 +36,15 @@ app = typer.Typer(
 def _options(form: output.Output = None) -> None:
     """Mintmark: where a company's card tokens meet the outside world.
 
-    Exit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage or settings.
+    Exit codes: 0 done, 1 refused (the reason is on stderr), 2 wrong usage or settings, 3 done and a person has to look.
     """
     output.choose(form)
 
 
 for command in (serve, core, gateway, dispatcher, migrate):
     app.command()(command)
+payments.command("reconcile")(reconcile)
+payments.command("unknown-charges")(list_unknown_charges)
 for name, group in {
     "sandbox": sandbox,
     "clients": clients,

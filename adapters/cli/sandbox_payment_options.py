@@ -1,6 +1,8 @@
 """`mintmark sandbox payment-options`: what the PaymentOptions twin has done, and how it is to fail."""
 
+import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +28,22 @@ for name, group in {
     payment_options.add_typer(group, name=name, no_args_is_help=True)
 
 CONTROL = "/payment-options/control"
+EXPORT_COLUMNS = (
+    "transaction_id",
+    "reference",
+    "transaction_type",
+    "amount",
+    "currency",
+    "outcome",
+    "merchant_id",
+    "time",
+)
+# The partner's words for what the ledger calls otherwise.
+TRANSACTION_TYPES: dict[str, str] = {
+    "PURCHASE": "CAPTURE",
+    "AUTHORIZATION": "PRE_AUTH",
+    "SUBSCRIPTION_CHARGE": "CAPTURE",
+}
 Reference = Annotated[str, typer.Option(help="Only for this merchant reference.")]
 Always = Annotated[bool, typer.Option("--always", help="Every time, not only --times.")]
 Document = dict[str, Any]
@@ -47,9 +65,22 @@ def state(output: Output = None) -> None:
 
 
 @payment_options.command()
-def ledger(output: Output = None) -> None:
+def ledger(
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="As the export that `mintmark payments reconcile` reads.")
+    ] = False,
+    output: Output = None,
+) -> None:
     """Show the ledger of charges: the truth about money, one line for each try."""
-    _show_lines("/ledger", _charge_line, output)
+    if not as_csv:
+        _show_lines("/ledger", _charge_line, output)
+        return
+    with connected() as control:
+        # What was pending has a second line when it is settled.
+        newest = {each["transactionId"]: each for each in map(json.loads, control.lines(f"{CONTROL}/ledger"))}
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(EXPORT_COLUMNS)
+    writer.writerows(_export_cells(charge) for charge in newest.values())
 
 
 @payment_options.command()
@@ -292,6 +323,19 @@ def _charge_line(charge: Document) -> str:
         f"{charge['time']} {moved:<6} {charge['kind']:<13} {charge['amount']} {charge['currency']}  "
         f"{charge['outcome']} {charge['responseCode']}  {charge['reference']} {charge['transactionId']}  "
         f"answer {charge['answer']}{fault}"
+    )
+
+
+def _export_cells(charge: Document) -> tuple[Any, ...]:
+    return (
+        charge["transactionId"],
+        charge["reference"],
+        TRANSACTION_TYPES.get(charge["kind"]) or charge["kind"],
+        charge["amount"] if charge["moved"] else charge["requestedAmount"],
+        charge["currency"],
+        charge["outcome"],
+        charge["merchantId"],
+        charge["time"],
     )
 
 

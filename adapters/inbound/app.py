@@ -79,11 +79,11 @@ class Gateway:
             await _stream(answer, request, scope, send, told, self._limits.stream_timeout)
 
     def _begin_span(self, tracer: Tracer, route: Route | None, request: Request) -> None:
-        """On a partner's path, or one that is not there, nobody unknown can make us follow a trace, nor keep one."""
+        """Nobody unknown can make us follow a trace, nor keep one."""
         traceparent = request.header(b"traceparent")
         request.span = RequestSpan(tracer, request.method, route.template if route else UNKNOWN, traceparent)
         if route is not None and not route.authenticates:
-            request.span.begin(follow=not route.partner)
+            request.span.begin(follow=False)
 
     async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         """The answer in the words of the route's callers; None where nobody waits for one any more."""

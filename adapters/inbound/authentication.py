@@ -85,6 +85,14 @@ class Authentication:
             raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
         return Caller(client, token.scopes & client.scopes)
 
+    def knows(self, request: Request) -> bool:
+        """Whether the access token is a good one, as far as is known here: where the core decides who may do what."""
+        try:
+            self.bearer(request)
+        except Problem:
+            return False
+        return True
+
     def _verified(self, text: str) -> AccessToken:
         known = self._tokens.get(text, self._principals.version)
         if known is not None:

@@ -103,7 +103,9 @@ async def _built(
             internal = aio_channel(settings.core_internal_address, internal_tls, interceptors=following)
             stream = aio_channel(settings.core_internal_address, internal_tls, streams=True)
             public = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), interceptors=following)
-            public_stream = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), streams=True)
+            public_stream = aio_channel(
+                settings.grpc_address, Tls(settings.grpc_ca), streams=True, interceptors=following
+            )
         except OSError as missing:
             raise SettingsInvalid(f"a file of MINTMARK_GRPC_CA or MINTMARK_INTERNAL_*: {missing.strerror}") from None
         for channel in (internal, stream, public, public_stream):
@@ -121,7 +123,7 @@ async def _built(
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
-            finder(public, public_stream, limits, event_streams),
+            finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))

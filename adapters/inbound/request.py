@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
@@ -61,6 +61,11 @@ class Request:
         """The caller is known: the trace that it names is followed."""
         if self.span is not None:
             self.span.begin(follow=True)
+
+    def introduced(self, knows: Callable[["Request"], bool]) -> None:
+        """The core will decide who calls; the trace that the caller names is followed where `knows` says so."""
+        if self.span is not None:
+            self.span.begin(follow=bool(self.header(b"traceparent")) and knows(self))
 
     @cached_property
     def authorization(self) -> tuple[str, str]:

@@ -28,7 +28,7 @@ class Route:
     partner: bool = False
     # Who cannot get an access token cannot do anything: never refused for load.
     never_shed: bool = False
-    # Its endpoint finds out who calls before it calls the core, and says so (Request.authenticated).
+    # Its endpoint finds out whose trace is followed before it calls the core (Request.authenticated, .introduced).
     authenticates: bool = False
     # Refused for load while partners are still answered.
     shed_first: bool = False

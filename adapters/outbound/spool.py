@@ -48,7 +48,8 @@ class Spool:
         self.folder = folder
         # What the core will not take, or cannot be read: for people.
         self.aside = folder / "aside"
-        self.aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.aside.mkdir(mode=0o700, exist_ok=True)
 
     def keep(self, report: pb.RecordAttemptRequest) -> Entry:
         """Returns when the report outlives a crash of the machine. Raises OSError."""

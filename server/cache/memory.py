@@ -46,7 +46,7 @@ class MemorySlots:
         self._entries: OrderedDict[Slot, tuple[Found, float]] = OrderedDict()
         self._absent: OrderedDict[Slot, tuple[Found, float]] = OrderedDict()
         self._leases: OrderedDict[Slot, Lease] = OrderedDict()
-        self._markers: dict[Slot, Marker] = {}
+        self._markers: OrderedDict[Slot, Marker] = OrderedDict()
 
     def look(self, kind: CachedKind, name: str) -> tuple[str, Any]:
         slot, now = (kind, name), time.monotonic()
@@ -80,11 +80,16 @@ class MemorySlots:
             _bound(entries, largest)
 
     def mark(self, epoch: int, changed: Changed) -> CacheMarker | None:
-        marker = Marker(changed, time.monotonic() + MARKER_S)
+        now = time.monotonic()
+        marker = Marker(changed, now + MARKER_S)
         MARKS.inc(len(changed))
         with self._lock:
+            # Those of commits that failed: nobody else may ever look at their slots again.
+            while self._markers and next(iter(self._markers.values())).until <= now:
+                self._markers.popitem(last=False)
             for slot in changed:
                 self._markers[slot] = marker
+                self._markers.move_to_end(slot)
                 self._clear(slot)
         return marker
 

@@ -45,6 +45,7 @@ class EventKind(StrEnum):
     PAYMENT_EVIDENCE_DISAGREES = "PAYMENT_EVIDENCE_DISAGREES"
     PAYMENTS_HELD = "PAYMENTS_HELD"
     PAYMENTS_RELEASED = "PAYMENTS_RELEASED"
+    PAYMENT_UNKNOWN_CHARGE = "PAYMENT_UNKNOWN_CHARGE"
 
 
 # After one of these, what is kept in memory to authenticate callers is out of date.

@@ -103,6 +103,10 @@ def payment_of(name: str) -> str:
     return "/".join(name.split("/")[:2])
 
 
+def unknown_charge(account_name: str, partner_transaction_id: str) -> str:
+    return f"{account_name}/unknownCharges/{segment(partner_transaction_id)}"
+
+
 def submit_task(operation_name: str, attempt_number: int) -> str:
     """Each attempt has a task of its own: the fence of an earlier one is worth nothing."""
     return f"tasks/{_flat(operation_name)}-submit-{attempt_number}"

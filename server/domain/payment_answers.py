@@ -213,6 +213,11 @@ def amount_said(text: str, currency_code: str, unit: AmountUnit) -> Money | None
         return None
 
 
+def is_of(kind: OperationKind, answer: PartnerAnswer) -> bool:
+    """Whether an answer's transaction type is one of this kind of operation."""
+    return kind in TRANSACTION_TYPES and answer.transaction_type.upper() in TRANSACTION_TYPES[kind]
+
+
 def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     """What the answer to an attempt says of it."""
     said = _told(answer)
@@ -224,7 +229,9 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
         if answer.readable and (answer.success == "true" or answer.redirect_url or no in _OPEN):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, f"HTTP {status} with a body that says otherwise")
         return _declined(said, answer, no if no in _NOES else CodeClass.REQUEST, f"refused with HTTP {status}")
-    if 400 <= status < 500 and answer.readable and answer.success == "false" and no in _NOES:
+    # A status that the contract does not list says no only together with a code that it lists.
+    listed = no in _NOES and no is not CodeClass.UNRECOGNIZED
+    if 400 <= status < 500 and answer.readable and answer.success == "false" and listed:
         if stranger := _stranger(expected, answer):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
         return _declined(said, answer, no, f"refused with HTTP {status} and a code")

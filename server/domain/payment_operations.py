@@ -246,13 +246,13 @@ class Operation:
     def charged(self) -> bool:
         return self.state in CHARGED
 
-    def expected(self) -> Expected:
-        """What an answer about this operation has to say."""
+    def expected(self, reference: str) -> Expected:
+        """What an answer about this operation has to say. `reference` is the one that the partner knows."""
         return Expected(
             kind=self.kind,
             amount=self.amount,
             amount_unit=self.amount_unit,
-            reference=self.reference,
+            reference=reference,
             partner_merchant_id=self.partner_merchant_id,
             stored_payment_method_id=self.stored_payment_method_id,
             live=self.live,

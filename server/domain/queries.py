@@ -71,3 +71,11 @@ class PaymentQuery:
     account: str = ""
     in_doubt: bool = False
     duplicate_charge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownChargeQuery:
+    """Of one account, or of all."""
+
+    reach: Reach
+    account: str = ""

@@ -112,7 +112,6 @@ class Offer:
     each with its resource, up to `end`. `complete` says that nothing newer was there.
     """
 
-    revision: int
     limit: int
     again: tuple[int, ...] = ()
     passed: tuple[int, ...] = ()

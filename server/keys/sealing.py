@@ -11,15 +11,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.keys.keyring import KEY_ID_BYTES, Keyring
+from server.ports import SealBroken as SealBroken
 
 VERSION = b"\x01"
 HEADER_BYTES = len(VERSION) + KEY_ID_BYTES
 NONCE_BYTES = 12
 TAG_BYTES = 16
-
-
-class SealBroken(Exception):
-    """The value cannot be opened: damaged, of another context, or sealed with a key that is not in the keyring."""
 
 
 class Sealer:

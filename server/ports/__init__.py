@@ -9,6 +9,7 @@ from server.ports.cache import CachePlaces as CachePlaces
 from server.ports.cache import Changed as Changed
 from server.ports.cache import Views as Views
 from server.ports.keys import Hasher as Hasher
+from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer
 from server.ports.ledger import Ledger as Ledger

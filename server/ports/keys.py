@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Protocol
 
 
+class SealBroken(Exception):
+    """The value cannot be opened: damaged, of another context, or sealed with a key that is not in the keyring."""
+
+
 class Sealer(Protocol):
     def seal(self, plaintext: bytes, context: bytes) -> bytes:
         """Encrypts under the newest key; opens only with the same context."""
 
     def open(self, sealed: bytes, context: bytes) -> bytes:
-        """Decrypts. Raises where it was damaged or belongs to another context."""
+        """Decrypts. Raises SealBroken."""
 
 
 class Hasher(Protocol):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from server.domain.accounts import Account
 from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.tasks import Task, TaskKind
@@ -24,6 +25,8 @@ class Ledger(Protocol):
     def attempts(self) -> Shelf[Attempt]: ...
     @property
     def tasks(self) -> Shelf[Task]: ...
+    @property
+    def unknown_charges(self) -> Shelf[UnknownCharge]: ...
 
     def now(self) -> int:
         """The database's clock in microseconds."""
@@ -33,6 +36,11 @@ class Ledger(Protocol):
 
     def operation_of_transaction(self, account: str, partner_transaction_id: str) -> Operation | None:
         """The operation that a partner's transaction id is bound to."""
+
+    def operations_named(
+        self, account: str, references: Sequence[str], partner_transaction_ids: Sequence[str]
+    ) -> list[Operation]:
+        """The account's operations that have one of these references or transaction ids, unlocked."""
 
     def payment_with_key(self, key: str) -> str | None:
         """The name of the payment that has a merchant's own id."""

@@ -7,11 +7,13 @@ from typing import Protocol, TypeVar
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
@@ -23,6 +25,7 @@ from server.domain.queries import (
     PaymentQuery,
     ReplayQuery,
     TokenQuery,
+    UnknownChargeQuery,
 )
 from server.domain.replays import Replay, ReplayResult
 from server.domain.retention import RetainedKind
@@ -243,7 +246,7 @@ class View(Protocol):
     def running_replays(self) -> list[Replay]:
         """Those that have not ended."""
 
-    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
+    def replay_results(self, replay: str, reach: Reach, page: Page) -> list[ReplayResult]:
         """In the order of the notifications' names."""
 
     def clients(self, page: Page) -> list[Client]: ...
@@ -259,6 +262,9 @@ class View(Protocol):
 
     def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
         """The oldest first."""
+
+    def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
+        """In the order of their names."""
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""

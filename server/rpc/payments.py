@@ -19,6 +19,7 @@ from server.domain.refusals import FieldInvalid
 from server.ports import Feed, Transaction
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
+from server.rpc.payment_reconciliations import PaymentReconciliations
 from server.rpc.words import timestamp
 from server.services import payments
 from server.services.payment_house import PaymentHouse
@@ -176,6 +177,7 @@ class Payments:
         self._calls = calls
         self._pages = pages
         self._feed = feed
+        self._reconciliations = PaymentReconciliations(house, calls, pages)
 
     def _write(self, call: Call, request: Any, answer: type[R], key: str, run: Callable[[Transaction], Whole]) -> R:
         def unit(transaction: Transaction) -> R:
@@ -274,6 +276,15 @@ class Payments:
             return pb.ReleasePaymentsResponse(released_count=count)
 
         return self._calls.write(call, request, "partnerAccounts", run)
+
+    def PlanReconciliation(self, request: pb.PlanReconciliationRequest, call: Call) -> pb.PlanReconciliationResponse:
+        return self._reconciliations.plan(request, call)
+
+    def ReconcilePayments(self, request: pb.ReconcilePaymentsRequest, call: Call) -> pb.ReconcilePaymentsResponse:
+        return self._reconciliations.reconcile(request, call)
+
+    def ListUnknownCharges(self, request: pb.ListUnknownChargesRequest, call: Call) -> pb.ListUnknownChargesResponse:
+        return self._reconciliations.list_unknown(request, call)
 
     def GetPayment(self, request: pb.GetPaymentRequest, call: Call) -> pb.GetPaymentResponse:
         return pb.GetPaymentResponse(payment=whole_to_proto(payments.get(self._house, call.caller, request.name)))

@@ -75,7 +75,7 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
         path=submission.path,
         amount_text=submission.amount_text,
         currency_code=operation.currency_code,
-        reference=operation.reference,
+        reference=submission.reference,
         partner_merchant_id=operation.partner_merchant_id,
         stored_payment_method_id=operation.stored_payment_method_id,
         parent_transaction_id=operation.parent_transaction_id,

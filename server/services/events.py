@@ -163,14 +163,10 @@ class EventFeed:
             self._news.wait(POLL_INTERVAL_S)
             self._news.clear()
             try:
-                found = self._view.events(self._head, READ_LIMIT)
+                found = self._read()
             except StoreUnavailable as unavailable:
                 log.warning("feed_waits", error=unavailable.text)
                 pause.wait(POLL_INTERVAL_S)
-                continue
-            except CursorOutOfRange:
-                # This process stood still for longer than events are kept.
-                self._begin_again()
                 continue
             except Exception as error:
                 # An event of a newer version, say. Nobody can follow past it, but with this thread gone nobody would
@@ -188,6 +184,15 @@ class EventFeed:
                 if len(found) == READ_LIMIT:
                     self._news.set()
                 pause.wait(WAKE_INTERVAL_S)
+
+    def _read(self) -> Sequence[Event]:
+        """What is new. Raises StoreUnavailable."""
+        try:
+            return self._view.events(self._head, READ_LIMIT)
+        except CursorOutOfRange:
+            # This process stood still for longer than events are kept.
+            self._begin_again()
+            return self._view.events(self._head, READ_LIMIT)
 
     def _begin_again(self) -> None:
         """Goes on with the oldest event that is kept. Who was further back than that is told so by the store."""

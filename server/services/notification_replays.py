@@ -12,7 +12,7 @@ from server.domain.recording import Resource
 from server.domain.refusals import NotReplayable, ResourceNotFound
 from server.domain.replays import Cause, NotificationReplay, decision
 from server.domain.tokens import Token
-from server.ports import Hasher, Identity, Sealer, Store, Transaction, View
+from server.ports import Hasher, Identity, SealBroken, Sealer, Store, Transaction, View
 from server.services.notifications import record_context
 from server.services.principals import Directory
 from server.services.records import RecordUnreadable, unpack
@@ -57,7 +57,7 @@ class Replayer:
             raise NotReplayable(kept.name, Cause.NO_RECORD)
         try:
             return unpack(self._sealer.open(kept.sealed_record, record_context(kept.name)))
-        except RecordUnreadable:
+        except (RecordUnreadable, SealBroken):
             raise NotReplayable(kept.name, Cause.RECORD_UNREADABLE) from None
 
     @staticmethod

@@ -15,6 +15,7 @@ from server.domain.payment_answers import (
     PartnerAnswer,
     Reading,
     Verdict,
+    is_of,
     judge,
     judge_status,
 )
@@ -49,6 +50,7 @@ class Submission:
     """What to send. `details` are what the caller gave, sealed until now."""
 
     operation: Operation
+    reference: str
     endpoint: Endpoint
     path: str
     amount_text: str
@@ -156,12 +158,18 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
     first = operation.kind not in FOLLOWING
     return Submission(
         operation=operation,
+        reference=reference_sent(book, operation),
         endpoint=where,
         path=path(operation.kind, account.payment_options),
         amount_text=text,
         webhook_url=house.webhook_url(book.payment.name) if first else "",
         details=house.open(book.payment.sealed_details, book.payment.name, "details") if first else b"",
     )
+
+
+def reference_sent(book: PaymentBook, operation: Operation) -> str:
+    """Our reference as the partner knows it: captures, voids and refunds send none, so theirs is the payment's first."""
+    return book.operations[0].reference if operation.kind in FOLLOWING else operation.reference
 
 
 def path(kind: OperationKind, options: PaymentOptions) -> str:
@@ -195,7 +203,9 @@ def record(
     body = answer.body if answer else b""
     source = Source(EvidenceKind.ANSWER, caller.client, caller.correlation_id, number, digest, body)
     if answer is not None:
-        fact, reading = payment_operations.fact_of_answer(operation, number, judge(operation.expected(), answer))
+        fact, reading = payment_operations.fact_of_answer(
+            operation, number, judge(operation.expected(reference_sent(book, operation)), answer)
+        )
         book.settle(operation, fact, reading, source, answer)
     else:
         _silence(book, operation, number, source, sent=outcome is not Outcome.NOT_SENT, trouble=trouble)
@@ -256,7 +266,7 @@ def record_status(
 
 
 def _status(book: PaymentBook, operation: Operation, named: str, answer: PartnerAnswer, caller: Caller) -> Fact | None:
-    reading = judge_status(operation.expected(), answer, named)
+    reading = judge_status(operation.expected(reference_sent(book, operation)), answer, named)
     fact = payment_operations.fact_of_status(operation, reading)
     digest = book.house.answer_digest("status", operation.name, named, answer=answer)
     known = book.transaction.ledger.is_known(book.payment.name, digest)
@@ -313,13 +323,17 @@ def webhook(
 
 
 def _meant(book: PaymentBook, answer: PartnerAnswer) -> Operation:
-    """The operation that a webhook is about: by the transaction that is bound, else by our reference, else the open
-    one."""
+    """The operation that a webhook is about: by the transaction that is bound, else the open one of its type, else by
+    our reference."""
     bound = [each for each in book.operations if each.partner_transaction_id == answer.partner_transaction_id]
     if answer.partner_transaction_id and bound:
         return bound[0] if bound[0].kind is not OperationKind.EXTERNAL else book.operations[0]
     named = [each for each in book.operations if each.reference == answer.reference]
-    return named[0] if named else book.unresolved() or book.operations[0]
+    unresolved = book.unresolved()
+    # What follows a payment has its reference: of those that could be meant, the open one is.
+    if unresolved and (not answer.transaction_type or is_of(unresolved.kind, answer)):
+        return unresolved
+    return named[0] if named else unresolved or book.operations[0]
 
 
 def _well_formed(answer: PartnerAnswer) -> str:

@@ -81,7 +81,11 @@ class Planning:
         if start != place:
             before = self._before(of, name, start)
         held = read(self._view, of, name)
-        told = histories.tell(self._principals, before, self._steps(name, start, place), kept.name, held)
+        steps = self._steps(name, start, place)
+        if self._view.bounds()[0] >= start[0] + start[1]:
+            # Retention has come so far while this was read: what is missing would look as if it had never been.
+            raise NotReplayable(kept.name, Cause.HISTORY_REMOVED)
+        told = histories.tell(self._principals, before, steps, kept.name, held)
         plan = self._plan(told.applied, target.name)
         if as_recorded and not plan.replay.differs:
             return plan

@@ -24,6 +24,8 @@ NAME = "replays"
 # A step ends after so many notifications or so much time; the steward's lease is much longer.
 PIECE = 100
 PIECE_S = 1.0
+# One that cannot go on, such as one whose search takes too long, lets others pass for so long: it must not stop them.
+SET_BACK_S = 60.0
 # More are not counted beforehand.
 MOST_COUNTED = 100_000
 TRIES = 3
@@ -49,9 +51,9 @@ def list_page(store: Store, caller: Caller, page: Page) -> list[Replay]:
 
 
 def list_results(store: Store, caller: Caller, name: str, page: Page) -> list[ReplayResult]:
-    """Raises ResourceNotFound."""
+    """Those of notifications that the caller may see today. Raises ResourceNotFound."""
     get(store, caller, name)
-    return store.view.replay_results(name, page)
+    return store.view.replay_results(name, caller.reach, page)
 
 
 def create(
@@ -210,6 +212,8 @@ class Replaying:
         self._replayer = replayer
         self._creators = creators
         self._clock = clock
+        # Until when others go before those that could not go on.
+        self._failed: dict[str, float] = {}
 
     def wanted(self) -> bool:
         return bool(self._store.view.running_replays())
@@ -218,12 +222,18 @@ class Replaying:
         running = self._store.view.running_replays()
         if not running:
             return False
+        now = self._clock.monotonic()
+        self._failed = {name: until for name, until in self._failed.items() if now < until}
+        ready = [each for each in running if each.name not in self._failed] or running
         # In turn, so that a long one does not keep a short one waiting.
-        replay = min(running, key=lambda each: (each.update_time, each.name))
+        replay = min(ready, key=lambda each: (each.update_time, each.name))
         try:
             self._go_on(replay)
         except Superseded:
             log.info("replay_superseded", replay=replay.name)
+        except Exception:
+            self._failed[replay.name] = now + SET_BACK_S
+            raise
         return True
 
     def _go_on(self, replay: Replay) -> None:

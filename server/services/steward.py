@@ -12,55 +12,60 @@ from server.ports import Chore, Store
 LEASE_S = 30.0
 # After a fault a chore is let alone for so long: what failed now will most likely fail at once again.
 FAULT_PAUSE_S = 5.0
+# How long the end waits for the steps that are being done.
+CLOSE_S = 10.0
 
 log = structlog.get_logger("steward")
 
 
 class Steward:
-    """One thread that looks after every chore in turn. `holder` names this core among those of the database."""
+    """Looks after every chore, each on a thread of its own: one that hangs, on the disk of an export say, stops no
+    other. `holder` names this core among those of the database."""
 
     def __init__(self, store: Store, chores: Sequence[Chore], holder: str, monotonic: Callable[[], float]) -> None:
         self._store = store
-        self._chores = tuple(chores)
         self._holder = holder
         self._monotonic = monotonic
-        self._due = {chore.name: monotonic() for chore in self._chores}
+        self._names = frozenset(chore.name for chore in chores)
         self._woken: set[str] = set()
         self._changed = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="steward", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._work, args=(chore,), name=f"steward {chore.name}", daemon=True)
+            for chore in chores
+        ]
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def wake(self, name: str) -> None:
         """Makes the chore due now: there is something new to do."""
         with self._changed:
-            self._woken.update({name} & self._due.keys())
+            self._woken.update({name} & self._names)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Ends after the step that is being done."""
+        """Ends after the steps that are being done; what hangs is not waited for."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(10)
+        until = self._monotonic() + CLOSE_S
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until - self._monotonic()))
 
-    def _work(self) -> None:
-        while not self._closing:
-            for chore in self._chores:
-                if self._is_due(chore) and not self._closing:
-                    self._due[chore.name] = self._monotonic() + self._look_after(chore)
+    def _work(self, chore: Chore) -> None:
+        due = self._monotonic()
+        while True:
             with self._changed:
-                if not (self._closing or self._woken):
-                    self._changed.wait(max(0.0, min(self._due.values(), default=1.0) - self._monotonic()))
-
-    def _is_due(self, chore: Chore) -> bool:
-        with self._changed:
-            woken = chore.name in self._woken
-            self._woken.discard(chore.name)
-        return woken or self._due[chore.name] <= self._monotonic()
+                self._changed.wait_for(
+                    lambda: self._closing or chore.name in self._woken, max(0.0, due - self._monotonic())
+                )
+                if self._closing:
+                    return
+                self._woken.discard(chore.name)
+            due = self._monotonic() + self._look_after(chore)
 
     def _look_after(self, chore: Chore) -> float:
         """Does a step where there is one to do and no other core is at it; the seconds until the next look."""

@@ -150,7 +150,11 @@ class Pulls:
         room = ask.room
         again: list[int] = []
         passed: list[int] = []
-        for event in self._store.view.events_at([each.sequence for each in state.free]) if state.free else ():
+        held = self._store.view.events_at([each.sequence for each in state.free]) if state.free else ()
+        if len(held) < len(state.free):
+            # Retention has passed some of them meanwhile, which a second look tells.
+            return Offer(ask.limit, end=state.subscription.scanned_sequence, complete=False)
+        for event in held:
             if not shown((event,), caller, wanted):
                 passed.append(event.sequence)
                 continue
@@ -176,7 +180,6 @@ class Pulls:
                     new.append((event.sequence, event.resource))
                 end = event.sequence
         return Offer(
-            revision=state.subscription.revision,
             limit=ask.limit,
             again=tuple(again),
             passed=tuple(passed),
@@ -195,7 +198,8 @@ class Pulls:
         def unit(transaction: Transaction) -> Handed | None:
             now = self._now()
             held = own(caller, transaction.subscriptions.get(ask.name), ask.name)
-            if held.revision != offer.revision:
+            # One that was made anew under the name begins with the same revision.
+            if (held.revision, held.create_time) != (seen.revision, seen.create_time):
                 return None
             known = transaction.deliveries.named(ask.name, (*offer.again, *offer.passed))
             resources = {each.resource for each in known} | {resource for _, resource in offer.new}

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or
 from server.domain.accounts import Account, AccountProvider
 from server.domain.payment_answers import OperationKind
 from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import NOTHING_MOVED, UNRESOLVED, Operation, OperationState
 from server.domain.payments import Payment
 from server.domain.tasks import Task, TaskKind
@@ -49,6 +50,9 @@ class SqlLedger:
         self.operations: TableShelf[Operation] = TableShelf(transaction, operations, rows.OPERATION)
         self.attempts: TableShelf[Attempt] = TableShelf(transaction, attempts, rows.ATTEMPT)
         self.tasks: TableShelf[Task] = TableShelf(transaction, tasks, rows.TASK)
+        self.unknown_charges: TableShelf[UnknownCharge] = TableShelf(
+            transaction, payment_tables.unknown_charges, rows.UNKNOWN_CHARGE
+        )
 
     def _rows(self, statement: Any) -> Sequence[RowMapping]:
         return self._transaction.connection.execute(statement).mappings().all()
@@ -68,6 +72,18 @@ class SqlLedger:
             )
         )
         return rows.OPERATION.read(found[0]) if found else None
+
+    def operations_named(
+        self, account: str, references: Sequence[str], partner_transaction_ids: Sequence[str]
+    ) -> list[Operation]:
+        # Two statements, so that each goes by its index.
+        found: dict[str, Operation] = {}
+        named = {operations.c.reference: references, operations.c.partner_transaction_id: partner_transaction_ids}
+        for column, values in named.items():
+            if values:
+                matching = select(operations).where(operations.c.account == account, column.in_(list(values)))
+                found |= {row["name"]: rows.OPERATION.read(row) for row in self._rows(matching)}
+        return list(found.values())
 
     def payment_with_key(self, key: str) -> str | None:
         table = payment_tables.payments

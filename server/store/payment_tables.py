@@ -135,3 +135,15 @@ tasks = Table(
     Index("tasks_by_due_time", "due_time"),
     Index("tasks_by_payment", "payment"),
 )
+
+unknown_charges = Table(
+    "unknown_charges",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("account", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("row", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+)

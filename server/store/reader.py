@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Tracer
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, false, select, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, false, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
@@ -19,6 +19,7 @@ from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
@@ -30,6 +31,7 @@ from server.domain.queries import (
     PaymentQuery,
     ReplayQuery,
     TokenQuery,
+    UnknownChargeQuery,
 )
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.replays import Replay, ReplayResult
@@ -211,9 +213,12 @@ class SqlView:
         table = schema.replays
         return self._many(table, select(table).where(text("state = 'RUNNING'")), rows.REPLAY.read)
 
-    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
-        table = schema.replay_results
-        statement = select(table).where(table.c.replay == replay, table.c.name > page.after).order_by(table.c.name)
+    def replay_results(self, replay: str, reach: Reach, page: Page) -> list[ReplayResult]:
+        table, kept = schema.replay_results, schema.notifications
+        conditions = [table.c.replay == replay, table.c.name > page.after]
+        if not reach.everything:
+            conditions.append(exists().where(kept.c.name == table.c.name, within(kept, reach)))
+        statement = select(table).where(*conditions).order_by(table.c.name)
         return self._many(table, statement.limit(page.limit), rows.REPLAY_RESULT.read)
 
     def clients(self, page: Page) -> list[Client]:
@@ -245,6 +250,11 @@ class SqlView:
         return self._many(
             payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
         )
+
+    def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
+        table = payment_tables.unknown_charges
+        conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
+        return self._page(table, rows.UNKNOWN_CHARGE, page, *conditions)
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))

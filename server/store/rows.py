@@ -16,6 +16,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
@@ -126,6 +127,7 @@ OPERATION = Shape(Operation)
 ATTEMPT = Shape(Attempt)
 EVIDENCE = Shape(Evidence)
 TASK = Shape(Task)
+UNKNOWN_CHARGE = Shape(UnknownCharge)
 REVOKED = Shape(RevokedAccessToken)
 SUBSCRIPTION = Shape(Subscription)
 DELIVERY = Shape(Delivery)

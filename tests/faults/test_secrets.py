@@ -2,6 +2,7 @@
 
 import base64
 import json
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -13,6 +14,9 @@ from mintmark.v1 import notifications_pb2, notifications_pb2_grpc
 from tests.faults.reading import Reading
 from tests.stack import Stack
 from tests.waiting import eventually
+
+# What they share takes seconds to start: one worker has it.
+pytestmark = pytest.mark.xdist_group("secrets")
 
 # All pass the check digit; one each, so that whatever is found tells where it came from.
 CARD_NUMBERS = {
@@ -32,6 +36,12 @@ CARD_NUMBERS = {
     "escaped": "4242424242424242",
     "trace": "4916338506082832",
     "trace state": "4024007103939509",
+    "REST path": "4539578763621486",
+    "REST query": "4716461583322103",
+    "REST field": "5204740009900014",
+    "REST name": "5420923878724339",
+    "REST header": "4485275742308327",
+    "REST trace": "6011514433546201",
 }
 MERCHANT = "10610027312"
 PATH = f"/merchant-gateways/MGW_000001/merchants/{MERCHANT}/tokens"
@@ -75,7 +85,10 @@ class Planted:
         self.basic = base64.b64encode(f"thales:{self.client['client_secret']}".encode()).decode()
         answer = self._post("/oauth2/token", f"Basic {self.basic}", b"grant_type=client_credentials", form=True)
         self.access_token = answer.json()["access_token"]
+        self.administrator = stack.metadata()[0][1]
+        self.rest_secret = "secret-of-a-client-made-by-REST-0123456789"
         self.statuses = self._send()
+        self.rest_statuses = self._send_rest()
 
     def secrets(self) -> dict[str, str]:
         return {
@@ -84,6 +97,8 @@ class Planted:
             "basic credentials": self.basic,
             "API key": self.key,
             "access token": self.access_token,
+            "access token of REST": self.administrator.removeprefix("Bearer "),
+            "secret given by REST": self.rest_secret,
             "administrator's secret": self.stack.credentials()[1],
             "gateway's secret": self.stack.credentials("role.gateway")[1],
             "dispatcher's secret": self.stack.credentials("role.dispatcher")[1],
@@ -128,6 +143,51 @@ class Planted:
             self._post("/oauth2/token", f"Basic {self._basic_of('older', self.taken_over)}", self._form(), form=True),
         ]
         return [answer.status_code for answer in sent]
+
+    def _send_rest(self) -> list[int]:
+        """Every way into REST, in the place of an id, a value, a name and a header that means something."""
+        pan = CARD_NUMBERS
+        path, query, field, name, header = (
+            pan[f"REST {each}"] for each in ("path", "query", "field", "name", "header")
+        )
+        token, key = f"merchantGateways/g/merchants/m/tokens/{path}", str(uuid.uuid4())
+        importing = {"merchantGatewayId": "g", "merchantId": "m", "provider": "D1_ECOM"}
+        secret = {"takenOverSecret": self.rest_secret}
+        told = [
+            self._rest("GET", f"/v1/{token}"),
+            self._rest("GET", f"/v1/{quote(grouped(token))}:{path}"),
+            self._rest("GET", f"/v1/merchantGateways/{path}/merchants/-/tokens?pageToken={path}"),
+            self._rest("GET", f"/v1/{path}/{path}"),
+            self._rest("POST", f"/v1/{token}:disable", {"reason": "x"}),
+            self._rest(
+                "GET", f"/v1/events?cursor={query}&filter.resource={query}&{query}={query}&filter.kinds={query}"
+            ),
+            self._rest("GET", f"/v1/notifications?tokenId={query}"),
+            self._rest("GET", f"/v1/events?cursor={query}", accept="text/event-stream"),
+            self._rest("GET", "/v1/events", accept="text/event-stream", last_event_id=header),
+            self._rest("GET", "/v1/clients/admin", if_none_match=f'"{header}"', x_correlation_id=header),
+            self._rest("POST", "/v1/tokens:import", {"tokens": [{**importing, "tokenId": field}]}),
+            self._rest("POST", "/v1/tokens:import", {"tokens": [{**importing, name: {name: name}}], name: 1}),
+            self._rest("POST", f"/v1/{token}:disable", {"reason": f"card {grouped(field)}"}),
+            self._rest("POST", "/v1/replays", {"reason": field, "dryRun": True, "filter": {"tokenId": field}}),
+            self._rest("POST", "/v1/subscriptions", {"subscriptionId": field, "startCursor": field}),
+            self._rest("PATCH", "/v1/clients/thales", {"client": {"displayName": field}}, if_match=f'"{header}"'),
+            self._rest("POST", "/v1/clients/thales:disable", {}, idempotency_key=header),
+            self._rest("GET", "/v1/clients", authorization=f"Bearer {header}"),
+            self._rest("GET", "/v1/clients", traceparent=f"00-{pan['REST trace']:a>32}-b7ad6b7169203331-01"),
+            self._rest("POST", "/v1/accessTokens:introspect", {"accessToken": field}),
+            self._rest("POST", "/v1/accessTokens:issue", {"clientId": field, "clientSecret": field}),
+            self._rest("POST", "/v1/clients/thales:rotateSecret", secret, idempotency_key=key),
+            self._rest("POST", "/v1/clients/thales:rotateSecret", secret, idempotency_key=key),
+        ]
+        return [answer.status_code for answer in told]
+
+    def _rest(self, method: str, path: str, body: object = None, **headers: str) -> httpx.Response:
+        sent = {"authorization": self.administrator, **{key.replace("_", "-"): text for key, text in headers.items()}}
+        if body is None:
+            return self.stack.http.request(method, path, headers=sent)
+        sent = {"content-type": "application/json", "idempotency-key": str(uuid.uuid4()), **sent}
+        return self.stack.http.request(method, path, content=json.dumps(body).encode(), headers=sent)
 
     def _traces(self) -> list[str]:
         """Trace contexts of a partner, well formed and not, that hold a card number."""
@@ -199,7 +259,8 @@ def test_nothing_secret_is_shown(planted: Planted) -> None:
     """What the gRPC API returns holds neither: resources, events, and the bodies of notifications."""
     stack = planted.stack
     assert planted.statuses[:7] == [204] * 7
-    assert not [status for status in planted.statuses if status >= 500]
+    assert planted.rest_statuses[-2:] == [200, 200]
+    assert not [status for status in (*planted.statuses, *planted.rest_statuses) if status >= 500]
     metadata = stack.metadata()
     reading = Reading(stack.channel, metadata)
     shown = {name: repr(getattr(reading, name)()).encode() for name in ("tokens", "bindings", "merchants", "events")}
@@ -229,6 +290,7 @@ def test_nothing_secret_is_written(planted: Planted) -> None:
     pieces = {f"live {name}": content for name, content in live.items()} | files
     spans = [json.loads(line)["name"] for line in files["data/traces.jsonl"].splitlines()]
     assert {"POST /notify-binding-creation", "POST /oauth2/token", "store commit", "record notification"} <= {*spans}
+    assert {"GET /v1/merchantGateways/*/merchants/*/tokens/*", "POST /v1/tokens:import"} <= {*spans}
     assert not found_in(pieces, numbers)
     kept = {name for name in pieces if "/credentials/" in name}
     assert not found_in({name: content for name, content in pieces.items() if name not in kept}, secrets)

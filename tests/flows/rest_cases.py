@@ -21,6 +21,9 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
+from tests.flows import rest_payments, rest_reconciliations
+from tests.flows.rest_payments import Shop
+
 STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
 KINDS = (notifications_pb2.NOTIFICATION_KIND_D1_TOKEN_UPDATE, notifications_pb2.NOTIFICATION_KIND_TSH_BINDING_CREATION)
 EVENT_KINDS = (events_pb2.EVENT_KIND_TOKEN_CREATED, events_pb2.EVENT_KIND_TOKEN_REFRESH_REQUESTED)
@@ -45,6 +48,7 @@ class Known:
     access_token: str
     subscription: str
     replay: str
+    shop: Shop
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -88,6 +92,8 @@ def reads(known: Known) -> Iterator[Case]:
     yield "RetentionService.GetRetention", retention_pb2.GetRetentionRequest(), ""
     yield from _events(known.cursor)
     yield from _subscription_reads(known)
+    yield from rest_payments.reads(known.shop)
+    yield from rest_reconciliations.reads()
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""
     yield "ClientsService.GetClient", get_client(name="clients/nobody%2F"), "RESOURCE_NOT_FOUND"
@@ -189,6 +195,8 @@ def writes(known: Known) -> Iterator[Case]:
     cancelled = replays_pb2.CancelReplayRequest(request_id=key(), name=known.replay)
     yield "ReplaysService.CancelReplay", cancelled, ""
     yield from _subscription_writes(known)
+    yield from rest_payments.writes(known.shop)
+    yield from rest_reconciliations.writes()
     # These have keys of their own: done twice they answer the same.
     revoked = api_keys_pb2.RevokeApiKeyRequest(name=f"apiKeys/{new_key.api_key_id}")
     yield "ApiKeysService.RevokeApiKey", revoked, ""

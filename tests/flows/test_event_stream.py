@@ -13,10 +13,15 @@ from tests.sse import Source
 from tests.stack import Stack
 from tests.waiting import eventually
 
+# What they share takes seconds to start: one worker has it.
+pytestmark = pytest.mark.xdist_group("event-stream")
+
 BATCHES, BATCH = 30, 20
+# Each test has a merchant gateway of its own, and hears of nothing else.
+DYING, STOPPED = "G", "H"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     made = Stack(development=True)
     try:
@@ -46,7 +51,7 @@ class Follower:
         assert not self._thread.is_alive()
 
     def _follow(self) -> None:
-        query = {"cursor": "0", "filter.kinds": "TOKEN_IMPORTED", "heartbeatInterval": "1s"}
+        query = {**imported(DYING), "heartbeatInterval": "1s"}
         while not self.over.is_set():
             headers = {"accept": "text/event-stream"}
             if self.source.last_event_id:
@@ -71,13 +76,23 @@ class Follower:
             self.heard.append(int(sent.data["sequence"]))
 
 
-def import_tokens(stack: Stack, batch: int) -> bool:
+def imported(merchant_gateway_id: str) -> dict[str, str]:
+    """The query for the events of a test."""
+    return {"cursor": "0", "filter.kinds": "TOKEN_IMPORTED", "filter.merchantGatewayId": merchant_gateway_id}
+
+
+def import_tokens(stack: Stack, merchant_gateway_id: str, batch: int) -> bool:
     """Makes a batch of tokens known; safe to repeat until it works."""
     tokens = [
-        {"merchantGatewayId": "G", "merchantId": "m", "tokenId": f"t-{batch}-{number}", "provider": "D1_ECOM"}
+        {
+            "merchantGatewayId": merchant_gateway_id,
+            "merchantId": "m",
+            "tokenId": f"t-{batch}-{number}",
+            "provider": "D1_ECOM",
+        }
         for number in range(BATCH)
     ]
-    headers = {"Idempotency-Key": f"00000000-0000-4000-8000-{batch:012}"}
+    headers = {"Idempotency-Key": f"00000000-0000-4000-8000-{ord(merchant_gateway_id):06}{batch:06}"}
     try:
         answer = httpx.post(f"{stack.http_url}/v1/tokens:import", json={"tokens": tokens}, headers=headers, timeout=10)
     except httpx.TransportError:
@@ -93,14 +108,14 @@ def test_nothing_is_skipped_while_the_gateway_and_the_core_die(stack: Stack) -> 
                 os.kill(stack.pid("gateway"), signal.SIGKILL)
             if batch == 15:
                 os.kill(stack.pid("core"), signal.SIGKILL)
-            eventually(lambda batch=batch: import_tokens(stack, batch), 30)  # type: ignore[misc]  # bound at once
+            eventually(lambda batch=batch: import_tokens(stack, DYING, batch), 30)  # type: ignore[misc]  # bound at once
         eventually(lambda: len(set(follower.heard)) == BATCHES * BATCH, 30)
         assert follower.connections >= 3
     eventually(lambda: stack.readiness().status_code == 200, 30)
     told: list[int] = []
     cursor, caught_up = "0", False
     while not caught_up:
-        query = {"cursor": cursor, "filter.kinds": "TOKEN_IMPORTED", "pageSize": "1000"}
+        query = {**imported(DYING), "cursor": cursor, "pageSize": "1000"}
         page = stack.http.get("/v1/events", params=query).json()
         told += [int(event["sequence"]) for event in page["events"]]
         cursor, caught_up = page["nextCursor"], page["caughtUp"]
@@ -109,17 +124,17 @@ def test_nothing_is_skipped_while_the_gateway_and_the_core_die(stack: Stack) -> 
 
 
 def test_a_stopped_gateway_says_so_and_the_next_one_goes_on(stack: Stack) -> None:
-    assert import_tokens(stack, 1)
+    assert import_tokens(stack, STOPPED, 1)
     source = Source()
     headers = {"accept": "text/event-stream"}
-    query = {"cursor": "0", "filter.kinds": "TOKEN_IMPORTED"}
+    query = imported(STOPPED)
     with stack.http.stream("GET", "/v1/events", params=query, headers=headers) as response:
         sent = source.read(response.iter_lines())
         heard = [next(sent).data["sequence"] for _ in range(BATCH)]
         os.kill(stack.pid("gateway"), signal.SIGTERM)
         assert next(sent).data["reason"] == "GATEWAY_UNAVAILABLE"
         assert next(sent, None) is None
-    eventually(lambda: import_tokens(stack, 2), 30)
+    eventually(lambda: import_tokens(stack, STOPPED, 2), 30)
     headers["last-event-id"] = source.last_event_id
     with stack.http.stream("GET", "/v1/events", params=query, headers=headers) as response:
         sent = source.read(response.iter_lines())

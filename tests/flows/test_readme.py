@@ -10,6 +10,7 @@ import pytest
 
 from tests.house.tree import ROOT
 from tests.stack import Stack
+from tests.waiting import eventually
 
 README = (ROOT / "README.md").read_text()
 BIN = Path(sys.executable).parent
@@ -71,6 +72,15 @@ def test_what_partners_and_services_do(run: Runner) -> None:
     again = run(sys.executable, "-c", example=subscription)
     assert [line.split()[0] for line in again] == ["lag"]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
+
+
+def test_paying(run: Runner, running_stack: Stack) -> None:
+    token = "merchantGateways/SHOP_000001/merchants/shop-0001/tokens"
+    eventually(lambda: token in running_stack.command("tokens", "list").stdout, 30, "the token to pay with")
+    (example,) = blocks("Paying", "sh")
+    shown = run("sh", "-ec", example=example)
+    ends = [line for line in shown if line.startswith("PAYMENT_STATE_")]
+    assert ends == ["PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_DECLINED"]
 
 
 def test_payments_against_the_twin(run: Runner) -> None:

@@ -16,6 +16,7 @@ from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_payments import Shop, open_shop
 from tests.rest import ROUTES, answered, told
 from tests.stack import Stack
 from tests.waiting import eventually
@@ -140,6 +141,7 @@ def known(running_stack: Stack) -> Known:
         access_token,
         f"clients/{client_id}/subscriptions/walked",
         replay,
+        open_shop(stack),
     )
 
 
@@ -215,6 +217,7 @@ ANY = Known(
     "a",
     "clients/c/subscriptions/s",
     "replays/1",
+    Shop(),
 )
 _TOKENS: dict[str, str] = {}
 

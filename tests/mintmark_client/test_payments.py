@@ -11,6 +11,7 @@ from mintmark.v1 import payments_pb2 as pb
 
 from mintmark_client import AlreadyExists, Client, NotFound, PreconditionFailed
 from tests.house.tree import ROOT
+from tests.server.rpc import exporting
 from tests.server.rpc.paying import SUBMIT, UNKNOWN, Shop, approved, details, open_shop
 from tests.server.rpc.running import RunningCore, request_id, running_core
 from tests.waiting import eventually
@@ -93,3 +94,14 @@ def test_what_is_in_doubt_is_settled_but_not_paid(client: Client, shop: Shop) ->
     assert [each.name for each in client.payments.list(in_doubt=True)] == [payment.name]
     with pytest.raises(NotFound):
         client.payments.get("payments/none")
+
+
+def test_a_partners_export_is_planned_and_taken_for_evidence(client: Client, shop: Shop) -> None:
+    payment, _ = shop.in_doubt()
+    rows = [exporting.row(payment), exporting.row(line=3)]
+    planned = client.payments.plan_reconciliation(shop.account, rows)
+    own = request_id()
+    assert client.payments.reconcile(shop.account, rows, request_id=own) == planned
+    assert client.payments.reconcile(shop.account, rows, request_id=own) == planned
+    assert client.payments.get(payment.name).state == pb.PAYMENT_STATE_CAPTURED
+    assert [charge.row for charge in client.payments.unknown_charges(account=shop.account)] == rows[1:]

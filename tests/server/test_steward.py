@@ -109,3 +109,28 @@ def test_a_woken_chore_does_not_wait_for_its_time(store: SqlStore) -> None:
         slow.left = 1
         made.wake("slow")
         eventually(lambda: slow.done == 2, what="the woken one")
+
+
+class Hanging(Counting):
+    """A chore whose step does not end until it is let."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.began = threading.Event()
+        self.let = threading.Event()
+
+    def step(self) -> bool:
+        self.began.set()
+        self.let.wait(30)
+        return super().step()
+
+
+def test_a_chore_that_hangs_stops_no_other(store: SqlStore) -> None:
+    hanging, other = Hanging("hanging"), Counting("other", steps=0)
+    with working(store, "a", hanging, other):
+        assert hanging.began.wait(20)
+        other.left = 3
+        eventually(lambda: other.done == 3, what="the other chore")
+        assert hanging.done == 0
+        hanging.let.set()
+        eventually(lambda: hanging.done == 1, what="the end of the step")

@@ -47,13 +47,15 @@ class Demonstration:
     def _run(self, core_ready: Callable[[], bool], all_ready: Callable[[], bool], wake: Callable[[], None]) -> None:
         from adapters.cli import session  # noqa: F401  imported while the core starts
         from adapters.cli.output import console
-        from adapters.cli.supervisor import credentials
+        from adapters.cli.supervisor import credentials, payments
 
         out = console()
         made: DevelopmentCredentials | None = None
         try:
             if self._until(core_ready):
                 made = credentials.ensure(self._settings)
+                if payments.possible(self._settings) and self._until(lambda: payments.ready(self._settings)):
+                    payments.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
         finally:
@@ -75,6 +77,8 @@ class Demonstration:
         return False
 
     def _welcome(self, out: "Console", made: "DevelopmentCredentials") -> None:
+        from adapters.cli.supervisor import payments
+
         settings = self._settings
         command = self._command()
         curl = (
@@ -98,6 +102,7 @@ class Demonstration:
                 f"{settings.sandbox_payment_options}",
                 None,
             ),
+            (f"  a token to pay with     {payments.TOKEN}" if payments.possible(settings) else "", None),
             ("", None),
             ("Three commands to try in another terminal", "bold"),
             (f"  {command} tokens list", "cyan"),

@@ -13,6 +13,7 @@ import grpc
 from mintmark.v1 import events_pb2 as pb
 from prometheus_client import Gauge
 
+from adapters.inbound import spans
 from adapters.inbound.problems import Answer, Header, Streamed
 from adapters.inbound.request import Request
 from adapters.inbound.rest import callers, correlation, messages, refusals
@@ -73,6 +74,9 @@ class EventStreams:
         if self._open >= self._most:
             raise Troubled(trouble(STREAMS_FULL, "too many event streams are open here", RETRY_AFTER))
         self._count(1)
+        # A call that streams has no span here that could end: the core's goes on right below the request's.
+        if traceparent := spans.traceparent():
+            metadata = (*metadata, ("traceparent", traceparent))
         stream = EventStream(self, operation.ask(message, metadata=metadata), correlation.of(request))
         try:
             await stream.begin()
@@ -83,7 +87,7 @@ class EventStreams:
 
     @property
     def stopping(self) -> asyncio.Event:
-        """Set when all streams have to end."""
+        """Set when all streams, and calls that wait, have to end."""
         return self._stopping
 
     def closed(self) -> None:

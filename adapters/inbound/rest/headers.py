@@ -14,7 +14,7 @@ from adapters.inbound.rest.violations import Violations
 
 IDEMPOTENCY_KEY, IF_MATCH, IF_NONE_MATCH = b"idempotency-key", b"if-match", b"if-none-match"
 # As RFC 9110 section 8.8.3 writes them. Proxies that compress make strong ones weak; the text is the same.
-_ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]*)"')
+_ETAG = re.compile(r'(?:W/)?"([\x21\x23-\x7e]+)"')
 _ETAGS = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
@@ -41,7 +41,8 @@ def read(request: Request, rpc: Rpc, message: Message, violations: Violations) -
                 rpc.request_id, "send a new UUID as Idempotency-Key, so that repeating is safe", "string.uuid"
             )
     expected = one(request, IF_MATCH)
-    if expected:
+    # An empty one is a condition too, of somebody who has lost the ETag: without it the write would be blind.
+    if request.times(IF_MATCH):
         if not rpc.etag:
             raise Troubled(trouble(HEADER_INVALID, "If-Match cannot be held here", header="if-match"))
         found = _ETAG.fullmatch(expected)

@@ -1,5 +1,6 @@
 """One RPC at one path: asks the core and tells its answer."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from adapters.inbound.rest.routes import RestRoute
 from adapters.inbound.rest.schema import Rpc, rpc
 from adapters.inbound.rest.templates import Template
 from adapters.inbound.rest.violations import FieldsInvalid
+from adapters.inbound.rest.waits import while_wanted
 
 # As long as the core gives a caller that names no deadline.
 TIMEOUT = 10.0
@@ -31,25 +33,32 @@ PRIVATE: tuple[Header, ...] = ((b"cache-control", b"private, no-cache"),)
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A REST route with its RPC, in one of its paths. `ask` calls the core."""
+    """A REST route with its RPC, in one of its paths. `ask` calls the core; `stopping`: the gateway stops."""
 
     route: RestRoute
     rpc: Rpc
     template: Template
     limits: Limits
     ask: Callable[..., Any]
+    stopping: asyncio.Event
     waiting: Waiting | None = None
 
     @classmethod
     def of(
-        cls, route: RestRoute, path: str, limits: Limits, channel: grpc.aio.Channel, waiting: Waiting | None = None
+        cls,
+        route: RestRoute,
+        path: str,
+        limits: Limits,
+        channel: grpc.aio.Channel,
+        stopping: asyncio.Event,
+        waiting: Waiting | None = None,
     ) -> "Operation":
         """Raises LookupError and ValueError where the route does not fit the protos."""
         found = rpc(route.rpc)
         make = channel.unary_stream if found.descriptor.server_streaming else channel.unary_unary
         serialize, deserialize = found.request.SerializeToString, found.response.FromString
         ask = make(found.path, request_serializer=serialize, response_deserializer=deserialize)
-        return cls(route, found, Template.of(path), limits, ask, waiting)
+        return cls(route, found, Template.of(path), limits, ask, stopping, waiting)
 
     async def message(self, request: Request) -> Message:
         """The request message that the call stands for. Raises Troubled, Problem and Disconnected."""
@@ -71,15 +80,19 @@ class Operation:
         metadata = callers.metadata(request)
         message = await self.message(request)
         try:
-            timeout = WAITING_TIMEOUT if self.rpc.waiting else TIMEOUT
-            told: Message = await self.ask(message, metadata=metadata, timeout=timeout)
+            if self.rpc.waiting:
+                asking = self.ask(message, metadata=metadata, timeout=WAITING_TIMEOUT)
+                told: Message = await while_wanted(asking, request, self.stopping)
+            else:
+                told = await self.ask(message, metadata=metadata, timeout=TIMEOUT)
         except grpc.aio.AioRpcError as error:
             raise Troubled(refusals.of(error)) from None
         common: list[Header] = [NO_SNIFFING]
         seconds = preferences.wait_seconds(request) if self.waiting else 0
         if self.waiting and seconds:
             resource = getattr(told, self.rpc.resource)
-            settled = await self.waiting.settled(resource, self.rpc.resource, seconds, metadata)
+            asking = self.waiting.begin(resource, seconds, metadata)
+            settled = await self.waiting.settled(while_wanted(asking, request, self.stopping), self.rpc.resource)
             if settled is not None:
                 resource.CopyFrom(settled)
                 common.append(preferences.APPLIED)

@@ -27,6 +27,7 @@ class Place:
     """What answers at one path: an operation a method, and a stream that shares GET with a list."""
 
     streams: EventStreams
+    knows: Callable[[Request], bool]
     operations: dict[str, Operation] = field(default_factory=dict)
     stream: Operation | None = None
 
@@ -47,6 +48,7 @@ class Place:
 
     async def answer(self, request: Request) -> Answer:
         """Answers one call."""
+        request.introduced(self.knows)
         if self.stream is not None and request.method == "GET" and event_stream.wanted(request):
             return await _told(request, self.streams.answer(self.stream, request))
         operation = self.operations["GET" if request.method == "HEAD" else request.method]
@@ -70,26 +72,30 @@ def finder(
     stream_channel: grpc.aio.Channel,
     limits: Limits,
     streams: EventStreams,
+    knows: Callable[[Request], bool],
     table: Iterable[RestRoute] = TABLE,
 ) -> Callable[[bytes], Route | None]:
-    """Finds the route of a path below `/v1`; of others None. Raises where the table does not fit the protos."""
+    """Finds the route of a path below `/v1`; of others None. `knows` says whose traces are followed.
+
+    Raises where the table does not fit the protos.
+    """
     places: dict[str, Place] = {}
     tree: Tree[Route] = Tree()
     templates = {}
     for rest_route in table:
         for path in rest_route.paths:
             waiting = Waiting.of(rest_route.waits, stream_channel) if rest_route.waits else None
-            operation = Operation.of(rest_route, path, limits, channel, waiting)
+            operation = Operation.of(rest_route, path, limits, channel, streams.stopping, waiting)
             if operation.rpc.descriptor.server_streaming or operation.rpc.waiting:
-                operation = Operation.of(rest_route, path, limits, stream_channel)
+                operation = Operation.of(rest_route, path, limits, stream_channel, streams.stopping)
             # Ids and variables left out: the label for logs and metrics.
             label = (
                 "/" + "/".join(operation.template.segments) + (f":{verb}" if (verb := operation.template.verb) else "")
             )
-            places.setdefault(label, Place(streams)).add(operation)
+            places.setdefault(label, Place(streams, knows)).add(operation)
             templates[label] = operation.template
     for label, place in places.items():
-        route = Route(label, place.answer, place.methods(), reshape=reshape, shed_first=True)
+        route = Route(label, place.answer, place.methods(), authenticates=True, reshape=reshape, shed_first=True)
         tree.add(templates[label], route)
     # Any method: what is not there has none.
     unknown = Route("/v1/", _unknown, (), reshape=reshape, shed_first=True)

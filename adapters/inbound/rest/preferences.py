@@ -3,12 +3,15 @@
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
 from adapters.inbound.problems import Header
 from adapters.inbound.request import Request
+from adapters.inbound.rest.callers import Metadata
+from adapters.inbound.rest.problems import Troubled
 from adapters.inbound.rest.schema import rpc
 
 APPLIED: Header = (b"preference-applied", b"wait")
@@ -42,17 +45,19 @@ class Waiting:
         ask = channel.unary_unary(found.path, request_serializer=serialize, response_deserializer=deserialize)
         return cls(name, ask)
 
-    async def settled(
-        self, resource: Message, field: str, seconds: int, metadata: tuple[tuple[str, str], ...]
-    ) -> Message | None:
-        """The resource when it has settled or the time is up; None where it cannot be waited for now."""
-        request = rpc(self.name).request()
-        request.name = resource.name  # type: ignore[attr-defined]  # what is waited for has a name
-        request.timeout.seconds = seconds  # type: ignore[attr-defined]
+    def begin(self, resource: Any, seconds: int, metadata: Metadata) -> Awaitable[Message]:
+        """Asks for the resource as it is when it has settled or the time is up."""
+        request: Any = rpc(self.name).request()
+        request.name = resource.name
+        request.timeout.seconds = seconds
+        return self.ask(request, metadata=metadata, timeout=seconds + SPARE_S)
+
+    async def settled(self, asking: Awaitable[Message], field: str) -> Message | None:
+        """The resource, as `begin` asked for it; None where it cannot be waited for now."""
         try:
-            told = await self.ask(request, metadata=metadata, timeout=seconds + SPARE_S)
-        except grpc.aio.AioRpcError:
-            # What was asked for is done all the same.
+            told = await asking
+        except (grpc.aio.AioRpcError, Troubled):
+            # What the caller wanted is done all the same.
             return None
         found: Message = getattr(told, field)
         return found

@@ -14,6 +14,7 @@ from adapters.json import Number
 
 MOST_DIGITS = 19
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
+_NUMBER = re.compile(r"[0-9]{1,10}")
 _CAMEL = re.compile(r"[A-Z]")
 _MASK = re.compile(r"[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*")
 _RANGES = {
@@ -63,7 +64,7 @@ def of_text(field: FieldDescriptor, text: str) -> Any:
     """A query's text as the field holds it. Raises Wrong."""
     if field.type == FieldDescriptor.TYPE_BOOL:
         return scalar(field, {"true": True, "false": False}.get(text))
-    if field.type == FieldDescriptor.TYPE_ENUM and text.isdigit():
+    if field.type == FieldDescriptor.TYPE_ENUM and _NUMBER.fullmatch(text):
         return scalar(field, Number(text))
     return scalar(field, text)
 
@@ -121,7 +122,7 @@ def _bytes(value: object) -> bytes:
 
 def _enum(field: FieldDescriptor, value: object) -> int:
     enum = enum_of(field)
-    if isinstance(value, Number) and value.text.isdigit() and len(value.text) < MOST_DIGITS:
+    if isinstance(value, Number) and _NUMBER.fullmatch(value.text):
         found = enum.values_by_number.get(int(value.text))
     elif isinstance(value, str):
         found = enum.values_by_name.get(value) or enum.values_by_name.get(enum_prefix(field) + value)

@@ -119,6 +119,10 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """Sending payments through an account was stopped. Details: `reason`."""
     EVENT_KIND_PAYMENTS_RELEASED: _EventKind.ValueType  # 38
     """Sending payments through an account goes on. Details: `reason`."""
+    EVENT_KIND_PAYMENT_UNKNOWN_CHARGE: _EventKind.ValueType  # 39
+    """ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
+    Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
+    """
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -211,6 +215,10 @@ EVENT_KIND_PAYMENTS_HELD: EventKind.ValueType  # 37
 """Sending payments through an account was stopped. Details: `reason`."""
 EVENT_KIND_PAYMENTS_RELEASED: EventKind.ValueType  # 38
 """Sending payments through an account goes on. Details: `reason`."""
+EVENT_KIND_PAYMENT_UNKNOWN_CHARGE: EventKind.ValueType  # 39
+"""ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
+Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
+"""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

@@ -342,6 +342,86 @@ PAYMENT_RESOLUTION_NOT_CHARGED: PaymentResolution.ValueType  # 2
 """The partner has nothing of it."""
 Global___PaymentResolution: _TypeAlias = PaymentResolution  # noqa: Y015
 
+class _ExportOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ExportOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExportOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EXPORT_OUTCOME_UNSPECIFIED: _ExportOutcome.ValueType  # 0
+    """Not given."""
+    EXPORT_OUTCOME_DONE: _ExportOutcome.ValueType  # 1
+    """It was done: charged, reserved, released or paid back, as its type says."""
+    EXPORT_OUTCOME_PARTLY_DONE: _ExportOutcome.ValueType  # 2
+    """It was done for less than was asked for."""
+    EXPORT_OUTCOME_DECLINED: _ExportOutcome.ValueType  # 3
+    """The issuer or the partner said no."""
+    EXPORT_OUTCOME_OPEN: _ExportOutcome.ValueType  # 4
+    """The partner has not decided."""
+
+class ExportOutcome(_ExportOutcome, metaclass=_ExportOutcomeEnumTypeWrapper):
+    """What a row of an export says of its transaction."""
+
+EXPORT_OUTCOME_UNSPECIFIED: ExportOutcome.ValueType  # 0
+"""Not given."""
+EXPORT_OUTCOME_DONE: ExportOutcome.ValueType  # 1
+"""It was done: charged, reserved, released or paid back, as its type says."""
+EXPORT_OUTCOME_PARTLY_DONE: ExportOutcome.ValueType  # 2
+"""It was done for less than was asked for."""
+EXPORT_OUTCOME_DECLINED: ExportOutcome.ValueType  # 3
+"""The issuer or the partner said no."""
+EXPORT_OUTCOME_OPEN: ExportOutcome.ValueType  # 4
+"""The partner has not decided."""
+Global___ExportOutcome: _TypeAlias = ExportOutcome  # noqa: Y015
+
+class _ReconciliationFinding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReconciliationFindingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReconciliationFinding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECONCILIATION_FINDING_UNSPECIFIED: _ReconciliationFinding.ValueType  # 0
+    """Never sent."""
+    RECONCILIATION_FINDING_CONFIRMS: _ReconciliationFinding.ValueType  # 1
+    """It says what is known already."""
+    RECONCILIATION_FINDING_SETTLES: _ReconciliationFinding.ValueType  # 2
+    """It settles an operation that was unresolved."""
+    RECONCILIATION_FINDING_CHARGED_AFTER_ALL: _ReconciliationFinding.ValueType  # 3
+    """An operation that counted as declined, cancelled, expired or not charged was done after all."""
+    RECONCILIATION_FINDING_DUPLICATE_CHARGE: _ReconciliationFinding.ValueType  # 4
+    """A second charge for the same operation: one is to be refunded."""
+    RECONCILIATION_FINDING_DISAGREES: _ReconciliationFinding.ValueType  # 5
+    """It speaks of one of our operations and says something else than we know: nothing is moved."""
+    RECONCILIATION_FINDING_PROVES_NOTHING: _ReconciliationFinding.ValueType  # 6
+    """It proves nothing by itself. Where the operation is unresolved the partner is asked for the transaction."""
+    RECONCILIATION_FINDING_UNKNOWN_CHARGE: _ReconciliationFinding.ValueType  # 7
+    """A charge, a refund or a release that we know nothing of."""
+    RECONCILIATION_FINDING_NOT_OURS: _ReconciliationFinding.ValueType  # 8
+    """It is not about us: nothing happened, or it is of another merchant id than the account's."""
+
+class ReconciliationFinding(_ReconciliationFinding, metaclass=_ReconciliationFindingEnumTypeWrapper):
+    """What a row means for us."""
+
+RECONCILIATION_FINDING_UNSPECIFIED: ReconciliationFinding.ValueType  # 0
+"""Never sent."""
+RECONCILIATION_FINDING_CONFIRMS: ReconciliationFinding.ValueType  # 1
+"""It says what is known already."""
+RECONCILIATION_FINDING_SETTLES: ReconciliationFinding.ValueType  # 2
+"""It settles an operation that was unresolved."""
+RECONCILIATION_FINDING_CHARGED_AFTER_ALL: ReconciliationFinding.ValueType  # 3
+"""An operation that counted as declined, cancelled, expired or not charged was done after all."""
+RECONCILIATION_FINDING_DUPLICATE_CHARGE: ReconciliationFinding.ValueType  # 4
+"""A second charge for the same operation: one is to be refunded."""
+RECONCILIATION_FINDING_DISAGREES: ReconciliationFinding.ValueType  # 5
+"""It speaks of one of our operations and says something else than we know: nothing is moved."""
+RECONCILIATION_FINDING_PROVES_NOTHING: ReconciliationFinding.ValueType  # 6
+"""It proves nothing by itself. Where the operation is unresolved the partner is asked for the transaction."""
+RECONCILIATION_FINDING_UNKNOWN_CHARGE: ReconciliationFinding.ValueType  # 7
+"""A charge, a refund or a release that we know nothing of."""
+RECONCILIATION_FINDING_NOT_OURS: ReconciliationFinding.ValueType  # 8
+"""It is not about us: nothing happened, or it is of another merchant id than the account's."""
+Global___ReconciliationFinding: _TypeAlias = ReconciliationFinding  # noqa: Y015
+
 @_typing.final
 class PaymentDecline(_message.Message):
     """A no, in three layers."""
@@ -1631,3 +1711,333 @@ class ReleasePaymentsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleasePaymentsResponse: _TypeAlias = ReleasePaymentsResponse  # noqa: Y015
+
+@_typing.final
+class ExportRow(_message.Message):
+    """A row of a partner's export. Card numbers are refused in every text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    TRANSACTION_TYPE_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    OUTCOME_TEXT_FIELD_NUMBER: _builtins.int
+    RESPONSE_CODE_FIELD_NUMBER: _builtins.int
+    PARTNER_MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    TIME_TEXT_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """Where the row is in its file, given back with what becomes of it."""
+    partner_transaction_id: _builtins.str
+    """The partner's transaction id."""
+    reference: _builtins.str
+    """Our reference at the partner. May be empty where the transaction id is known to us."""
+    transaction_type: _builtins.str
+    """What was done, in the words of the partner's API."""
+    amount: _builtins.str
+    """The amount as a decimal text, in the unit that the account says for the currency."""
+    currency_code: _builtins.str
+    """ISO 4217."""
+    outcome: Global___ExportOutcome.ValueType
+    """What the row says, as whoever reads the export understands its words."""
+    outcome_text: _builtins.str
+    """The words that say so, as the export has them."""
+    response_code: _builtins.str
+    """The response code, as the export has it. May be empty; one that contradicts the outcome makes the row disagree."""
+    partner_merchant_id: _builtins.str
+    """The merchant's id at the partner."""
+    time_text: _builtins.str
+    """When it was, as the export has it. Only kept. May be empty."""
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        partner_transaction_id: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        transaction_type: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency_code: _builtins.str = ...,
+        outcome: Global___ExportOutcome.ValueType = ...,
+        outcome_text: _builtins.str = ...,
+        response_code: _builtins.str = ...,
+        partner_merchant_id: _builtins.str = ...,
+        time_text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "currency_code", b"currency_code", "line", b"line", "outcome", b"outcome", "outcome_text", b"outcome_text", "partner_merchant_id", b"partner_merchant_id", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "response_code", b"response_code", "time_text", b"time_text", "transaction_type", b"transaction_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportRow: _TypeAlias = ExportRow  # noqa: Y015
+
+@_typing.final
+class ReconciliationResult(_message.Message):
+    """What became of a row, or would become."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINE_FIELD_NUMBER: _builtins.int
+    FINDING_FIELD_NUMBER: _builtins.int
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    OPERATION_FIELD_NUMBER: _builtins.int
+    STATE_BEFORE_FIELD_NUMBER: _builtins.int
+    STATE_AFTER_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    REPEATED_FIELD_NUMBER: _builtins.int
+    line: _builtins.int
+    """The row's own."""
+    finding: Global___ReconciliationFinding.ValueType
+    """What it means for us."""
+    payment: _builtins.str
+    """The name of the payment that it is about; empty where none of ours is."""
+    operation: _builtins.str
+    """The name of the operation that it is about."""
+    state_before: Global___PaymentOperationState.ValueType
+    """The state of the operation before it."""
+    state_after: Global___PaymentOperationState.ValueType
+    """The state after it."""
+    explanation: _builtins.str
+    """Why, in a few words of ours."""
+    repeated: _builtins.bool
+    """Whether the same row came before: it changes nothing now."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What was asked for by the operation."""
+
+    def __init__(
+        self,
+        *,
+        line: _builtins.int = ...,
+        finding: Global___ReconciliationFinding.ValueType = ...,
+        payment: _builtins.str = ...,
+        operation: _builtins.str = ...,
+        state_before: Global___PaymentOperationState.ValueType = ...,
+        state_after: Global___PaymentOperationState.ValueType = ...,
+        amount: _money_pb2.Money | None = ...,
+        explanation: _builtins.str = ...,
+        repeated: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "explanation", b"explanation", "finding", b"finding", "line", b"line", "operation", b"operation", "payment", b"payment", "repeated", b"repeated", "state_after", b"state_after", "state_before", b"state_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconciliationResult: _TypeAlias = ReconciliationResult  # noqa: Y015
+
+@_typing.final
+class PlanReconciliationRequest(_message.Message):
+    """Request of PlanReconciliation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The name of the account that the export is of."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportRow]:
+        """The rows."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        rows: _abc.Iterable[Global___ExportRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanReconciliationRequest: _TypeAlias = PlanReconciliationRequest  # noqa: Y015
+
+@_typing.final
+class PlanReconciliationResponse(_message.Message):
+    """Response of PlanReconciliation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconciliationResult]:
+        """What each row would do, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ReconciliationResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanReconciliationResponse: _TypeAlias = PlanReconciliationResponse  # noqa: Y015
+
+@_typing.final
+class ReconcilePaymentsRequest(_message.Message):
+    """Request of ReconcilePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID made by the caller; repeating the call with it is safe."""
+    account: _builtins.str
+    """The name of the account that the export is of."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportRow]:
+        """The rows. Send larger exports in several calls."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        account: _builtins.str = ...,
+        rows: _abc.Iterable[Global___ExportRow] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "request_id", b"request_id", "rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcilePaymentsRequest: _TypeAlias = ReconcilePaymentsRequest  # noqa: Y015
+
+@_typing.final
+class ReconcilePaymentsResponse(_message.Message):
+    """Response of ReconcilePayments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconciliationResult]:
+        """What became of each row, in the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ReconciliationResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReconcilePaymentsResponse: _TypeAlias = ReconcilePaymentsResponse  # noqa: Y015
+
+@_typing.final
+class UnknownCharge(_message.Message):
+    """Something that a partner did for us, as its export says, and that we know nothing of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    MERCHANT_GATEWAY_ID_FIELD_NUMBER: _builtins.int
+    ROW_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`partnerAccounts/{a}/unknownCharges/{t}`."""
+    account: _builtins.str
+    """The name of the account."""
+    merchant_gateway_id: _builtins.str
+    """The account's merchant gateway."""
+    actor: _builtins.str
+    """Who brought it."""
+    @_builtins.property
+    def row(self) -> Global___ExportRow:
+        """The row that first said so."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        account: _builtins.str = ...,
+        merchant_gateway_id: _builtins.str = ...,
+        row: Global___ExportRow | None = ...,
+        actor: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "row", b"row"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "actor", b"actor", "create_time", b"create_time", "merchant_gateway_id", b"merchant_gateway_id", "name", b"name", "row", b"row"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnknownCharge: _TypeAlias = UnknownCharge  # noqa: Y015
+
+@_typing.final
+class ListUnknownChargesRequest(_message.Message):
+    """Request of ListUnknownCharges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """Only those of this account. Empty means any."""
+    page_size: _builtins.int
+    """Charges a page: 50 when 0, 1,000 at most."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before. The other fields must be the same."""
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnknownChargesRequest: _TypeAlias = ListUnknownChargesRequest  # noqa: Y015
+
+@_typing.final
+class ListUnknownChargesResponse(_message.Message):
+    """Response of ListUnknownCharges."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNKNOWN_CHARGES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """The token of the next page; empty on the last."""
+    @_builtins.property
+    def unknown_charges(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownCharge]:
+        """The charges."""
+
+    def __init__(
+        self,
+        *,
+        unknown_charges: _abc.Iterable[Global___UnknownCharge] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "unknown_charges", b"unknown_charges"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnknownChargesResponse: _TypeAlias = ListUnknownChargesResponse  # noqa: Y015

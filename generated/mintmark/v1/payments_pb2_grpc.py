@@ -101,6 +101,21 @@ class PaymentsServiceStub:
                 request_serializer=mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsResponse.FromString,
                 _registered_method=True)
+        self.PlanReconciliation = channel.unary_unary(
+                '/mintmark.v1.PaymentsService/PlanReconciliation',
+                request_serializer=mintmark_dot_v1_dot_payments__pb2.PlanReconciliationRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_payments__pb2.PlanReconciliationResponse.FromString,
+                _registered_method=True)
+        self.ReconcilePayments = channel.unary_unary(
+                '/mintmark.v1.PaymentsService/ReconcilePayments',
+                request_serializer=mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsResponse.FromString,
+                _registered_method=True)
+        self.ListUnknownCharges = channel.unary_unary(
+                '/mintmark.v1.PaymentsService/ListUnknownCharges',
+                request_serializer=mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesResponse.FromString,
+                _registered_method=True)
 
 
 class PaymentsServiceServicer:
@@ -209,6 +224,31 @@ class PaymentsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanReconciliation(self, request, context):
+        """Tells what ReconcilePayments would make of each row of a partner's export, and changes nothing. NOT_FOUND where the account
+        does not exist or the caller may not see its merchant gateway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReconcilePayments(self, request, context):
+        """Takes the rows of a partner's export for evidence: each is matched by the partner's transaction id where that is bound, else by
+        our reference, and counts only where amount, currency and merchant id agree. What is not in an export proves nothing.
+        A row that came before changes nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListUnknownCharges(self, request, context):
+        """Lists charges that a partner's export had and we know nothing of, in the order of account and transaction id. A charge that
+        turns out to be ours leaves the list. Only for callers that see every merchant of the account's merchant gateway.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PaymentsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -276,6 +316,21 @@ def add_PaymentsServiceServicer_to_server(servicer, server):
                     servicer.ReleasePayments,
                     request_deserializer=mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsResponse.SerializeToString,
+            ),
+            'PlanReconciliation': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanReconciliation,
+                    request_deserializer=mintmark_dot_v1_dot_payments__pb2.PlanReconciliationRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_payments__pb2.PlanReconciliationResponse.SerializeToString,
+            ),
+            'ReconcilePayments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcilePayments,
+                    request_deserializer=mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsResponse.SerializeToString,
+            ),
+            'ListUnknownCharges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnknownCharges,
+                    request_deserializer=mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -631,6 +686,87 @@ class PaymentsService:
             '/mintmark.v1.PaymentsService/ReleasePayments',
             mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsRequest.SerializeToString,
             mintmark_dot_v1_dot_payments__pb2.ReleasePaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanReconciliation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.PaymentsService/PlanReconciliation',
+            mintmark_dot_v1_dot_payments__pb2.PlanReconciliationRequest.SerializeToString,
+            mintmark_dot_v1_dot_payments__pb2.PlanReconciliationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcilePayments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.PaymentsService/ReconcilePayments',
+            mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsRequest.SerializeToString,
+            mintmark_dot_v1_dot_payments__pb2.ReconcilePaymentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnknownCharges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.PaymentsService/ListUnknownCharges',
+            mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesRequest.SerializeToString,
+            mintmark_dot_v1_dot_payments__pb2.ListUnknownChargesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,19 @@ class PaymentsServiceStub:
     """
     ReleasePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ReleasePaymentsRequest, _payments_pb2.ReleasePaymentsResponse]
     """Lets sending go on. Releasing what is not held changes nothing."""
+    PlanReconciliation: _grpc.UnaryUnaryMultiCallable[_payments_pb2.PlanReconciliationRequest, _payments_pb2.PlanReconciliationResponse]
+    """Tells what ReconcilePayments would make of each row of a partner's export, and changes nothing. NOT_FOUND where the account
+    does not exist or the caller may not see its merchant gateway.
+    """
+    ReconcilePayments: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ReconcilePaymentsRequest, _payments_pb2.ReconcilePaymentsResponse]
+    """Takes the rows of a partner's export for evidence: each is matched by the partner's transaction id where that is bound, else by
+    our reference, and counts only where amount, currency and merchant id agree. What is not in an export proves nothing.
+    A row that came before changes nothing.
+    """
+    ListUnknownCharges: _grpc.UnaryUnaryMultiCallable[_payments_pb2.ListUnknownChargesRequest, _payments_pb2.ListUnknownChargesResponse]
+    """Lists charges that a partner's export had and we know nothing of, in the order of account and transaction id. A charge that
+    turns out to be ours leaves the list. Only for callers that see every merchant of the account's merchant gateway.
+    """
 
 @_typing.type_check_only
 class PaymentsServiceAsyncStub(PaymentsServiceStub):
@@ -131,6 +144,19 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     """
     ReleasePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ReleasePaymentsRequest, _payments_pb2.ReleasePaymentsResponse]  # type: ignore[assignment]
     """Lets sending go on. Releasing what is not held changes nothing."""
+    PlanReconciliation: _aio.UnaryUnaryMultiCallable[_payments_pb2.PlanReconciliationRequest, _payments_pb2.PlanReconciliationResponse]  # type: ignore[assignment]
+    """Tells what ReconcilePayments would make of each row of a partner's export, and changes nothing. NOT_FOUND where the account
+    does not exist or the caller may not see its merchant gateway.
+    """
+    ReconcilePayments: _aio.UnaryUnaryMultiCallable[_payments_pb2.ReconcilePaymentsRequest, _payments_pb2.ReconcilePaymentsResponse]  # type: ignore[assignment]
+    """Takes the rows of a partner's export for evidence: each is matched by the partner's transaction id where that is bound, else by
+    our reference, and counts only where amount, currency and merchant id agree. What is not in an export proves nothing.
+    A row that came before changes nothing.
+    """
+    ListUnknownCharges: _aio.UnaryUnaryMultiCallable[_payments_pb2.ListUnknownChargesRequest, _payments_pb2.ListUnknownChargesResponse]  # type: ignore[assignment]
+    """Lists charges that a partner's export had and we know nothing of, in the order of account and transaction id. A charge that
+    turns out to be ours leaves the list. Only for callers that see every merchant of the account's merchant gateway.
+    """
 
 class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
     """Card payments with stored tokens. Money moves at most once: what may have reached the partner is never sent again, and
@@ -258,5 +284,36 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.ReleasePaymentsResponse, _abc.Awaitable[_payments_pb2.ReleasePaymentsResponse]]:
         """Lets sending go on. Releasing what is not held changes nothing."""
+
+    @_abc_1.abstractmethod
+    def PlanReconciliation(
+        self,
+        request: _payments_pb2.PlanReconciliationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.PlanReconciliationResponse, _abc.Awaitable[_payments_pb2.PlanReconciliationResponse]]:
+        """Tells what ReconcilePayments would make of each row of a partner's export, and changes nothing. NOT_FOUND where the account
+        does not exist or the caller may not see its merchant gateway.
+        """
+
+    @_abc_1.abstractmethod
+    def ReconcilePayments(
+        self,
+        request: _payments_pb2.ReconcilePaymentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ReconcilePaymentsResponse, _abc.Awaitable[_payments_pb2.ReconcilePaymentsResponse]]:
+        """Takes the rows of a partner's export for evidence: each is matched by the partner's transaction id where that is bound, else by
+        our reference, and counts only where amount, currency and merchant id agree. What is not in an export proves nothing.
+        A row that came before changes nothing.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnknownCharges(
+        self,
+        request: _payments_pb2.ListUnknownChargesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.ListUnknownChargesResponse, _abc.Awaitable[_payments_pb2.ListUnknownChargesResponse]]:
+        """Lists charges that a partner's export had and we know nothing of, in the order of account and transaction id. A charge that
+        turns out to be ours leaves the list. Only for callers that see every merchant of the account's merchant gateway.
+        """
 
 def add_PaymentsServiceServicer_to_server(servicer: PaymentsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

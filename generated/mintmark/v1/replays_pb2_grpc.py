@@ -97,7 +97,8 @@ class ReplaysServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListReplayResults(self, request, context):
-        """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came.
+        """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came. Where
+        the caller is limited to merchant gateways or merchants, those that it may see today and that are still kept.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

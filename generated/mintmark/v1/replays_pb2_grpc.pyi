@@ -44,7 +44,9 @@ class ReplaysServiceStub:
     CancelReplay: _grpc.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]
     """Ends a replay where it stands; what it has changed stays. One that has ended stays as it is."""
     ListReplayResults: _grpc.UnaryUnaryMultiCallable[_replays_pb2.ListReplayResultsRequest, _replays_pb2.ListReplayResultsResponse]
-    """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came."""
+    """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came. Where
+    the caller is limited to merchant gateways or merchants, those that it may see today and that are still kept.
+    """
 
 @_typing.type_check_only
 class ReplaysServiceAsyncStub(ReplaysServiceStub):
@@ -62,7 +64,9 @@ class ReplaysServiceAsyncStub(ReplaysServiceStub):
     CancelReplay: _aio.UnaryUnaryMultiCallable[_replays_pb2.CancelReplayRequest, _replays_pb2.CancelReplayResponse]  # type: ignore[assignment]
     """Ends a replay where it stands; what it has changed stays. One that has ended stays as it is."""
     ListReplayResults: _aio.UnaryUnaryMultiCallable[_replays_pb2.ListReplayResultsRequest, _replays_pb2.ListReplayResultsResponse]  # type: ignore[assignment]
-    """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came."""
+    """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came. Where
+    the caller is limited to merchant gateways or merchants, those that it may see today and that are still kept.
+    """
 
 class ReplaysServiceServicer(metaclass=_abc_1.ABCMeta):
     """Replays of many notifications, done by the core in the background, the oldest notification first. A replay belongs to
@@ -107,6 +111,8 @@ class ReplaysServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _replays_pb2.ListReplayResultsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replays_pb2.ListReplayResultsResponse, _abc.Awaitable[_replays_pb2.ListReplayResultsResponse]]:
-        """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came."""
+        """Lists the notifications of a replay that differ or could not be replayed, in the order in which they came. Where
+        the caller is limited to merchant gateways or merchants, those that it may see today and that are still kept.
+        """
 
 def add_ReplaysServiceServicer_to_server(servicer: ReplaysServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

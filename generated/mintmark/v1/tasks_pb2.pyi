@@ -394,7 +394,7 @@ class PaymentSubmission(_message.Message):
     currency_code: _builtins.str
     """The currency's ISO 4217 letters."""
     reference: _builtins.str
-    """Our reference (`merchant_txn_ref`)."""
+    """Our reference (`merchant_txn_ref`); in captures, voids and refunds, which send none, that of the payment itself."""
     partner_merchant_id: _builtins.str
     """The partner's id of the merchant (`merchant_id`)."""
     stored_payment_method_id: _builtins.str

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mintmark.v1 import payments_pb2 as pb
 
+from adapters.cli.export_mappings import ExportMapping
+from adapters.cli.payment_exports import rows_of
 from tests.adapters.cli.conftest import Command
 from tests.adapters.sandbox.payment_options.merchant import THREE_DS_METHOD, Merchant, merchant_of
 from tests.adapters.sandbox.payment_options.test_subscriptions import PLAN
@@ -45,6 +48,26 @@ def test_what_was_charged(mintmark: Command, merchant: Merchant) -> None:
     ]
     assert "3 transactions, 2 moved money" in mintmark(*TWIN, "state").out
     assert mintmark(*TWIN, "state", "--output", "json").lines[0]["merchantId"] == "JP00000328"
+
+
+def test_the_ledger_is_an_export_that_can_be_reconciled(mintmark: Command, merchant: Merchant) -> None:
+    paid = merchant.paid("1000", "paid")["transaction_details"]["id"]
+    merchant.about(paid, "refund", "400")
+    merchant.pay("70051", "declined")
+    merchant.pay("1", "by, the way")
+    rows = rows_of(mintmark(*TWIN, "ledger", "--csv").out.encode(), ExportMapping())
+    told = [(row.reference, row.transaction_type, row.amount, row.outcome_text) for row in rows]
+    assert told == [
+        ("paid", "CAPTURE", "1000", "APPROVED"),
+        ("paid", "REFUND", "400", "APPROVED"),
+        ("declined", "CAPTURE", "70051", "DECLINED"),
+        ("by, the way", "CAPTURE", "1", "APPROVED"),
+    ]
+    assert rows[0].partner_transaction_id == paid
+    # What was pending is one transaction, however often it has a line.
+    merchant.pay("70578", "pending")
+    rows = rows_of(mintmark(*TWIN, "ledger", "--csv").out.encode(), ExportMapping())
+    assert [row.outcome for row in rows if row.reference == "pending"] == [pb.EXPORT_OUTCOME_OPEN]
 
 
 def test_the_table_of_outcomes(mintmark: Command, merchant: Merchant) -> None:

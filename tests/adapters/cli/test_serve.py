@@ -4,13 +4,8 @@ import json
 import shlex
 import subprocess
 
-import pytest
-
 from tests.stack import COMMAND, Stack
 from tests.waiting import eventually
-
-# One worker starts the stack of these tests.
-pytestmark = pytest.mark.xdist_group("serve")
 
 STEPS = 7
 # A busy machine takes its time.

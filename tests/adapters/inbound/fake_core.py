@@ -26,6 +26,7 @@ from mintmark.v1 import (
 )
 
 from tests.adapters.inbound.fake_events import FakeEvents
+from tests.adapters.inbound.fake_pulls import FakePulls
 
 ISSUER = "http://issuer.test"
 AUDIENCE = "mintmark"
@@ -68,6 +69,7 @@ class FakeCore(
         )
         self._watchers: list[queue.SimpleQueue[principals_pb2.WatchPrincipalsResponse]] = []
         self.events = FakeEvents()
+        self.pulls = FakePulls()
         self._stopping = threading.Event()
         self._server: grpc.Server | None = None
 
@@ -78,12 +80,14 @@ class FakeCore(
         notifications_pb2_grpc.add_NotificationRecordsServiceServicer_to_server(self, self._server)
         principals_pb2_grpc.add_PrincipalsServiceServicer_to_server(self, self._server)
         events_pb2_grpc.add_EventsServiceServicer_to_server(self.events, self._server)
+        self._server.add_generic_rpc_handlers((self.pulls.handler(),))
         self._server.add_insecure_port(self.address)
         self._server.start()
 
     def stop(self) -> None:
         self._stopping.set()
         self.free.set()
+        self.pulls.go_on.set()
         if self._server is not None:
             self._server.stop(0).wait()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.cache import memory
 from server.cache.entries import FIELDS, EntryInvalid
 from server.cache.memory import LARGEST, LARGEST_ABSENT, MemorySlots
 from server.cache.views import CachedViews, Found, Slots
@@ -230,3 +231,18 @@ def test_memory_is_bounded_and_names_that_nobody_has_drive_out_nothing() -> None
     assert (len(slots._entries), len(slots._absent), len(slots._leases)) == (LARGEST, LARGEST_ABSENT, LARGEST_ABSENT)
     assert held(slots, name=str(LARGEST + 9)) == held(slots, name="10") == "hit"
     assert held(slots, name="9") == "miss"
+
+
+def test_markers_of_commits_that_failed_end_though_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    slots = MemorySlots()
+    monkeypatch.setattr(memory, "MARKER_S", 0.0)
+    for number in range(100):
+        assert slots.mark(0, [(TOKEN, str(number))])
+    monkeypatch.undo()
+    lasting = slots.mark(0, [(TOKEN, "held")])
+    assert lasting
+    slots.mark(0, [(TOKEN, "other")])
+    assert len(slots._markers) == 2
+    assert slots.look(TOKEN, "held") == ("busy", None)
+    slots.release(lasting)
+    assert slots.look(TOKEN, "held")[0] == "miss"

@@ -202,6 +202,10 @@ def test_other_refusals_need_a_body_that_says_so(status: int) -> None:
     assert verdict(PartnerAnswer(status, readable=True))[0] is Verdict.IN_DOUBT
     assert verdict(replace(NO, http_status=status))[0] is Verdict.DECLINED
     assert verdict(replace(YES, http_status=status))[0] is Verdict.IN_DOUBT
+    # Neither the status nor the code is one that the contract knows.
+    unknown = PartnerAnswer(status, readable=True, success="false", gateway_code=f"ERR0{status}")
+    assert verdict(unknown)[0] is Verdict.IN_DOUBT
+    assert verdict(replace(unknown, response_code="4711"))[0] is Verdict.IN_DOUBT
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 599])

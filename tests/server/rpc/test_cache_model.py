@@ -15,6 +15,8 @@ from tests.server.rpc.two_cores import two_cores
 from tests.valkey import Valkey
 
 WRITES = 40
+# Where every other write waits until all know of a pause.
+FEW_WRITES = 12
 READERS_OF_A_CORE = 2
 
 
@@ -73,7 +75,7 @@ Count = Callable[[RunningCore, Cached], int]
 COUNTS: tuple[tuple[str, Count], ...] = (("token", token_count), ("binding", binding_count))
 
 
-def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object]) -> dict[str, int]:
+def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object], writes: int = WRITES) -> dict[str, int]:
     """Writes on every core in turns while others read everywhere and faults happen. How often was read."""
     known = {kind: Known() for kind, _ in COUNTS}
     done = threading.Event()
@@ -92,7 +94,7 @@ def runs(cached: Cached, seed: int, faults: Callable[[random.Random], object]) -
     def write() -> None:
         written = {kind: count(cached.cores[0], cached) for kind, count in COUNTS}
         deliver = {"token": cached.deliver, "binding": cached.deliver_binding}
-        for _ in range(WRITES):
+        for _ in range(writes):
             cached.writing = chance.choice(cached.cores)
             kind, count = chance.choice(COUNTS)
             deliver[kind]()
@@ -135,7 +137,7 @@ def test_two_cores_and_a_failing_valkey(
         cached = Cached(cores, place)
         begin(cached)
         faults = FakeOutages(own_valkey)
-        runs(cached, seed, faults)
+        runs(cached, seed, faults, WRITES // 2)
         assert {"flush", "pause", "restart"} & set(faults.happened)
 
 
@@ -153,14 +155,15 @@ def test_one_core_with_its_memory(place: str) -> None:
         cached = Cached([core], place)
         begin(cached)
         began = time.monotonic()
-        reads = runs(cached, 7, lambda _: None)
+        reads = runs(cached, 7, lambda _: None, WRITES // 2)
         assert min(reads.values()) > 0, f"nothing was read in {time.monotonic() - began} s"
 
 
+@pytest.mark.parametrize("writes", [FEW_WRITES, pytest.param(4 * WRITES, marks=pytest.mark.campaign)])
 def test_two_cores_of_which_one_never_reaches_redis(
-    own_valkey: Valkey, postgres_database: str, place: str, short_pause: None
+    own_valkey: Valkey, postgres_database: str, place: str, short_pause: None, writes: int
 ) -> None:
     with two_cores(postgres_database, own_valkey.url, "unix:///nonexistent/redis.sock") as cores:
         cached = Cached(cores, place)
         begin(cached)
-        runs(cached, 3, lambda _: None)
+        runs(cached, 3, lambda _: None, writes)

@@ -7,6 +7,7 @@ from tests.server.rpc.paying import (
     NOT_SENT,
     QUERY,
     SUBMIT,
+    UNKNOWN,
     Shop,
     approved,
     declined,
@@ -61,6 +62,39 @@ def test_a_webhook_while_sending_is_evidence_that_it_was_sent(core: RunningCore)
     assert shop.state(payment) == "PROCESSING"
     assert shop.record(grant.attempt, outcome=NOT_SENT, trouble="x") == "IN_DOUBT"
     assert shop.claim(SUBMIT, of=payment) == []
+
+
+def test_a_capture_without_an_answer_is_settled_by_its_webhook_which_has_the_payments_reference(
+    core: RunningCore,
+) -> None:
+    shop = open_shop(core)
+    payment = shop.authorize()
+    first = shop.granted(payment)
+    assert shop.record(first.attempt, approved(first)) == "SUCCEEDED"
+    shop.capture(payment)
+    grant = shop.granted(payment)
+    assert grant.submission.reference == shop.get(payment).operations[0].reference
+    assert shop.record(grant.attempt, outcome=UNKNOWN, trouble="read_timeout") == "IN_DOUBT"
+    named = transaction_id()
+    deliver(core, token_of(first), approved(grant, http_status=0, partner_transaction_id=named))
+    (task,) = [each for each in shop.claim(QUERY, of=payment) if each.query.partner_transaction_id == named]
+    assert shop.record_status(task, approved(grant, http_status=200, partner_transaction_id=named)) == "SUCCEEDED"
+    assert shop.state(payment) == "CAPTURED"
+
+
+def test_a_webhook_of_another_type_is_not_about_what_is_open(core: RunningCore) -> None:
+    """A second charge that nobody asked for is seen, though a refund is on its way."""
+    shop = open_shop(core)
+    payment = shop.create()
+    first = shop.granted(payment)
+    assert shop.record(first.attempt, approved(first)) == "SUCCEEDED"
+    shop.refund(payment)
+    shop.granted(payment)
+    named = transaction_id()
+    deliver(core, token_of(first), approved(first, http_status=0, partner_transaction_id=named))
+    (task,) = [each for each in shop.claim(QUERY, of=payment) if each.query.partner_transaction_id == named]
+    shop.record_status(task, approved(first, http_status=200, partner_transaction_id=named))
+    assert shop.get(payment).duplicate_charge
 
 
 def test_a_token_that_we_never_made_is_not_ours(core: RunningCore) -> None:

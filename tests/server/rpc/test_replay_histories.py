@@ -21,7 +21,7 @@ _NUMBERS = itertools.count(1)
 
 # A failure is shown as it was found: to shrink it takes minutes. The core is shared: each example has its own gateway.
 EXAMPLES = settings(
-    max_examples=25,
+    max_examples=12,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -84,15 +84,18 @@ def test_what_was_in_quarantine_takes_its_place(core: RunningCore, happened: lis
     assert [plan for plan in place.plans() if plan.differs] == []
 
 
-def test_the_same_on_postgresql(postgres_database: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.mark.parametrize("examples", [2, pytest.param(200, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])])
+def test_the_same_on_postgresql(
+    postgres_database: str, tmp_path_factory: pytest.TempPathFactory, examples: int
+) -> None:
     keys = tmp_path_factory.mktemp("keys") / "keyring.json"
     keyring.create(keys)
     with running_core(database_url=postgres_database, keyring_file=keys) as core:
-        few = settings(EXAMPLES, max_examples=5)
+        chosen = settings(EXAMPLES, max_examples=examples)
         for check in (
             test_by_the_same_rules_nothing_differs,
             test_a_changed_rule_shows_where_it_counts_and_is_made_good,
             test_what_was_in_quarantine_takes_its_place,
         ):
             body = check.hypothesis.inner_test  # type: ignore[attr-defined]
-            few(given(happened=happenings(given=True, bound=None))(body))(core=core)
+            chosen(given(happened=happenings(given=True, bound=None))(body))(core=core)

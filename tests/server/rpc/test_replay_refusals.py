@@ -9,6 +9,7 @@ from mintmark.v1 import tokens_pb2
 
 from server.keys import keyring
 from server.services import replay_plans
+from server.services.replay_plans import Planning
 from server.store import schema
 from tests.server.rpc.notices import d1, record, tsh
 from tests.server.rpc.readings import binding, notification, token
@@ -55,6 +56,42 @@ def test_one_whose_past_retention_has_removed_is_refused(at: Place) -> None:
     with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
         at.replay(quarantined)
     assert said.metadata["cause"] == "HISTORY_REMOVED"
+
+
+@pytest.mark.parametrize(
+    ("reading", "bound"),
+    [("_before", True), ("_recorded", True), ("_replayed", True), ("_recorded", False), ("_steps", False)],
+)
+def test_one_whose_past_retention_removes_right_now_is_refused(
+    reading: str, bound: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of a history must not be taken for all of it: the device would become active again."""
+    with running_core() as core:
+        at = Place(core, "MGW_000001")
+        first = send(core, update(at.key if bound else at.unbound, "ACTIVE"))
+        send(core, update(at.key, "DELETED"))
+        heal(at)
+        read = getattr(Planning, reading)
+        head = core.core.store.view.bounds()[1]
+
+        def overtaken(self: Planning, *about: Any) -> Any:
+            core.core.store.write("test", lambda transaction: transaction.removal.events(head))
+            return read(self, *about)
+
+        monkeypatch.setattr(Planning, reading, overtaken)
+        with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
+            at.replay(first)
+        assert said.metadata["cause"] == "HISTORY_REMOVED"
+        assert binding(core, at.gateway).state_text == "DELETED"
+
+
+def test_one_that_no_key_opens_is_refused(at: Place) -> None:
+    name = send(at.core, update(at.key, "ACTIVE"))
+    table = schema.notifications
+    sql(at.core, table.update().where(table.c.name == name).values(sealed_record=b"\x01gone" + bytes(40)))
+    with refused("FAILED_PRECONDITION", "NOT_REPLAYABLE") as said:
+        at.replay(name)
+    assert said.metadata == {"notification": name, "cause": "RECORD_UNREADABLE"}
 
 
 def test_a_later_notification_that_is_gone_counts_as_it_did(at: Place) -> None:

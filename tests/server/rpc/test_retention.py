@@ -222,7 +222,7 @@ def test_a_slow_stream_is_told_what_it_missed(
 
 
 def test_recording_goes_on_beside_a_pass(started: Callable[..., RunningCore], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "STEP", 20)
+    monkeypatch.setattr(retention, "STEP", 8)
     core = started()
     key = core.api_key(GATEWAY)
 
@@ -231,16 +231,16 @@ def test_recording_goes_on_beside_a_pass(started: Callable[..., RunningCore], mo
             key, "binding_update", {"binding_state": "ACTIVE"}, correlation_id=f"c-{number}", device_id=f"d-{number}"
         )
 
-    old = [told_of(number) for number in range(300)]
+    old = [told_of(number) for number in range(120)]
     names = [each.notification for each in record(core, *old)]
     core.advance(91 * DAY)
     cursor = core.admin.head()
-    young = [told_of(number) for number in range(1000, 1400)]
+    young = [told_of(number) for number in range(1000, 1160)]
 
     def send(start: int) -> list[tuple[str, str]]:
         found = []
-        for place in range(start, 400, 4):
-            results = record(core, young[place], old[place % 300], young[place])
+        for place in range(start, 160, 4):
+            results = record(core, young[place], old[place % 120], young[place])
             found += [(each.notification, outcome) for each, (outcome, _) in zip(results, told(results), strict=True)]
         return found
 
@@ -249,7 +249,7 @@ def test_recording_goes_on_beside_a_pass(started: Callable[..., RunningCore], mo
         results = [each for found in pool.map(send, range(4)) for each in found]
     passed(core)
     outcomes = [outcome for _, outcome in results]
-    assert (outcomes.count("STORED"), outcomes.count("REPEATED")) == (400, 800)
+    assert (outcomes.count("STORED"), outcomes.count("REPEATED")) == (160, 320)
     assert {name for name, outcome in results if outcome == "REPEATED"} >= set(names)
     caused = [event.notification for event in core.admin.events_after(cursor)]
     assert sorted(caused) == sorted(name for name, outcome in results if outcome == "STORED")

@@ -280,17 +280,18 @@ def run(core: RunningCore, addresses: tuple[str, ...], examples: int, steps: int
     Subscribing.TestCase().runTest()
 
 
-@pytest.mark.parametrize("examples", [15, pytest.param(300, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])])
+@pytest.mark.parametrize("examples", [8, pytest.param(300, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])])
 def test_any_interleaving_keeps_the_promises(examples: int) -> None:
     with running_core(clock=True) as core:
         run(core, (core.settings.grpc_address,), examples, 50)
 
 
-def test_two_cores_on_one_database_keep_them_too(postgres_database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("examples", [4, pytest.param(100, marks=[pytest.mark.campaign, pytest.mark.timeout(1800)])])
+def test_two_cores_on_one_database_keep_them_too(postgres_database: str, tmp_path: Path, examples: int) -> None:
     keys = tmp_path / "keyring.json"
     keyring.create(keys)
     with (
         running_core(clock=True, database_url=postgres_database, keyring_file=keys) as core,
         another_core(core, tmp_path) as other,
     ):
-        run(core, (core.settings.grpc_address, other), 8, 30)
+        run(core, (core.settings.grpc_address, other), examples, 30)

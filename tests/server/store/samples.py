@@ -18,6 +18,7 @@ from server.domain.notifications import (
 )
 from server.domain.payment_answers import Decline, DeclineClass, Doubt, OperationKind
 from server.domain.payment_evidence import Attempt, Evidence, EvidenceKind, Outcome
+from server.domain.payment_exports import ExportOutcome, ExportRow, UnknownCharge
 from server.domain.payment_operations import Operation, OperationState
 from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
 from server.domain.payments import Card, Payment, PaymentState
@@ -277,6 +278,25 @@ def task(task_id: str = "t-1", kind: TaskKind = TaskKind.QUERY_TRANSACTION) -> T
         holder="clients/role.dispatcher",
         lease_expire_time=TIME + 6,
     )
+
+
+def unknown_charge(
+    charge_id: str = "t-9", account: str = "partnerAccounts/po", gateway: str = GATEWAY
+) -> UnknownCharge:
+    row = ExportRow(
+        line=7,
+        partner_transaction_id=charge_id,
+        reference="lost-ä",
+        transaction_type="CAPTURE",
+        amount="12.50",
+        currency_code="EUR",
+        outcome=ExportOutcome.PARTLY_DONE,
+        outcome_text="Settled",
+        response_code="10",
+        partner_merchant_id="JP00000328",
+        time_text="today",
+    )
+    return UnknownCharge(names.unknown_charge(account, charge_id), account, gateway, "", row, "clients/shop", TIME)
 
 
 def notification(notification_id: str = "n-1", gateway: str = GATEWAY, merchant_id: str = MERCHANT) -> Notification:

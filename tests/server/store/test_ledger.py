@@ -9,9 +9,10 @@ import pytest
 from server.domain.accounts import AccountProvider
 from server.domain.callers import Reach
 from server.domain.payment_answers import OperationKind
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import OperationState
 from server.domain.payments import PaymentState
-from server.domain.queries import Page, PaymentQuery
+from server.domain.queries import Page, PaymentQuery, UnknownChargeQuery
 from server.domain.tasks import TaskKind
 from server.ports import ContentRefused, Ledger
 from server.store.store import SqlStore
@@ -155,3 +156,34 @@ def test_the_identity_of_a_database_is_kept(store: SqlStore) -> None:
     store.renew_generation()
     assert store.generation == "another"
     within(store, lambda ledger: ledger.keep_identity("", generation))
+
+
+def test_operations_are_found_by_their_reference_or_transaction_within_their_account(store: SqlStore) -> None:
+    one, two, other = (samples.operation(each) for each in ("p-1", "p-2", "p-3"))
+    other = replace(other, account="partnerAccounts/other")
+    within(store, lambda ledger: ledger.operations.insert([one, two, other]))
+    references = [one.reference, other.reference, "nobodys"]
+    transactions = [str(each.partner_transaction_id) for each in (one, two, other)]
+
+    def named(references: list[str], transactions: list[str]) -> list[str]:
+        found = within(store, lambda ledger: ledger.operations_named(one.account, references, transactions))
+        return [each.name for each in found]
+
+    assert named(references, transactions) == [one.name, two.name]
+    assert named(references, []) == [one.name]
+    assert named([], []) == []
+
+
+def test_unknown_charges_are_for_who_sees_the_whole_gateway(store: SqlStore) -> None:
+    one, two = samples.unknown_charge(), samples.unknown_charge(account="partnerAccounts/second", gateway="SECOND")
+    within(store, lambda ledger: ledger.unknown_charges.insert([two, one]))
+
+    def seen(reach: Reach, account: str = "", after: str = "") -> list[UnknownCharge]:
+        return store.view.unknown_charges(UnknownChargeQuery(reach, account), Page(after))
+
+    assert seen(EVERYTHING) == [one, two]
+    assert seen(EVERYTHING, after=one.name) == seen(EVERYTHING, two.account) == [two]
+    assert seen(Reach(frozenset({"SECOND"}))) == [two]
+    assert seen(Reach(frozenset({"SECOND", samples.GATEWAY}), frozenset({samples.MERCHANT}))) == []
+    within(store, lambda ledger: ledger.unknown_charges.delete([one.name]))
+    assert seen(EVERYTHING) == [two]

@@ -25,11 +25,22 @@ class OvertakenView:
     def __init__(self, store: SqlStore) -> None:
         self._view = store.view
         self.before: list[Callable[[], object]] = []
+        self.before_bounds: list[Callable[[], object]] = []
+
+    def bounds(self) -> tuple[int, int]:
+        if self.before_bounds:
+            self.before_bounds.pop(0)()
+        return self._view.bounds()
 
     def events(self, after: int, limit: int) -> list[Event]:
         if self.before:
             self.before.pop(0)()
         return self._view.events(after, limit)
+
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
+        if self.before:
+            self.before.pop(0)()
+        return self._view.events_at(sequences)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._view, name)
@@ -118,3 +129,19 @@ def test_a_feed_that_stood_still_until_nothing_was_left_goes_on(
     let.set()
     eventually(lambda: heard == ["missed"] and feed.head == 10, 20, "the new beginning")
     assert feed.events(10, 50) == []
+
+
+def test_a_feed_whose_new_beginning_fails_goes_on(
+    store: SqlStore, overtaken: Any, reading: tuple[EventFeed, list[str], threading.Event]
+) -> None:
+    feed, heard, let = reading
+    keep_events(store, *range(10))
+    remove(store, 6)
+
+    def fail() -> None:
+        raise StoreUnavailable("gone in this very moment")
+
+    overtaken.view.before_bounds = [fail]
+    let.set()
+    eventually(lambda: feed.head == 10, 20, "the newest event")
+    assert heard == ["missed", "saw 4"]

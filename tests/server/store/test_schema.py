@@ -19,6 +19,7 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
+from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
@@ -55,6 +56,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Attempt, payment_tables.payment_attempts, set()),
     (Evidence, payment_tables.payment_evidence, set()),
     (Task, payment_tables.tasks, set()),
+    (UnknownCharge, payment_tables.unknown_charges, set()),
 ]
 
 

@@ -112,6 +112,9 @@ WRONG_QUERIES = [
     ("refreshDue", "refresh_due", "rest.type"),
     ("states=GONE", "states", "rest.type"),
     ("states=99", "states", "rest.type"),
+    # A digit to Unicode, but no number.
+    ("states=%C2%B2", "states", "rest.type"),
+    ("states=%D9%A1", "states", "rest.type"),
     ("states=" + "9" * 5000, "states", "rest.type"),
     ("pageToken=%zz", "pageToken", "rest.type"),
     ("pageToken=%ff", "pageToken", "rest.type"),
@@ -168,6 +171,10 @@ def test_everything_that_is_wrong_is_told_at_once_and_no_value_of_it() -> None:
         ("ClientsService.DisableClient", "/v1/clients/c:disable", {"If-Match": '"1"'}),
         ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-Match": "1"}),
         ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-Match": '"1", "2"'}),
+        # Of somebody who has lost the ETag: to write without a condition is not what was meant.
+        ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-Match": ""}),
+        ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-Match": "  "}),
+        ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-Match": '""'}),
         ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"If-None-Match": "*"}),
         ("TokensService.EnableToken", f"{TOKENS}/t:enable", {"Idempotency-Key": "é"}),
     ],
