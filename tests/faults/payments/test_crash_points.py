@@ -14,8 +14,8 @@ from tests.faults.payments.books import settled, state, wrong
 from tests.faults.payments.till import DISPATCHER, Till
 from tests.waiting import eventually
 
-# Shorter than a campaign's: each kill costs the rest of a lease. It has to be longer than a claim may wait (5 s), because
-# the dispatcher counts a lease from before its claim.
+# Shorter than a campaign's: each kill costs the rest of a lease. It has to be longer than a claim may wait (5 s),
+# because the dispatcher counts a lease from before its claim.
 QUICK = {"MINTMARK_PAYMENT_CALL_TIMEOUT": "1", "MINTMARK_PAYMENT_SEND_BY": "2", "MINTMARK_TASK_LEASE": "6"}
 # A dispatcher whose core dies in the middle of a grant asks again for as long as it may send.
 PATIENT = {"MINTMARK_PAYMENT_CALL_TIMEOUT": "1", "MINTMARK_PAYMENT_SEND_BY": "20", "MINTMARK_TASK_LEASE": "20"}
