@@ -151,6 +151,8 @@ TRANSITIONS: dict[OperationState, dict[Fact, OperationState]] = {
         **_CHARGES,
     },
     S.NOT_CHARGED: {
+        # Its sender is heard of for the first time: it was sent, maybe after the operator has looked.
+        F.NO_ANSWER: S.IN_DOUBT,
         F.ANSWER_UNCLEAR: S.IN_DOUBT,
         F.ANSWER_ACTION: S.IN_DOUBT,
         F.ANSWER_PROCESSING: S.IN_DOUBT,

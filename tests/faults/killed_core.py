@@ -12,9 +12,15 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _write = os.write
+
+
+class Passing(Protocol):
+    """What is passed at each point."""
+
+    def pass_by(self, label: str, change: Callable[[], Any]) -> Any: ...
 
 
 class Points:
@@ -42,7 +48,7 @@ class Points:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def wrap(points: Points) -> None:
+def wrap(points: Passing) -> None:
     """Puts the points into what Python offers for changing files and for committing."""
     for name in ("fsync", "replace", "mkdir", "unlink"):
         setattr(os, name, _wrapped(points, name, getattr(os, name)))
@@ -66,7 +72,7 @@ def wrap(points: Points) -> None:
     sqlite3.connect = connect
 
 
-def _wrapped(points: Points, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
+def _wrapped(points: Passing, name: str, change: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any, **named: Any) -> Any:
         what = " ".join(_base(each) for each in arguments if not isinstance(each, int))
         return points.pass_by(f"{name} {what}".strip(), lambda: change(*arguments, **named))

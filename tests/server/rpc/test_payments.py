@@ -192,6 +192,20 @@ def test_a_late_yes_takes_back_an_operators_no(moving: RunningCore) -> None:
     assert "PAYMENT_CHARGED_AFTER_ALL" in shop.kinds(payment)
 
 
+def test_a_sender_that_is_heard_of_after_an_operators_no_leaves_doubt(moving: RunningCore) -> None:
+    """It slept, and sent when the operator had looked already: nobody knows what came of it."""
+    shop = open_shop(moving)
+    payment = shop.create()
+    grant = shop.granted(payment)
+    shop.advance(100)
+    eventually(lambda: shop.state(payment) == "IN_DOUBT", what="the doubt about a silent sender")
+    shop.advance(961)
+    assert state(shop.resolve(payment)) == "NOT_CHARGED"
+    assert shop.record(grant.attempt, outcome=UNKNOWN, trouble="read_timeout") == "IN_DOUBT"
+    assert doubt(shop.get(payment)) == "EVIDENCE_DISAGREES"
+    assert "PAYMENT_EVIDENCE_DISAGREES" in shop.kinds(payment)
+
+
 def test_an_operator_who_races_a_late_answer(moving: RunningCore) -> None:
     shop = open_shop(moving)
     raced = [shop.in_doubt() for _ in range(6)]
