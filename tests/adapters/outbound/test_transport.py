@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpcore
 import httpx
@@ -84,10 +85,10 @@ async def called(
     return await transport.call("POST", url, {"authorization": "Basic x"}, b"", total=total, send_by=send_by)
 
 
-def run(answer: Answer, **limits: float) -> tuple[Result, Partner]:
+def run(answer: Answer, total: float = 20, send_by: float | None = None) -> tuple[Result, Partner]:
     async def both() -> tuple[Result, Partner]:
         async with listening(answer) as partner, contextlib.aclosing(Transport(4)) as transport:
-            return await called(transport, partner.port, **limits), partner
+            return await called(transport, partner.port, total, send_by), partner
 
     return asyncio.run(both())
 
@@ -227,7 +228,9 @@ def test_every_exception_of_the_http_libraries_has_a_word() -> None:
 
 
 def test_nothing_is_called_unsent_once_its_headers_began_whatever_went_wrong() -> None:
-    for each in (*TROUBLES, TooLate, KeyError, UnicodeError):
+    kinds: list[Any] = [*TROUBLES, TooLate, KeyError, UnicodeError]
+    for each in kinds:
+        # Whatever it takes to make one.
         assert isinstance(failed(each.__new__(each), began=True), OutcomeUnknown), each
 
 
