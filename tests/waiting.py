@@ -1,5 +1,6 @@
 """Waiting for a condition: the one place in the tests that sleeps."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -26,3 +27,8 @@ def eventually(check: Callable[[], T], seconds: float = 10.0, what: str = "the c
         if time.monotonic() > deadline:
             raise AssertionError(f"{what} did not come true within {seconds} s; seen last: {seen!r}")
         time.sleep(PAUSE)
+
+
+async def paused(seconds: float) -> None:
+    """For what takes its time on purpose, such as a peer that drips."""
+    await asyncio.sleep(seconds)

@@ -18,13 +18,13 @@ import structlog
 from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import tasks_pb2 as pb
 
-from adapters import partner_answers
 from adapters.core import CredentialsMissing, reason
 from adapters.logs import fault
+from adapters.outbound import reports
 from adapters.outbound.breaker import Breaker
 from adapters.outbound.core_tasks import CLAIM_WAIT_S, MOST_TASKS, PASSING, CoreTasks
 from adapters.outbound.metrics import Metrics
-from adapters.outbound.outcomes import Answered, NotSent, Result
+from adapters.outbound.outcomes import Answered, Result
 from adapters.outbound.payment_options import PaymentOptions
 from adapters.outbound.spool import Entry, Spool
 from adapters.outbound.transport import Transport
@@ -201,7 +201,7 @@ class Dispatcher:
             send_by=asked + grant.send_by.ToMicroseconds() / 1e6,
         )
         self._account("submit", lease.task, result, began, attempt=grant.attempt)
-        await self._record(_report(grant.attempt, result))
+        await self._record(reports.report(grant.attempt, result))
 
     async def _begin(self, lease: Lease) -> tuple[pb.BeginAttemptResponse, float] | None:
         """A grant, and since when its time runs. The same id until the core has answered: it is one grant."""
@@ -247,7 +247,7 @@ class Dispatcher:
                 return Told.AWAY if _away(error) else Told.LATER
             log.error("the core does not take an answer", alert=True, attempt=report.attempt, **_why(error))
             if report.answer.readable:
-                return await self._tell(_unread(report))
+                return await self._tell(reports.unread(report))
             return Told.NEVER
         return Told.YES
 
@@ -297,9 +297,9 @@ class Dispatcher:
         began = self._monotonic()
         result = await self._partner.query(lease.task.query, total=min(QUERY_TOTAL_S, left))
         self._account("query", lease.task, result, began)
-        request = pb.RecordStatusRequest(task=lease.task.name, fence=lease.task.fence, outcome=_outcome(result))
+        request = pb.RecordStatusRequest(task=lease.task.name, fence=lease.task.fence, outcome=reports.outcome(result))
         if isinstance(result, Answered):
-            request.answer.CopyFrom(_answer(result))
+            request.answer.CopyFrom(reports.answer(result))
             request.retry_after.CopyFrom(_duration(result.retry_after))
         tries = 0
         while self._monotonic() < lease.until and not self._hurried:
@@ -318,7 +318,7 @@ class Dispatcher:
 
     def _account(self, kind: str, task: pb.Task, result: Result, began: float, **facts: str) -> None:
         seconds = self._monotonic() - began
-        outcome = pb.CallOutcome.Name(_outcome(result)).removeprefix("CALL_OUTCOME_").lower()
+        outcome = pb.CallOutcome.Name(reports.outcome(result)).removeprefix("CALL_OUTCOME_").lower()
         self._metrics.calls.labels(kind, outcome).inc()
         self._metrics.seconds.labels(kind).observe(seconds)
         if isinstance(result, Answered):
@@ -370,32 +370,6 @@ def _why(error: Exception) -> dict[str, str]:
     if isinstance(error, grpc.aio.AioRpcError):
         return {"code": error.code().name, "reason": reason(error)}
     return {"code": "", "reason": str(error)}
-
-
-def _outcome(result: Result) -> "pb.CallOutcome.ValueType":
-    if isinstance(result, Answered):
-        return pb.CALL_OUTCOME_ANSWERED
-    return pb.CALL_OUTCOME_NOT_SENT if isinstance(result, NotSent) else pb.CALL_OUTCOME_UNKNOWN
-
-
-def _answer(result: Answered) -> pb.PartnerAnswer:
-    return partner_answers.read(result.body, result.http_status, whole=result.whole)
-
-
-def _report(attempt: str, result: Result) -> pb.RecordAttemptRequest:
-    report = pb.RecordAttemptRequest(attempt=attempt, outcome=_outcome(result))
-    if isinstance(result, Answered):
-        report.answer.CopyFrom(_answer(result))
-    else:
-        report.trouble = result.trouble
-    return report
-
-
-def _unread(report: pb.RecordAttemptRequest) -> pb.RecordAttemptRequest:
-    """The same with nothing but the body: an answer that proves nothing is better than none."""
-    made = pb.RecordAttemptRequest(attempt=report.attempt, outcome=report.outcome)
-    made.answer.http_status, made.answer.body = report.answer.http_status, report.answer.body
-    return made
 
 
 def _duration(seconds: float) -> Duration:

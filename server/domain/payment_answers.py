@@ -7,7 +7,7 @@ The code tables are those of the contract. Where a code is in two classes the mo
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
@@ -387,14 +387,7 @@ def _with(
 
 
 def _doubt(said: Reading, doubt: Doubt, why: str) -> Reading:
-    return Reading(
-        Verdict.IN_DOUBT,
-        why,
-        doubt,
-        partner_transaction_id=said.partner_transaction_id,
-        partner_reference=said.partner_reference,
-        auth_code=said.auth_code,
-    )
+    return replace(said, why=why, doubt=doubt)
 
 
 def _declined(said: Reading, answer: PartnerAnswer, no: CodeClass, why: str) -> Reading:

@@ -168,7 +168,7 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
 
 
 def reference_sent(book: PaymentBook, operation: Operation) -> str:
-    """Our reference as the partner knows it: captures, voids and refunds send none, and have the payment's first."""
+    """Our reference as the partner knows it: captures, voids and refunds send none, theirs is the payment's first."""
     return book.operations[0].reference if operation.kind in FOLLOWING else operation.reference
 
 

@@ -52,8 +52,7 @@ def claim(
     limit: int,
     paused: Collection[str] = (),
 ) -> list[Claimed]:
-    """Leases due tasks, of `paused` accounts none. Claiming is not sending: nothing may be sent before an attempt was
-    granted."""
+    """Leases due tasks, of `paused` accounts none. Claiming is not sending: that needs a grant."""
     now = house.now(transaction)
     ledger = transaction.ledger
     accounts = {each.name: each for each in transaction.accounts.all() if each.payment_options is not None}

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,17 @@ def test_killed_after_the_grant_and_before_a_byte_left(house: PayingHouse) -> No
     assert house.sent(payment) == 0
 
 
+def requests_beyond(house: PayingHouse, count: int) -> bool:
+    return len(house.twin.lines("/requests")) > count
+
+
 def test_killed_at_any_moment_money_moves_once_at_most(house: PayingHouse) -> None:
     payments = []
     for place in range(6):
         payments += [house.shop.create(610_000 + 10 * place + each) for each in range(4)]
         house.dispatcher.launch()
         # As far as it gets: to the start of one more of the requests.
-        eventually(lambda so_far=place: len(house.twin.lines("/requests")) > 3 * so_far, 60)
+        eventually(partial(requests_beyond, house, 3 * place), 60)
         house.dispatcher.kill()
     house.dispatcher.start()
     for payment in payments:

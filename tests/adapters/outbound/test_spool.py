@@ -1,5 +1,6 @@
 """The spool: whole or not at all, and gone once the core knows."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_what_is_not_written_to_its_end_never_has_its_name(spool: Spool, monkeyp
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="space"):
         spool.keep(REPORT)
     with pytest.raises(OSError, match="space"):

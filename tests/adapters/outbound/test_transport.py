@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpcore
 import httpx
@@ -16,6 +17,7 @@ from adapters.outbound import transport as module
 from adapters.outbound.outcomes import TROUBLES, Answered, NotSent, OutcomeUnknown, Result, TooLate, failed
 from adapters.outbound.transport import Transport
 from tests.flows.test_tls import Authority
+from tests.waiting import paused
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -84,10 +86,10 @@ async def called(
     return await transport.call("POST", url, {"authorization": "Basic x"}, b"", total=total, send_by=send_by)
 
 
-def run(answer: Answer, **limits: float) -> tuple[Result, Partner]:
+def run(answer: Answer, total: float = 20, send_by: float | None = None) -> tuple[Result, Partner]:
     async def both() -> tuple[Result, Partner]:
         async with listening(answer) as partner, contextlib.aclosing(Transport(4)) as transport:
-            return await called(transport, partner.port, **limits), partner
+            return await called(transport, partner.port, total, send_by), partner
 
     return asyncio.run(both())
 
@@ -143,7 +145,7 @@ def test_a_drip_ends_with_the_total_time() -> None:
         while True:
             writer.write(b" ")
             await writer.drain()
-            await asyncio.sleep(0.01)
+            await paused(0.01)
 
     assert run(drip, total=0.5)[0] == OutcomeUnknown("timeout")
 
@@ -192,7 +194,7 @@ def test_connections_that_were_idle_for_long_are_not_used_again(monkeypatch: pyt
         async with listening(saying(OK)) as partner, contextlib.aclosing(Transport(4)) as transport:
             for _ in range(3):
                 assert await called(transport, partner.port) == Answered(200, b"{}")
-                await asyncio.sleep(0.01)
+                await paused(0.01)
             return partner.connections
 
     assert module.IDLE_S < 2
@@ -227,7 +229,9 @@ def test_every_exception_of_the_http_libraries_has_a_word() -> None:
 
 
 def test_nothing_is_called_unsent_once_its_headers_began_whatever_went_wrong() -> None:
-    for each in (*TROUBLES, TooLate, KeyError, UnicodeError):
+    kinds: list[Any] = [*TROUBLES, TooLate, KeyError, UnicodeError]
+    for each in kinds:
+        # Whatever it takes to make one.
         assert isinstance(failed(each.__new__(each), began=True), OutcomeUnknown), each
 
 

@@ -1,0 +1,32 @@
+"""What the core is told of a call to a partner."""
+
+from mintmark.v1 import tasks_pb2 as pb
+
+from adapters import partner_answers
+from adapters.outbound.outcomes import Answered, NotSent, Result
+
+
+def outcome(result: Result) -> "pb.CallOutcome.ValueType":
+    if isinstance(result, Answered):
+        return pb.CALL_OUTCOME_ANSWERED
+    return pb.CALL_OUTCOME_NOT_SENT if isinstance(result, NotSent) else pb.CALL_OUTCOME_UNKNOWN
+
+
+def answer(result: Answered) -> pb.PartnerAnswer:
+    return partner_answers.read(result.body, result.http_status, whole=result.whole)
+
+
+def report(attempt: str, result: Result) -> pb.RecordAttemptRequest:
+    made = pb.RecordAttemptRequest(attempt=attempt, outcome=outcome(result))
+    if isinstance(result, Answered):
+        made.answer.CopyFrom(answer(result))
+    else:
+        made.trouble = result.trouble
+    return made
+
+
+def unread(report: pb.RecordAttemptRequest) -> pb.RecordAttemptRequest:
+    """The same with nothing but the body: an answer that proves nothing is better than none."""
+    made = pb.RecordAttemptRequest(attempt=report.attempt, outcome=report.outcome)
+    made.answer.http_status, made.answer.body = report.answer.http_status, report.answer.body
+    return made
