@@ -15,7 +15,7 @@ from tests.faults.payments.orders import Order, orders, script
 from tests.faults.payments.till import Till
 from tests.waiting import eventually
 
-SEED_VARIABLE = "MINTMARK_FAULTS_SEED"
+SEED_VARIABLE = "FAULTS_SEED"
 CALLERS = 12
 # A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s and a minute.
 SETTLING_S = 240.0
