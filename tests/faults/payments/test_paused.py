@@ -148,6 +148,8 @@ def _restored(pauses: Pauses, places: list[str], label: str) -> None:
     first = till.dispatchers[0]
     first.signal(signal.SIGCONT)
     eventually(lambda: state(till.get(name)) == "CAPTURED", SETTLING_S, "the payment before the restore")
+    # What is in the spool outlives the restore, and would be told.
+    eventually(lambda: pauses.file.read_text().endswith("after unlink\n"), SETTLING_S, "the end of its file")
     first.kill()
     till.core.kill()
     for each in till.data.glob(f"{DATABASE}*"):
