@@ -1,7 +1,7 @@
 """A core that is wrong on purpose, which has to be noticed: `python -m tests.faults.payments.broken_core FAULT`."""
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,7 +28,7 @@ def acknowledge_before_the_commit() -> None:
     def late(self: Marking, marked: Any, transaction: Any) -> None:
         check(self, marked, transaction)
         if transaction.changes:
-            time.sleep(LATE_S)
+            threading.Event().wait(LATE_S)
 
     def finish(self: Writer, units: Sequence[Unit], outcomes: Sequence[Any], events: Sequence[Any]) -> None:
         if events:

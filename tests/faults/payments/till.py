@@ -170,18 +170,18 @@ class Till:
 
     def call(self, stub: Any, method: str, request: Any, core: int = 0, seconds: float = 120) -> Any:
         """Repeats the call until it is answered, for as long as the core is away."""
-        until = time.monotonic() + seconds
-        while True:
+
+        def answers() -> list[Any]:
             try:
-                return self.call_once(stub, method, request, core)
+                return [self.call_once(stub, method, request, core)]
             except grpc.RpcError as error:
                 if error.code() is grpc.StatusCode.UNAUTHENTICATED:
                     self._metadata = ()
                 elif error.code() not in TRY_AGAIN:
                     raise
-                if time.monotonic() > until:
-                    raise
-            time.sleep(0.05)
+                return []
+
+        return eventually(answers, seconds, f"an answer to {method}")[0]
 
     def call_once(self, stub: Any, method: str, request: Any, core: int = 0) -> Any:
         if not self._metadata:
