@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
 
 from tests.postgres import Postgres
+from tests.sharing import Sharing
 from tests.stack import Stack
 from tests.valkey import Valkey
 
@@ -21,11 +23,9 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("campaign" if campaign else "short")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests that share the running stack run on the worker that has it: each start takes seconds."""
-    for item in items:
-        if "running_stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("serve"))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Tests that share a stack run on the worker that has it: each start takes seconds."""
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,6 @@ from tests.faults.crashes import holds, survives
 from tests.faults.reading import Reading, Seen
 from tests.faults.scenario import Scenario
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("crash-points")
-
 SIDES = ("before", "after")
 
 

@@ -18,9 +18,6 @@ from tests.faults.core_process import REPOSITORY
 from tests.faults.pair import LONGEST_ANSWER, Pair
 from tests.postgres import Postgres
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("database-gone")
-
 FILES = ("mintmark.sqlite", "mintmark.sqlite-wal", "mintmark.sqlite-shm")
 
 

@@ -17,9 +17,6 @@ from tests.faults.core_process import CoreProcess
 from tests.faults.scenario import Scenario, d1_update, record
 from tests.waiting import eventually
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("retention-crashes")
-
 DAY = 24 * 3600
 SIDES = ("before", "after")
 LAST_PASS = re.compile(r"^mintmark_retention_last_pass_timestamp_seconds ([0-9.e+]+)$", re.MULTILINE)

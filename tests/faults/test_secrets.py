@@ -15,9 +15,6 @@ from tests.faults.reading import Reading
 from tests.stack import Stack
 from tests.waiting import eventually
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("secrets")
-
 # All pass the check digit; one each, so that whatever is found tells where it came from.
 CARD_NUMBERS = {
     "field": "4111111111111111",

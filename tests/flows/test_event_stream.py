@@ -13,9 +13,6 @@ from tests.sse import Source
 from tests.stack import Stack
 from tests.waiting import eventually
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("event-stream")
-
 BATCHES, BATCH = 30, 20
 # Each test has a merchant gateway of its own, and hears of nothing else.
 DYING, STOPPED = "G", "H"

@@ -10,9 +10,6 @@ from tests.collector import Collector, Seen
 from tests.stack import Stack, free_ports
 from tests.waiting import eventually
 
-# What they share takes seconds to start: one worker has it.
-pytestmark = pytest.mark.xdist_group("traces")
-
 GATEWAY_ID = "MGW_000007"
 NOTIFY_UPDATE = f"/merchant-gateways/{GATEWAY_ID}/merchants/10610027312/tokens/traced/notify-update"
 D1_ROUTE = "POST /merchant-gateways/{merchantGatewayId}/merchants/{merchantId}/tokens/{tokenId}/notify-update"
