@@ -34,6 +34,7 @@ def test_killed_while_the_partner_has_the_request(house: PayingHouse) -> None:
     house.check_books(payment, other)
 
 
+@pytest.mark.campaign
 def test_killed_after_claiming_and_before_the_grant(house: PayingHouse) -> None:
     """Somebody else claimed it and died: after the lease it is sent, once."""
     payment = house.shop.create(600_003)
@@ -71,6 +72,7 @@ def test_killed_at_any_moment_money_moves_once_at_most(house: PayingHouse) -> No
     house.check_books(*payments)
 
 
+@pytest.mark.campaign
 def test_stopped_past_its_lease_it_sends_nothing_that_it_is_not_granted_any_more(house: PayingHouse) -> None:
     """Between grant and headers there is no moment to stop it at; wherever it stops, money moves once at most."""
     house.dispatcher.start()

@@ -40,6 +40,7 @@ def test_sending_again_after_a_time_out_is_noticed() -> None:
     _caught(plan, BROKEN_DISPATCHER, r"charged \d times|sent \d times|called PENDING and charged")
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_doubt_that_ages_to_failure_is_noticed() -> None:
     plan = Plan(SEED, 20, 0, 4, core=(*BROKEN_CORE, "forgets"), settling=SETTLING_S)

@@ -60,6 +60,7 @@ def _metrics(till: Till) -> bytes:
     return b"\n".join(texts)
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_card_numbers_are_in_no_byte_of_ours(till: Till) -> None:
     faults = [

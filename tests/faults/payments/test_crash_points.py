@@ -165,6 +165,7 @@ def test_the_dispatcher_killed_at_each_place(sweep: Sweep, figures: Callable[[st
     figures(f"{len(places)} kills: {', '.join(f'{label}: {each}' for label, each in zip(places, states, strict=True))}")
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_the_core_killed_at_some_places(patient_sweep: Sweep) -> None:
     assert patient_sweep.kill_core(2) == "after commit"

@@ -115,6 +115,7 @@ def pauses() -> Iterator[Pauses]:
         made.till.remove()
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_a_sleeper_wakes_up_after_its_lease(pauses: Pauses) -> None:
     places = pauses.places()
@@ -172,6 +173,7 @@ def _restored(pauses: Pauses, places: list[str], label: str) -> None:
     assert not (found := wrong(till)), found
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_a_backup_from_the_middle_of_a_payment_is_put_back(pauses: Pauses) -> None:
     _restored(pauses, pauses.places(), "after ClaimTasks")
@@ -207,6 +209,7 @@ def _two_cores(database_url: str, orders: int) -> None:
         till.remove()
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(400)
 def test_two_cores_with_the_same_request(postgres_database: str) -> None:
     _two_cores(postgres_database, 10)
