@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import uvicorn
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -36,6 +37,8 @@ def app(ready: Ready, registry: CollectorRegistry) -> Starlette:
 @asynccontextmanager
 async def serving(address: str, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
     """Serves the admin address while the block runs. Raises AddressUnusable."""
+    build = Gauge("mintmark_build_info", "Always 1; the version that runs.", ("version",), registry=registry)
+    build.labels(version("mintmark")).set(1)
     listener = bind(address)
     config = uvicorn.Config(
         app(ready, registry),

@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,13 +51,15 @@ def channel(address: str, tls: Tls, *, streams: bool = False) -> grpc.Channel:
     return grpc.secure_channel(address, credentials, options)
 
 
-def aio_channel(address: str, tls: Tls, *, streams: bool = False) -> grpc.aio.Channel:
+def aio_channel(
+    address: str, tls: Tls, *, streams: bool = False, interceptors: Sequence[grpc.aio.ClientInterceptor] = ()
+) -> grpc.aio.Channel:
     """The same for asyncio."""
     options = STREAM_OPTIONS if streams else OPTIONS
     credentials = tls.credentials()
     if credentials is None:
-        return grpc.aio.insecure_channel(address, options)
-    return grpc.aio.secure_channel(address, credentials, options)
+        return grpc.aio.insecure_channel(address, options, interceptors=interceptors)
+    return grpc.aio.secure_channel(address, credentials, options, interceptors=interceptors)
 
 
 class CredentialsMissing(Exception):

@@ -1,9 +1,11 @@
 """Logs: one JSON object a line on stderr. Never a message object, a body, a secret or a path with ids in it."""
 
+import contextlib
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import structlog
@@ -33,8 +35,29 @@ def fault(error: BaseException | None) -> dict[str, Any]:
     return {"error": type(error).__name__, "places": places[-8:]}
 
 
+class Unfailing:
+    """A stream whose trouble is nobody else's: where a line cannot be written (disk full, reader gone), it is lost, and
+    the work that it tells of goes on."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, content: bytes) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(content)
+        return len(content)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def _render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
-    return msgspec.json.encode(event, enc_hook=str)
+    try:
+        return msgspec.json.encode(event, enc_hook=str)
+    except (ValueError, TypeError):
+        # Text with lone surrogates, say.
+        return json.dumps(event, default=str).encode()
 
 
 def configure(level: str, role: str) -> None:
@@ -47,7 +70,7 @@ def configure(level: str, role: str) -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.BytesLoggerFactory(cast("BinaryIO", Unfailing(sys.stderr.buffer))),
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

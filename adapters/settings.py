@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LONGEST_SOCKET_PATH = 100
 # Paths of the gateway that no setting moves.
-FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/")
+FIXED_PATHS = ("/oauth2/revoke", "/oauth2/introspect", "/.well-known/", "/v1/", "/docs/", "/openapi.json", "/problems/")
 
 
 class SettingsInvalid(Exception):
@@ -49,6 +49,7 @@ def _loopback(value: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 LoopbackAddress = Annotated[str, AfterValidator(_loopback)]
+OptionalLoopbackAddress = Annotated[str, AfterValidator(lambda value: value and _loopback(value))]
 HttpPath = Annotated[str, AfterValidator(_path)]
 HttpPrefix = Annotated[str, AfterValidator(_prefix)]
 
@@ -70,12 +71,23 @@ class Settings(BaseSettings):
     clock_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
+    # Traces: where spans go, and how much of what begins here is traced.
+    traces: Literal["none", "otlp", "file"] = "none"
+    traces_endpoint: str = Field(default="http://127.0.0.1:4317", pattern=r"^https?://[^/?#\s]+$")
+    traces_file: Path | None = None
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+
     # The sandbox: where its twins send to (empty: this gateway), what they authenticate with, and how many times
     # faster than the partners they wait between retries.
     sandbox_target: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
     sandbox_client_file: Path | None = None
     sandbox_api_key_file: Path | None = None
     sandbox_speed: float = Field(default=1.0, gt=0, le=10_000)
+    # The PaymentOptions twin: what merchants authenticate with, a listener of its own besides the sandbox's, and the
+    # hosts (separated by commas) that it may send webhooks to besides loopback.
+    sandbox_payment_options_file: Path | None = None
+    sandbox_payment_options_address: OptionalLoopbackAddress = ""
+    sandbox_webhook_hosts: str = Field(default="", pattern=r"^[A-Za-z0-9.,-]*$")
 
     # TLS of the gateway's own listener, and the authority that partners' client certificates come from.
     http_tls_certificate: Path | None = None
@@ -105,6 +117,8 @@ class Settings(BaseSettings):
     http_json_depth_limit: int = Field(default=32, ge=4, le=256)
     http_connection_limit: int = Field(default=1000, ge=1)
     http_request_limit: int = Field(default=512, ge=1)
+    http_stream_limit: int = Field(default=32, ge=1, le=64)
+    http_stream_timeout: float = Field(default=60.0, gt=0)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
     @model_validator(mode="after")
@@ -119,7 +133,7 @@ class Settings(BaseSettings):
         if self.ecom_token_path == self.issuer_token_path:
             wrong.append("MINTMARK_ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH: must differ, as their answers do")
         for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):
-            if getattr(self, name).startswith(FIXED_PATHS):
+            if f"{getattr(self, name)}/".startswith(FIXED_PATHS):
                 wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
         if wrong:
             raise ValueError("\n  ".join(wrong))
@@ -149,6 +163,11 @@ class Settings(BaseSettings):
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
 
     @property
+    def traces_path(self) -> Path:
+        """The file that spans go to with `MINTMARK_TRACES=file`."""
+        return self.traces_file or self.data_dir / "traces.jsonl"
+
+    @property
     def sandbox_target_url(self) -> str:
         """The URL that the twins send to, without a path; empty where the gateway listens on a unix socket."""
         if self.sandbox_target or self.http_address.startswith("unix:"):
@@ -166,6 +185,16 @@ class Settings(BaseSettings):
     def sandbox_api_key(self) -> Path:
         """The file with the TSH twin's API key."""
         return self.sandbox_api_key_file or self.data_dir / "credentials" / "sandbox.tsh.json"
+
+    @property
+    def sandbox_payment_options(self) -> Path:
+        """The file with the PaymentOptions twin's credentials; the twin makes it."""
+        return self.sandbox_payment_options_file or self.data_dir / "credentials" / "sandbox.payment_options.json"
+
+    @property
+    def sandbox_webhook_host_names(self) -> frozenset[str]:
+        """The hosts besides loopback that twins may send webhooks to."""
+        return frozenset(name for name in self.sandbox_webhook_hosts.lower().split(",") if name)
 
 
 def child_environment(overrides: Mapping[str, str]) -> dict[str, str]:
@@ -189,3 +218,9 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
             where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
             lines.append(where + item["msg"].removeprefix("Value error, "))
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def hide_opentelemetry() -> None:
+    """Takes `OTEL_*` out of this process's environment: its SDK reads them by itself, and only our settings count."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]

@@ -27,6 +27,7 @@ from mintmark_client.errors import (
     Unavailable,
     Violation,
 )
+from mintmark_client.event_follower import EventFollower
 from mintmark_client.event_stream import EventStream
 from mintmark_client.pacing import Pacing
 from mintmark_client.services import Services
@@ -36,6 +37,7 @@ __all__ = [
     "Client",
     "CredentialsUnreadable",
     "CursorOutOfRange",
+    "EventFollower",
     "EventStream",
     "Fault",
     "Forbidden",

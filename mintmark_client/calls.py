@@ -8,7 +8,7 @@ import grpc
 
 from mintmark_client import errors
 from mintmark_client.connection import Connection, Metadata, metadata, new_id
-from mintmark_client.errors import MintmarkError, Unavailable
+from mintmark_client.errors import Fault, MintmarkError, Unavailable
 from mintmark_client.pacing import Backoff
 
 # Every method of the schema may be repeated: it reads, has a key of its own (`naturally_idempotent`), or carries a
@@ -35,9 +35,14 @@ class _Details(NamedTuple):
 
 
 class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Raises MintmarkError for unary calls. A stream gets its metadata, and ends with gRPC's own error."""
+    """Raises MintmarkError for unary calls. A stream gets its metadata, and ends with gRPC's own error.
 
-    def __init__(self, connection: Connection, options: Options) -> None:
+    `waits` is how many seconds the server may take on purpose before it answers.
+    """
+
+    def __init__(self, connection: Connection, options: Options, waits: float = 0.0) -> None:
+        self._attempt = connection.pacing.attempt + waits
+        self._connection = connection
         self._pacing = connection.pacing
         self._access_token = connection.access_token
         self._options = options
@@ -53,11 +58,14 @@ class Calls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor)
         renewed = False
         while True:
             left = deadline - self._pacing.monotonic()
-            attempt = max(SHORTEST, min(left, self._pacing.attempt))
+            attempt = max(SHORTEST, min(left, self._attempt))
             used, sent = "", False
             try:
                 used = self._access_token.get(attempt, correlation_id)
                 own = metadata(used, correlation_id)
+                if self._connection.closed:
+                    # A call on a closed channel ends the process, not just the call.
+                    raise Fault("the client is closed", correlation_id=correlation_id, request_id=request_id)
                 sent = True
                 return _answered(continuation(_with(details, own, attempt), request), correlation_id, request_id)
             except MintmarkError as error:

@@ -31,11 +31,21 @@ class Connection:
         self.channel = channels.channel(address, tls, streams=False)
         self.access_token = AccessToken(self.channel, credentials, pacing)
         self._lock = threading.Lock()
+        self._waiting: grpc.Channel | None = None
+        self.closed = False
         self._open: weakref.WeakSet[Closable] = weakref.WeakSet()
 
     def stream_channel(self) -> grpc.Channel:
         """A new channel for one stream: what is broken goes away with it. Raises OSError where a TLS file is gone."""
         return channels.channel(self._address, self._tls, streams=True)
+
+    def waiting_channel(self) -> grpc.Channel:
+        """The channel of calls that wait: a connection full of them starves the others. Raises OSError where a TLS file
+        is gone."""
+        with self._lock:
+            if self._waiting is None:
+                self._waiting = channels.channel(self._address, self._tls, streams=True)
+            return self._waiting
 
     def close_with(self, stream: Closable) -> None:
         """Has `stream` closed with everything else."""
@@ -45,8 +55,12 @@ class Connection:
     def close(self) -> None:
         with self._lock:
             open_streams = list(self._open)
+            waiting = self._waiting
         for stream in open_streams:
             stream.close()
+        self.closed = True
+        if waiting is not None:
+            waiting.close()
         self.channel.close()
 
 

@@ -121,7 +121,7 @@ class EventStream(Iterator[pb.Event]):
                 renewed = True
                 continue
             gone_since = gone_since or self._pacing.monotonic()
-            if not _passes(broken) or self._out_of_patience(gone_since):
+            if not passes(broken) or self._out_of_patience(gone_since):
                 raise broken
             pause = backoff.pause()
             log.info("the event stream goes on from %s in %.3f s: %s", self._cursor or "now", pause, broken)
@@ -168,6 +168,6 @@ class EventStream(Iterator[pb.Event]):
         return patience is not None and self._pacing.monotonic() - gone_since >= patience
 
 
-def _passes(error: MintmarkError) -> bool:
+def passes(error: MintmarkError) -> bool:
     """Whether a new connection may go better."""
     return isinstance(error, Unavailable) or (isinstance(error, Fault) and not error.reason and error.code in BROKEN)

@@ -8,7 +8,7 @@ from mintmark_client.pages import listing
 
 
 class Notifications:
-    """The reading methods of NotificationsService.
+    """The methods of NotificationsService. All are safe to repeat.
 
     `list(...)` takes the fields of ListNotificationsRequest as keywords and iterates over the notifications of all
     pages, the newest first, without bodies.
@@ -21,3 +21,12 @@ class Notifications:
     def get(self, name: str) -> pb.Notification:
         """One notification with its redacted body. Raises NotFound."""
         return self._stub.GetNotification(pb.GetNotificationRequest(name=name)).notification
+
+    def plan_replay(self, name: str) -> pb.NotificationReplay:
+        """What deciding one notification again by today's rules would change. Raises NotFound, PreconditionFailed."""
+        return self._stub.PlanNotificationReplay(pb.PlanNotificationReplayRequest(name=name)).replay
+
+    def replay(self, name: str, *, request_id: str = "") -> pb.NotificationReplay:
+        """Decides one notification again and makes the difference real. Raises NotFound, PreconditionFailed."""
+        request = pb.ReplayNotificationRequest(request_id=request_id, name=name)
+        return self._stub.ReplayNotification(request).replay

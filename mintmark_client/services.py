@@ -12,6 +12,8 @@ from mintmark_client.connection import Connection
 from mintmark_client.events import Events
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
+from mintmark_client.replays import Replays
+from mintmark_client.subscriptions import Subscriptions
 from mintmark_client.tokens import Tokens
 
 Stub = TypeVar("Stub")
@@ -32,7 +34,9 @@ class Services:
         self.bindings = Bindings(self._channel)
         self.merchants = Merchants(self._channel)
         self.notifications = Notifications(self._channel)
+        self.replays = Replays(self._channel)
         self.events = Events(self._channel, connection, options)
+        self.subscriptions = Subscriptions(self._channel, connection, options)
 
     def using(self, *, timeout: float | None = None, correlation_id: str = "") -> "Services":
         """The same with other options, on the same connections.

@@ -3,16 +3,18 @@
 Imports that other packages ship (`buf/validate`) are taken from those packages as descriptors, so that no
 foreign proto is copied into the tree.
 
-    python protos/generate.py stubs FOLDER     writes the Python stubs into FOLDER, which is emptied first
+    python protos/generate.py stubs FOLDER     writes the Python stubs and the comments into FOLDER, emptied first
     python protos/generate.py image FILE       writes a buf image with comments
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
 from protovalidate._gen.buf.validate import validate_pb
@@ -53,10 +55,41 @@ def stubs(target: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         protoc(Path(folder), f"--python_out={target}", f"--mypy_out=quiet:{target}", VALIDATE, *ours())
         protoc(Path(folder), f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *ours())
+    comments(target)
     for empty in target.glob("**/*_pb2_grpc.py"):
         if "class " not in empty.read_text():
             empty.unlink()
             empty.with_suffix(".pyi").unlink(missing_ok=True)
+
+
+def comments(target: Path) -> None:
+    """Writes what the protos say of each of their elements, which the stubs don't have, beside the stubs."""
+    with tempfile.TemporaryDirectory() as folder:
+        described = Path(folder) / "described.binpb"
+        protoc(Path(folder), "--include_source_info", f"--descriptor_set_out={described}", *ours())
+        files = descriptor_pb2.FileDescriptorSet.FromString(described.read_bytes())
+    said: dict[Path, dict[str, str]] = {}
+    for file in files.file:
+        found = said.setdefault(target / Path(file.name).parent / "comments.json", {})
+        for location in file.source_code_info.location:
+            text = " ".join(line.strip() for line in location.leading_comments.splitlines())
+            if text and (name := element(file, list(location.path))):
+                found[f"{file.package}.{name}"] = text
+    for path, found in said.items():
+        path.write_text(json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def element(file: descriptor_pb2.FileDescriptorProto, path: list[int]) -> str:
+    """The name of the element that a path of SourceCodeInfo leads to; empty where that has none."""
+    here: Any = file
+    names = []
+    while path:
+        field = here.DESCRIPTOR.fields_by_number.get(path.pop(0))
+        if field is None or field.message_type is None or not field.is_repeated or not path:
+            return ""
+        here = getattr(here, field.name)[path.pop(0)]
+        names.append(getattr(here, "name", ""))
+    return ".".join(names)
 
 
 def image(target: Path) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import structlog
 
 from server.domain import clients, names
-from server.domain.scopes import ROLES
+from server.domain.scopes import INTERNAL, ROLES
 from server.ports import Clock, Hasher, Ids, Store, Transaction
-from server.services.clients import NewSecret, bootstrap, new_secret, put_secret
+from server.services.clients import NewSecret, bootstrap, grant_new_scopes, new_secret, put_secret
 from server.settings import Settings, SettingsInvalid
 
 log = structlog.get_logger("bootstrap")
@@ -66,6 +66,10 @@ def _house_clients(settings: Settings, store: Store, hasher: Hasher, clock: Cloc
             # Another core was faster, and its file is elsewhere.
             settings.credentials(client_id).unlink(missing_ok=True)
         log.info("house_clients", made=sorted(made))
+    admin = store.view.client(names.client(clients.ADMIN))
+    if admin is not None and not set(admin.scopes) >= INTERNAL:
+        store.write(admin.name, lambda transaction: grant_new_scopes(transaction, now))
+        log.info("scopes_granted", client=clients.ADMIN)
     if given and clients.ADMIN not in missing:
         _keep_admin_secret(settings, store, hasher, clock, ids, given)
     if settings.embedded:

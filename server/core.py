@@ -1,16 +1,25 @@
 """The core put together: store, keys, services and listeners, from start to stop."""
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import structlog
+from opentelemetry.trace import Tracer
+from prometheus_client import Counter, Gauge
 
 from server import bootstrap
 from server.admin import AdminServer
+from server.archive import ArchiveFolder
+from server.cache.memory import MemorySlots
+from server.cache.pauses import Pauses
+from server.cache.views import CachedViews, Slots
 from server.clock import SystemClock
 from server.domain import clients
 from server.domain.refusals import StoreUnavailable
 from server.ids import RandomIds
 from server.keys import keyring
+from server.keys.cache_places import SealedPlaces
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -18,29 +27,48 @@ from server.ports import Transaction
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
 from server.rpc.api_keys import ApiKeys
-from server.rpc.auth import Authenticator
+from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
+from server.rpc.exports import JsonExport
 from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
+from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
 from server.rpc.principals import PrincipalMethods
+from server.rpc.replays import Replays
+from server.rpc.retention import RetentionMethods
+from server.rpc.subscriptions import Subscriptions
 from server.rpc.tokens import Tokens
 from server.services.access_tokens import AccessTokens
 from server.services.events import EventFeed
+from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.principals import Directory
+from server.services.replays import NAME as REPLAYS
+from server.services.replays import Creators, Replaying
 from server.services.requests import InProgress
+from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
-from server.settings import Settings, SettingsInvalid
+from server.services.subscription_lag import LagMetrics
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry
 from server.store.engine import DatabaseUnfit
+from server.store.sole_use import SoleUse
 from server.store.store import SqlStore, is_in_use
 from server.store.writer import Writer
 
+if TYPE_CHECKING:
+    from server.traces import Traces
+
 AUDIENCE = "mintmark"
+ROLE = "core"
+
+BUILD = Gauge("mintmark_build_info", "Always 1; the version that runs.", ("version",))
+KEYS = Gauge("mintmark_keyring_keys", "Keys of the keyring by what they are for, old ones included.", ("use",))
+SPANS = Counter("mintmark_spans_total", "Spans that ended here, by what became of them.", ("outcome",))
 
 log = structlog.get_logger("core")
 
@@ -55,14 +83,25 @@ class Core:
         keys = _keyring(settings)
         self.clock = SystemClock(settings.clock_file)
         hasher, signer, ids = Hasher(keys), Signer(keys), RandomIds()
-        self.store = _store(settings, writer)
+        _describe(keys)
+        self._traces = _traces(settings)
+        tracer = self._traces.tracer if self._traces else None
+        self.store = _store(settings, writer, tracer)
+        self._sole_use: SoleUse | None = None
+        self._cache: Slots | None = None
         self.directory = Directory(self.store, self.clock)
         self.store.listen(self.directory.saw)
-        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard)
+        self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
         self.store.listen(self.feed.committed)
-        self.steward = Steward(self.store, (), ids.core_id(), self.clock.monotonic)
+        self.retention = self._retention(Sealer(keys), ids)
+        replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
+        creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
+        chores = (self.retention, Replaying(self.store, replayer, creators, self.clock))
+        self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
+            self._sole_use = _sole_use(settings)
+            self._cache = _cache(settings, self.store, keys)
             _check_keyring(self.store, hasher)
             bootstrap.house_clients(settings, self.store, hasher, self.clock, ids)
             access_tokens = AccessTokens(
@@ -78,8 +117,8 @@ class Core:
             in_progress = InProgress()
             public = Authenticator(access_tokens, development=settings.development)
             internal = Authenticator(access_tokens, development=False)
-            self.calls = Calls(self.store, public, hasher, self.clock, in_progress)
-            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress)
+            self.calls = Calls(self.store, public, hasher, self.clock, in_progress, tracer)
+            self.internal_calls = Calls(self.store, internal, hasher, self.clock, in_progress, tracer, internal=True)
             services = self._public_services(access_tokens, signer, hasher, Sealer(keys), ids)
             self._public = Listener(settings.grpc_address, services, self.calls, MESSAGE_LIMIT)
             reflect(self._public, list(services), self.calls)
@@ -95,27 +134,40 @@ class Core:
                 listener.start(tls)
                 self._listening.append(listener)
             self._admin = _admin(settings, self.ready)
+            self._lag = LagMetrics(self.store, self.clock)
+            self._lag.start()
         except BaseException:
             self._stop_listening(0.0)
-            self.store.close()
+            self._let_go(0.0)
             raise
         self.steward.start()
         log.info("core_ready", grpc=settings.grpc_address)
+
+    def _retention(self, sealer: Sealer, ids: RandomIds) -> Retention:
+        folder = self._settings.retention_export_dir
+        archive = ArchiveFolder(folder) if folder else None
+        export = JsonExport(archive, sealer, self.store.generation, self.clock.now) if archive else None
+        return Retention(self.store, self.clock, ids, self._settings.periods, SubscriptionPins(self.store.view), export)
 
     def _public_services(
         self, access_tokens: AccessTokens, signer: Signer, hasher: Hasher, sealer: Sealer, ids: RandomIds
     ) -> Mapping[str, object]:
         store, calls, pages = self.store, self.calls, PageTokens(hasher)
+        views = CachedViews(self._cache, store.view) if self._cache else store.view
+        replayer = Replayer(store, self.directory, hasher, sealer)
         return {
-            "TokensService": Tokens(store, calls, pages),
-            "BindingsService": Bindings(store, pages),
+            "TokensService": Tokens(store, views, calls, pages),
+            "BindingsService": Bindings(store, views, pages),
             "MerchantsService": Merchants(store, pages),
-            "NotificationsService": Notifications(store, sealer, pages),
+            "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
+            "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),
             "EventsService": Events(store, self.feed),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
             "AccountsService": Accounts(store, calls, pages),
+            "RetentionService": RetentionMethods(store, self.retention),
+            "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
         }
 
     def _internal_services(
@@ -125,7 +177,7 @@ class Core:
             return self.store.view.database_time() + self.clock.offset()
 
         return {
-            "NotificationRecordsService": NotificationRecords(recorder),
+            "NotificationRecordsService": NotificationRecords(recorder, self.internal_calls.tracer),
             "PrincipalsService": PrincipalMethods(
                 self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
             ),
@@ -142,11 +194,22 @@ class Core:
 
     def stop(self) -> None:
         """Refuses new work, finishes what is in flight, lets go of everything."""
+        deadline = self.clock.monotonic() + self._settings.shutdown_timeout
         self._stop_listening(self._settings.shutdown_timeout)
         self.steward.close()
         self._admin.close()
-        self.store.close()
+        self._lag.stop()
+        self._let_go(deadline - self.clock.monotonic())
         log.info("core_stopped")
+
+    def _let_go(self, seconds: float) -> None:
+        if self._cache:
+            self._cache.close()
+        self.store.close()
+        if self._sole_use:
+            self._sole_use.close()
+        if self._traces:
+            self._traces.close(seconds)
 
     def _stop_listening(self, seconds: float) -> None:
         deadline = self.clock.monotonic() + seconds
@@ -209,7 +272,23 @@ def _check_database_url(settings: Settings) -> None:
         raise SettingsInvalid("MINTMARK_DATABASE_URL: not the URL of a SQLite file or of PostgreSQL") from None
 
 
-def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
+def _describe(keys: keyring.Keyring) -> None:
+    """Shows in the metrics what runs."""
+    BUILD.labels(version("mintmark")).set(1)
+    KEYS.labels("sealing").set(len(keys.sealing_keys))
+    KEYS.labels("signing").set(len(keys.signing_keys))
+
+
+def _traces(settings: Settings) -> "Traces | None":
+    if settings.traces == "none":
+        return None
+    hide_opentelemetry()
+    from server.traces import Traces
+
+    return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: SPANS.labels(outcome).inc(count))
+
+
+def _store(settings: Settings, writer: type[Writer], tracer: Tracer | None) -> SqlStore:
     if settings.embedded and not _is_current(settings):
         from server.store.migrate import upgrade
 
@@ -220,7 +299,37 @@ def _store(settings: Settings, writer: type[Writer]) -> SqlStore:
                 "backup, or take the credentials away to begin anew"
             )
         upgrade(settings.database)
-    return SqlStore(settings.database, writer)
+    return SqlStore(settings.database, writer, tracer)
+
+
+def _sole_use(settings: Settings) -> SoleUse | None:
+    """The SQLite file to ourselves: with others writing to it no memory of it could be right."""
+    from server.store.engine import parse_url, sqlite_path
+
+    file = sqlite_path(parse_url(settings.database))
+    return SoleUse(file) if file else None
+
+
+def _cache(settings: Settings, store: SqlStore, keys: keyring.Keyring) -> Slots | None:
+    """Where views are cached; None where nothing here could know that another core has changed one."""
+    slots: Slots
+    if settings.redis_url:
+        from server.cache.redis import RedisWall
+        from server.cache.shared import SharedSlots
+
+        pauses = Pauses(store.view, shared=not settings.embedded)
+        try:
+            wall = RedisWall(settings.redis_url)
+        except ValueError:
+            pauses.close()
+            raise SettingsInvalid("MINTMARK_REDIS_URL: not the URL of a Redis") from None
+        slots = SharedSlots(wall, pauses, SealedPlaces(keys), store.generation)
+    elif settings.embedded:
+        slots = MemorySlots()
+    else:
+        return None
+    store.mark_with(slots)
+    return slots
 
 
 def _file_exists(settings: Settings) -> bool:

@@ -19,6 +19,12 @@ class RandomIds:
             self._last = max(now, self._last + 1)
             return f"{self._last:014x}{secrets.token_hex(6)}"
 
+    def first_notification_id(self, time: int) -> str:
+        return f"{time:014x}"
+
+    def replay_id(self, now: int) -> str:
+        return self.notification_id(now)
+
     def jwt_id(self) -> str:
         return secrets.token_urlsafe(16)
 

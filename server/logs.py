@@ -25,9 +25,25 @@ class Unfailing:
             self._stream.flush()
 
 
+class _Forward(logging.Handler):
+    """Takes what libraries log into our log, without what they fill into their texts: it may be anybody's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        method = "error" if record.levelno >= logging.ERROR else "warning"
+        error = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else ""
+        getattr(structlog.get_logger(), method)(
+            "library", logger=record.name, told=str(record.msg), **({"error": error} if error else {})
+        )
+
+
 def configure(level: str) -> None:
+    """Sets logging up for this process; `level` as in MINTMARK_LOG_LEVEL."""
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(logging.WARNING)
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.EventRenamer("event"),

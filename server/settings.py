@@ -12,7 +12,14 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from server.domain.retention import Periods
+
 LONGEST_SOCKET_PATH = 100
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+MICROS = 1_000_000
+# No partner sends anything again after so long, so what is younger than this must be recognised.
+LONGEST_RETRY_WINDOW = "60d"
+LONGEST_SPAN = "36500d"
 
 
 class SettingsInvalid(Exception):
@@ -36,7 +43,32 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _span(value: str) -> str:
+    if len(value) > 9 or not value[:-1].isascii() or not value[:-1].isdigit() or value[-1] not in SECONDS:
+        raise ValueError("must be a whole number with a unit: s, m, h or d, such as 90d")
+    if span(value) > span(LONGEST_SPAN):
+        raise ValueError(f"must be {LONGEST_SPAN} at most")
+    return value
+
+
+def span(text: str) -> int:
+    """The microseconds of a span such as `90d`."""
+    return int(text[:-1]) * SECONDS[text[-1]] * MICROS
+
+
+def _at_least(least: str) -> AfterValidator:
+    """The bound keeps a slip of the pen from removing what cannot be brought back."""
+
+    def check(value: str) -> str:
+        if span(value) < span(least):
+            raise ValueError(f"must be {least} at least")
+        return value
+
+    return AfterValidator(check)
+
+
 Address = Annotated[str, AfterValidator(_address)]
+Span = Annotated[str, AfterValidator(_span)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 
 
@@ -70,6 +102,20 @@ class Settings(BaseSettings):
     admin_secret_file: Path | None = None
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
+    # Traces: where spans go, and how much of what begins here is traced.
+    traces: Literal["none", "otlp", "file"] = "none"
+    traces_endpoint: str = Field(default="http://127.0.0.1:4317", pattern=r"^https?://[^/?#\s]+$")
+    traces_file: Path | None = None
+    traces_ratio: float = Field(default=1.0, ge=0, le=1)
+    # What is kept for how long; what is older is exported, where there is a folder, and removed.
+    retention_events: Annotated[Span, _at_least("7d")] = "90d"
+    retention_pin_limit: Span = "30d"
+    retention_notifications: Annotated[Span, _at_least("7d")] = "90d"
+    retention_quarantined: Annotated[Span, _at_least("7d")] = "90d"
+    retention_requests: Annotated[Span, _at_least("1d")] = "30d"
+    retention_identities: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
+    retention_export_dir: Path | None = None
+
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None
     grpc_key: Path | None = None
@@ -86,6 +132,9 @@ class Settings(BaseSettings):
             wrong.append("MINTMARK_CLOCK_FILE: only with MINTMARK_DEVELOPMENT=1")
         if (self.grpc_certificate is None) != (self.grpc_key is None):
             wrong.append("MINTMARK_GRPC_CERTIFICATE and MINTMARK_GRPC_KEY: both or neither")
+        kept = max(span(self.retention_notifications), span(self.retention_quarantined))
+        if span(self.retention_identities) < kept:
+            wrong.append("MINTMARK_RETENTION_IDENTITIES: must be no shorter than notifications are kept")
         mutual = (self.internal_certificate, self.internal_key, self.internal_client_ca)
         if self.internal_address and not self.internal_address.startswith("unix:") and not all(mutual):
             wrong.append(
@@ -126,9 +175,25 @@ class Settings(BaseSettings):
         return self.keyring_file or self.data_dir / "keyring.json"
 
     @property
+    def traces_path(self) -> Path:
+        """The file that spans go to with `MINTMARK_TRACES=file`."""
+        return self.traces_file or self.data_dir / "traces.jsonl"
+
+    @property
     def issuer(self) -> str:
         """The `iss` of access tokens."""
         return self.public_url or f"http://{self.http_address}"
+
+    @property
+    def periods(self) -> Periods:
+        return Periods(
+            events=span(self.retention_events),
+            pin_limit=span(self.retention_pin_limit),
+            notifications=span(self.retention_notifications),
+            quarantined_notifications=span(self.retention_quarantined),
+            requests=span(self.retention_requests),
+            identities=span(self.retention_identities),
+        )
 
     def credentials(self, client: str) -> Path:
         """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
@@ -148,3 +213,9 @@ def load(overrides: Mapping[str, object] | None = None) -> Settings:
             where = f"MINTMARK_{str(item['loc'][0]).upper()}: " if item["loc"] else ""
             lines.append(where + item["msg"].removeprefix("Value error, "))
         raise SettingsInvalid("these settings are wrong:\n  " + "\n  ".join(lines)) from None
+
+
+def hide_opentelemetry() -> None:
+    """Takes `OTEL_*` out of this process's environment: its SDK reads them by itself, and only our settings count."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        del os.environ[name]

@@ -55,13 +55,13 @@ def tail_events(
         resource=resource,
     )
     as_json = form_of(output) is Form.JSON
-    with _ended_by_ctrl_c(), connect(streams=True) as session:
+    with ended_by_ctrl_c(), connect(streams=True) as session:
         for event in follow(session, start, chosen, until_caught_up=until_caught_up):
             line(json_text(event) if as_json else event_line(event))
 
 
 @contextmanager
-def _ended_by_ctrl_c() -> Iterator[None]:
+def ended_by_ctrl_c() -> Iterator[None]:
     """Ctrl-C ends the process at once: as an exception it could get lost in a callback of gRPC's. Lines are whole."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

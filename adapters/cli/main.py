@@ -14,8 +14,11 @@ from adapters.cli.events import events
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.refusals import REFUSED, USAGE, Refused
+from adapters.cli.replays import replays
+from adapters.cli.retention import retention
 from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serve
 from adapters.cli.sandbox import sandbox
+from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
 
 app = typer.Typer(
@@ -47,7 +50,10 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "events": events,
+    "subscriptions": subscriptions,
     "notifications": notifications,
+    "retention": retention,
+    "replays": replays,
     "keyring": keyring,
 }.items():
     app.add_typer(group, name=name)

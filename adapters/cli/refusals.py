@@ -16,7 +16,8 @@ ADVICE = {
     "FIELD_INVALID": "correct the fields named and repeat the command",
     "PAGE_TOKEN_INVALID": "repeat the command: it starts again from the first page",
     "CURSOR_INVALID": "start from 0, the oldest event that is kept",
-    "CURSOR_OUT_OF_RANGE": "start from 0 or from the oldest cursor named; what lies before is no longer kept",
+    "CURSOR_OUT_OF_RANGE": "start from 0 or from the oldest cursor named; what lies before is no longer kept, or only "
+    "in the export (MINTMARK_RETENTION_EXPORT_DIR of the core)",
     "ACCESS_TOKEN_INVALID": "check the credentials file (MINTMARK_CREDENTIALS_FILE) and the clocks, then repeat",
     "CLIENT_CREDENTIALS_INVALID": "check the credentials file (MINTMARK_CREDENTIALS_FILE): it is of another or a "
     "disabled client, or of another database",
@@ -36,6 +37,10 @@ ADVICE = {
     "INTERNAL": "this is a fault of Mintmark: look in the core's log under the correlation id",
     "DEADLINE_PASSED": "nothing was changed: repeat the command",
     "SECRET_IN_USE": "take another secret: each client and API key needs its own",
+    "EVENTS_MISSING": "acknowledge the event named first, or with the others",
+    "EVENT_NOT_DELIVERED": "pull it first: the subscription may have been moved back since",
+    "SUBSCRIPTIONS_FULL": "delete a subscription that nobody pulls any more",
+    "NOT_REPLAYABLE": "look at the notification and its resource; errors.proto explains each cause",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }
 

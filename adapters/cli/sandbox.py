@@ -2,21 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from adapters.cli.output import Form, Output, console, form_of, json_line, line, note
 from adapters.cli.refusals import Refused, usage
 from adapters.cli.roles import become
-
-if TYPE_CHECKING:
-    from adapters.cli.sandbox_control import SandboxControl
+from adapters.cli.sandbox_control import connected
+from adapters.cli.sandbox_payment_options import payment_options
 
 sandbox = typer.Typer(help="The partners' local twins. Without a command: run them in the foreground.")
+sandbox.add_typer(payment_options, name="payment-options", no_args_is_help=True)
 
 POLL_SECONDS = 0.3
 D1_KIND = "d1-token-update"
@@ -35,18 +33,6 @@ def run(context: typer.Context) -> None:
     """The partners' local twins. Without a command: run them in the foreground."""
     if context.invoked_subcommand is None:
         become("adapters", "sandbox")
-
-
-@contextmanager
-def _control() -> "Iterator[SandboxControl]":
-    from adapters import settings
-    from adapters.cli.sandbox_control import SandboxControl
-
-    control = SandboxControl(settings.load())
-    try:
-        yield control
-    finally:
-        control.close()
 
 
 @sandbox.command()
@@ -93,7 +79,7 @@ def send(
             fields[name] = value if equals else None
         order |= {"fields": fields, "outOfOrder": out_of_order, "malformedTimestamp": malformed_timestamp}
         path = f"/notifications/tsh/{kind.removeprefix('tsh-')}"
-    with _control() as control:
+    with connected() as control:
         deliveries = control.call("POST", path, order)["deliveries"]
     for delivery in deliveries:
         line(json.dumps(delivery, ensure_ascii=False) if form_of(output) is Form.JSON else delivery_line(delivery))
@@ -120,7 +106,7 @@ def burst(
         **{"count": count, "concurrency": concurrency, "repeats": repeats, "disorder": disorder},
         **{"malformed": malformed, "unknown": unknown, "seed": seed, "kinds": _weights(kind), "deadline": deadline},
     }
-    with _control() as control:
+    with connected() as control:
         state = control.call("POST", "/bursts", order)
         while not background and state["state"] == "running":
             time.sleep(POLL_SECONDS)
@@ -143,7 +129,7 @@ def ledger(
 ) -> None:
     """Show what was sent and what of it was acknowledged, one line per delivery."""
     as_json = form_of(output) is Form.JSON
-    with _control() as control:
+    with connected() as control:
         for text in control.lines("/ledger"):
             delivery = json.loads(text)
             if not pending or delivery["settleTime"] is None:
@@ -153,7 +139,7 @@ def ledger(
 @sandbox.command()
 def state(output: Output = None) -> None:
     """Show how the twins are: feeds, credentials, bursts."""
-    with _control() as control:
+    with connected() as control:
         _show_state(control.call("GET", "/state"), output)
 
 
@@ -163,7 +149,7 @@ def resume(
     output: Output = None,
 ) -> None:
     """Let a stopped feed go on."""
-    with _control() as control:
+    with connected() as control:
         answer = control.call("POST", f"/feeds/{feed}/resume")
     if form_of(output) is Form.JSON:
         json_line(answer)
@@ -196,7 +182,7 @@ def configure(
             order[name] = value
     if not order:
         raise usage("say what to change: --target, --client, --api-key, --speed or --tsh-prefix")
-    with _control() as control:
+    with connected() as control:
         _show_state(control.call("POST", "/configure", order), output)
 
 

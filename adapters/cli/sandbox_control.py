@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.refusals import Refused
@@ -78,3 +79,15 @@ class SandboxControl:
             "start it with `mintmark serve --sandbox` or `mintmark sandbox`, or name its address in "
             "MINTMARK_SANDBOX_ADDRESS",
         )
+
+
+@contextmanager
+def connected() -> Iterator[SandboxControl]:
+    """A client of the sandbox that the settings name."""
+    from adapters import settings
+
+    control = SandboxControl(settings.load())
+    try:
+        yield control
+    finally:
+        control.close()

@@ -12,6 +12,10 @@ from adapters.inbound import card_numbers
 
 LONGEST = 256
 _DOCUMENTED = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What the core takes as metadata, and what may stand in a header of an answer.
+# So many digits in a row could be a card number.
+_DIGITS = re.compile(r"[0-9]{13}")
+_PLAIN = re.compile(r"[A-Za-z0-9._~:@/+=-]{1,128}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -47,6 +51,21 @@ def read(value: bytes, times: int = 1) -> CorrelationId:
     if len(text) > LONGEST:
         text = f"{text[: LONGEST - 65]}~{hashlib.sha256(text.encode()).hexdigest()}"
     return CorrelationId(text, True, (pb.NOTIFICATION_FLAG_CORRELATION_ID_ODD,))
+
+
+def plain(text: str) -> bool:
+    """Whether the core takes the id as it is: what it would replace by one of its own must not be sent to it."""
+    return bool(_PLAIN.fullmatch(text)) and not _DIGITS.search(text)
+
+
+def metadata(text: str) -> tuple[tuple[str, str], ...]:
+    """The id as metadata of a call to the core; none where it is not plain, and the core makes one of its own."""
+    return (("x-correlation-id", text),) if plain(text) else ()
+
+
+def header(text: str) -> tuple[tuple[bytes, bytes], ...]:
+    """The id as a header of an answer; none where it is not plain."""
+    return ((b"x-correlation-id", text.encode()),) if plain(text) else ()
 
 
 def made() -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import card_numbers, correlation
+from adapters.inbound import card_numbers
 from adapters.inbound.authentication import CHALLENGE_BEARER, PARTNER_SCOPE, Authentication
 from adapters.inbound.limits import Limits
 from adapters.inbound.principals import Client, Principals
@@ -31,11 +31,11 @@ class D1Ecom:
 
     async def notify_update(self, request: Request) -> Answer:
         """204 once it is stored. Raises Problem and NotStored."""
-        correlation_id = correlation.read(request.header(b"x-correlation-id"), request.times(b"x-correlation-id"))
-        request.correlation_id = correlation_id.text
+        correlation_id = request.correlation
         found = PATH.fullmatch(request.raw_path)
         ids = decoded(found.groups()) if found else None
         sender = self._sender(request, ids[0] if ids else "")
+        request.authenticated()
         if ids is None or not all(rule.fullmatch(text) for rule, text in zip(_IDS, ids, strict=True)):
             raise Problem(PATH_INVALID)
         gateway, merchant, token = ids

@@ -7,6 +7,8 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
@@ -25,12 +27,20 @@ from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.principals import Principals, watch
 from adapters.inbound.protocol import bounded
 from adapters.inbound.recorder import Recorder
+from adapters.inbound.rest.description import documents
+from adapters.inbound.rest.event_stream import EventStreams
+from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import table
+from adapters.inbound.spans import Following
 from adapters.inbound.tsh import Tsh
 from adapters.serving import Server, bind
-from adapters.settings import Settings, SettingsInvalid
+from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
+
+if TYPE_CHECKING:
+    from adapters.traces import Traces
 
 CLIENT = "role.gateway"
+ROLE = "gateway"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 TICK = 0.02
 
@@ -49,7 +59,7 @@ async def serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        principals, gateway, registry = await stack.enter_async_context(_built(settings))
+        principals, gateway, registry, traces = await stack.enter_async_context(_built(settings))
         stopping = "stopping"
         await stack.enter_async_context(
             admin.serving(
@@ -64,44 +74,67 @@ async def serve(settings: Settings) -> None:
         stopped = asyncio.create_task(stop.wait())
         structlog.get_logger().info("serving", address=settings.http_address)
         await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        deadline = time.monotonic() + settings.shutdown_timeout
         await _drain(server, gateway, settings.shutdown_timeout)
         stopped.cancel()
         await task
+        if traces:
+            await asyncio.to_thread(traces.close, deadline - time.monotonic())
 
 
 @asynccontextmanager
-async def _built(settings: Settings) -> AsyncIterator[tuple[Principals, Gateway, CollectorRegistry]]:
+async def _built(
+    settings: Settings,
+) -> AsyncIterator[tuple[Principals, Gateway, CollectorRegistry, "Traces | None"]]:
     registry = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     metrics = Metrics(registry)
     limits = Limits.of(settings)
     principals = Principals(Clock(settings.clock_file if settings.development else None))
+    metrics.principals_age.set_function(principals.age)
+    traces = _traces(settings, metrics)
+    tracer = traces.tracer if traces else None
+    following = [Following(tracer)] if tracer else []
     internal_tls = Tls(settings.grpc_ca, settings.internal_certificate, settings.internal_key)
     async with AsyncExitStack() as stack:
         try:
-            internal = aio_channel(settings.core_internal_address, internal_tls)
+            internal = aio_channel(settings.core_internal_address, internal_tls, interceptors=following)
             stream = aio_channel(settings.core_internal_address, internal_tls, streams=True)
-            public = aio_channel(settings.grpc_address, Tls(settings.grpc_ca))
+            public = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), interceptors=following)
+            public_stream = aio_channel(settings.grpc_address, Tls(settings.grpc_ca), streams=True)
         except OSError as missing:
             raise SettingsInvalid(f"a file of MINTMARK_GRPC_CA or MINTMARK_INTERNAL_*: {missing.strerror}") from None
-        for channel in (internal, stream, public):
+        for channel in (internal, stream, public, public_stream):
             stack.push_async_callback(channel.close)
         access_token = AioAccessToken(internal, settings.credentials(CLIENT))
-        recorder = Recorder(internal, access_token, metrics)
+        recorder = Recorder(internal, access_token, metrics, traced=tracer is not None)
         stack.push_async_callback(recorder.close)
         authentication = Authentication(principals, basic=settings.tsh_basic)
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
+        event_streams = EventStreams(limits.streams, metrics.streams)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
+            finder(public, public_stream, limits, event_streams),
+            *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))
         stack.push_async_callback(_cancelled, watching)
-        yield principals, Gateway(routes, limits, metrics, _hosts(settings)), registry
+        gateway = Gateway(routes, limits, metrics, _hosts(settings), tracer, event_streams.stop)
+        yield principals, gateway, registry, traces
+
+
+def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":
+    if settings.traces == "none":
+        return None
+    hide_opentelemetry()
+    from adapters.traces import Traces
+
+    return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: metrics.spans.labels(outcome).inc(count))
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
@@ -112,7 +145,7 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
 
 async def _drain(server: uvicorn.Server, gateway: Gateway, seconds: float) -> None:
     """Refuses new work, waits for what is in flight, then stops the server; all in about `seconds`."""
-    gateway.stopping = True
+    gateway.stop()
     deadline = time.monotonic() + seconds
     while gateway.in_flight and time.monotonic() < deadline:
         await asyncio.sleep(TICK)

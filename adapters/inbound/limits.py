@@ -29,6 +29,8 @@ class Limits:
     json_depth: int
     connections: int
     requests: int
+    streams: int
+    stream_timeout: float
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -44,4 +46,6 @@ class Limits:
             json_depth=settings.http_json_depth_limit,
             connections=settings.http_connection_limit,
             requests=settings.http_request_limit,
+            streams=settings.http_stream_limit,
+            stream_timeout=settings.http_stream_timeout,
         )

@@ -13,15 +13,39 @@ class Metrics:
         self.registry = registry
         self._requests = Counter("mintmark_http_requests", "Requests answered.", ("route", "status"), registry=registry)
         self._seconds = Histogram(
-            "mintmark_http_request_seconds", "Time to the answer.", ("route",), buckets=BUCKETS, registry=registry
+            "mintmark_http_request_seconds",
+            "Time to the answer, in seconds.",
+            ("route",),
+            buckets=BUCKETS,
+            registry=registry,
         )
         self.in_flight = Gauge("mintmark_http_requests_in_flight", "Requests being worked on.", registry=registry)
+        self.streams = Gauge("mintmark_http_event_streams", "Event streams that are open.", registry=registry)
         self.batch = Histogram(
             "mintmark_notification_batch_size", "Records in a batch.", buckets=BATCHES, registry=registry
         )
         self.waiting = Gauge("mintmark_notifications_waiting", "Records waiting for a batch.", registry=registry)
         self.not_stored = Counter(
             "mintmark_notifications_not_stored", "Records not known to be stored.", registry=registry
+        )
+        self.batch_seconds = Histogram(
+            "mintmark_notification_batch_seconds",
+            "Time until the core has answered a batch, in seconds.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "mintmark_notification_oldest_waiting_seconds",
+            "Age of the oldest waiting record, in seconds.",
+            registry=registry,
+        )
+        self.principals_age = Gauge(
+            "mintmark_principals_age_seconds",
+            "Time since the core last said who may call, in seconds; infinite before it has.",
+            registry=registry,
+        )
+        self.spans = Counter(
+            "mintmark_spans", "Spans that ended here, by what became of them.", ("outcome",), registry=registry
         )
         self._failed = Counter(
             "mintmark_failed_authentications", "Calls answered with 401.", ("route",), registry=registry

@@ -13,7 +13,7 @@ from mintmark.v1 import access_tokens_pb2 as pb
 from mintmark.v1 import access_tokens_pb2_grpc as pb_grpc
 
 from adapters import core
-from adapters.inbound import basic, form
+from adapters.inbound import basic, correlation, form
 from adapters.inbound.limits import Limits
 from adapters.inbound.principals import Principals
 from adapters.inbound.problems import NO_STORE, Answer, Header, Problem, error, json_answer, unavailable
@@ -136,14 +136,21 @@ class OAuth:
             raise Problem(_refused("invalid_request"))
         if grant != "client_credentials":
             raise Problem(_refused("unsupported_grant_type"))
-        return await self._issue(candidates, [_scope(text) for text in fields.get("scope", "").split()[:MOST_SCOPES]])
+        return await self._issue(
+            request, candidates, [_scope(text) for text in fields.get("scope", "").split()[:MOST_SCOPES]]
+        )
 
-    async def _issue(self, candidates: Sequence[tuple[str, str]], scopes: Sequence[str]) -> pb.IssueAccessTokenResponse:
+    async def _issue(
+        self, request: Request, candidates: Sequence[tuple[str, str]], scopes: Sequence[str]
+    ) -> pb.IssueAccessTokenResponse:
         """An access token for the first pair of id and secret that the core accepts."""
+        metadata = correlation.metadata(request.correlation_id)
         for client_id, secret in candidates:
             question = pb.IssueAccessTokenRequest(client_id=client_id, client_secret=secret, scopes=scopes)
             try:
-                issued: pb.IssueAccessTokenResponse = await self._internal.IssueAccessToken(question, timeout=TIMEOUT)
+                issued: pb.IssueAccessTokenResponse = await self._internal.IssueAccessToken(
+                    question, metadata=metadata, timeout=TIMEOUT
+                )
             except grpc.aio.AioRpcError as failed:
                 code = failed.code()
                 if code is grpc.StatusCode.UNAUTHENTICATED:
@@ -164,8 +171,8 @@ class OAuth:
                 raise Problem(_refused("invalid_request"))
             access_token = text
         else:
-            access_token = (await self._issue(_candidates(request, fields), ())).access_token
-        return (("authorization", f"Bearer {access_token}"),)
+            access_token = (await self._issue(request, _candidates(request, fields), ())).access_token
+        return (("authorization", f"Bearer {access_token}"), *correlation.metadata(request.correlation_id))
 
 
 def _candidates(request: Request, fields: dict[str, str]) -> list[tuple[str, str]]:

@@ -94,6 +94,10 @@ class Principals:
         """A new watch begins: parts of a snapshot that an old one left are worth nothing."""
         self._parts.Clear()
 
+    def age(self) -> float:
+        """Seconds since the core last said anything; infinite before it has."""
+        return float("inf") if self.heard_at is None else self.clock.monotonic() - self.heard_at
+
     def apply(self, message: principals_pb2.WatchPrincipalsResponse) -> None:
         """Takes in one message of WatchPrincipals."""
         if message.HasField("database_time"):

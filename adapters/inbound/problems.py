@@ -7,8 +7,8 @@ Problem             any answer that says no; endpoints raise it
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
 
 from adapters.inbound.limits import RETRY_AFTER_SECONDS
 
@@ -27,6 +27,16 @@ class Answer:
     status: int
     headers: tuple[Header, ...] = ()
     body: bytes = b""
+    # Why it says no, for those who are told so in another shape; empty where it does not.
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed(Answer):
+    """An answer whose body comes bit by bit, for as long as it takes. `close` ends what makes it; safe to repeat."""
+
+    chunks: AsyncGenerator[bytes]
+    close: Callable[[], None]
 
 
 NO_CONTENT = Answer(204)
@@ -53,7 +63,7 @@ def json_answer(status: int, content: Mapping[str, object], *headers: Header) ->
 
 def error(status: int, text: str, *headers: Header) -> Answer:
     """The error body of D1 and TSH, and of OAuth where the text is one of its codes."""
-    return json_answer(status, {"error": text}, *headers)
+    return replace(json_answer(status, {"error": text}, *headers), error=text)
 
 
 def unauthenticated(challenge: str) -> Answer:

@@ -237,6 +237,13 @@ def body_complete(scope: Any) -> bool:
     return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
 
 
+def cut(scope: Any) -> None:
+    """Closes the connection at once, whatever waits to be sent."""
+    cycle = scope.get(CYCLE)
+    if isinstance(cycle, RequestResponseCycle) and isinstance(cycle.transport, LingeringTransport):
+        cycle.transport.abort()
+
+
 def _answer(status: int) -> bytes:
     body = b'{"error":"%s"}' % TEXTS[status].encode()
     head = (

@@ -8,6 +8,8 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import Receive, Scope
 
+from adapters.inbound import correlation
+from adapters.inbound.correlation import CorrelationId
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import (
     BODY_TOO_LARGE,
@@ -18,6 +20,7 @@ from adapters.inbound.problems import (
     Problem,
 )
 from adapters.inbound.protocol import CLIENT_CERTIFICATE, body_complete
+from adapters.inbound.spans import RequestSpan
 
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
 _UNSENT = (b"", b"identity")
@@ -30,13 +33,16 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
         self.method: str = scope["method"]
         self.raw_path: bytes = scope["raw_path"]
+        self.query: bytes = scope["query_string"]
         self._scope = scope
         self._receive = receive
         self._limits = limits
         self._headers: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         self._began = asyncio.get_running_loop().time()
-        # Filled in on the way, for the log.
-        self.correlation_id = ""
+        # For the log.
+        self.correlation_id = self.correlation.text
+        # None where nothing is traced.
+        self.span: RequestSpan | None = None
 
     def header(self, name: bytes) -> bytes:
         """The header's value; empty where it was not sent."""
@@ -45,6 +51,16 @@ class Request:
     def times(self, name: bytes) -> int:
         """How many times the header was sent."""
         return sum(each == name for each, _ in self._scope["headers"]) if name in self._headers else 0
+
+    @cached_property
+    def correlation(self) -> CorrelationId:
+        """The correlation id that was sent, or ours."""
+        return correlation.read(self.header(b"x-correlation-id"), self.times(b"x-correlation-id"))
+
+    def authenticated(self) -> None:
+        """The caller is known: the trace that it names is followed."""
+        if self.span is not None:
+            self.span.begin(follow=True)
 
     @cached_property
     def authorization(self) -> tuple[str, str]:
@@ -93,6 +109,11 @@ class Request:
                 return await self._read(limit)
         except TimeoutError:
             raise Problem(BODY_TOO_SLOW) from None
+
+    async def gone(self) -> None:
+        """Returns when the caller has gone. What is left of the body is thrown away."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def _read(self, limit: int) -> bytes:
         body = b""

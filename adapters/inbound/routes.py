@@ -16,7 +16,7 @@ Endpoint = Callable[[Request], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path's template for logs and metrics, its methods, and how its callers are treated."""
+    """A path's template for logs and metrics, its methods (none: any), and how its callers are treated."""
 
     template: str
     endpoint: Endpoint
@@ -27,6 +27,12 @@ class Route:
     partner: bool = False
     # Who cannot get an access token cannot do anything: never refused for load.
     never_shed: bool = False
+    # Its endpoint finds out who calls before it calls the core, and says so (Request.authenticated).
+    authenticates: bool = False
+    # Refused for load while partners are still answered.
+    shed_first: bool = False
+    # How answers that say no are told here, where not in the partner's shape.
+    reshape: Callable[[Answer, Request], Answer] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,26 @@ class Routes:
 
     exact: dict[bytes, Route]
     notify_update: Route
+    rest: Callable[[bytes], Route | None]
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
         found = self.exact.get(raw_path)
         if found is None and d1_ecom.PATH.fullmatch(raw_path):
             return self.notify_update
-        return found
+        return found or self.rest(raw_path)
 
 
-def table(d1: D1Ecom, tsh_api: Tsh, oauth: OAuth, paths: Paths, tsh_prefix: str) -> Routes:
-    """The routes at the paths of the settings. TSH is at the root and under its prefix."""
+def table(
+    d1: D1Ecom,
+    tsh_api: Tsh,
+    oauth: OAuth,
+    paths: Paths,
+    tsh_prefix: str,
+    rest: Callable[[bytes], Route | None],
+    *others: Route,
+) -> Routes:
+    """The routes at the paths of the settings. TSH is at the root and under its prefix; `rest` is for `/v1`."""
     read = ("GET", "HEAD")
     routes = [
         Route(paths.ecom_token, oauth.ecom_token, partner=True, never_shed=True),
@@ -54,9 +69,14 @@ def table(d1: D1Ecom, tsh_api: Tsh, oauth: OAuth, paths: Paths, tsh_prefix: str)
         Route(paths.introspect, oauth.introspect),
         Route(paths.jwks, oauth.jwks, read),
         Route(paths.metadata, oauth.metadata, read),
+        *others,
     ]
     for kind in tsh.KINDS:
         for prefix in dict.fromkeys(("", tsh_prefix)):
-            routes.append(Route(prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True))
-    notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True)
-    return Routes({route.template.encode(): route for route in routes}, notify_update)
+            routes.append(
+                Route(
+                    prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True, authenticates=True
+                )
+            )
+    notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
+    return Routes({route.template.encode(): route for route in routes}, notify_update, rest)

@@ -56,3 +56,8 @@ class LingeringTransport(asyncio.Transport):
         """Closes for good."""
         self._closing = True
         self._transport.close()
+
+    def abort(self) -> None:
+        """Closes at once; what has not been sent is lost."""
+        self._closing = True
+        self._transport.abort()

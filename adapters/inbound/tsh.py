@@ -6,7 +6,7 @@ from typing import Any
 
 from mintmark.v1 import notifications_pb2 as pb
 
-from adapters.inbound import correlation, json
+from adapters.inbound import json
 from adapters.inbound.authentication import CHALLENGE_API_KEY, Authentication
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import Answer
@@ -52,9 +52,9 @@ class Tsh:
 
     async def notify(self, request: Request, kind: Kind) -> Answer:
         """204 once it is stored. Raises Problem and NotStored."""
-        correlation_id = correlation.read(request.header(b"x-correlation-id"), request.times(b"x-correlation-id"))
-        request.correlation_id = correlation_id.text
+        correlation_id = request.correlation
         sender = await self.authentication.api_key(request)
+        request.authenticated()
         request.check_content_type(b"application/json")
         received = Received.of(await request.body(self.limits.body), correlation_id, self.limits.json_depth)
         record = pb.NotificationRecord(

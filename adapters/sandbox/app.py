@@ -1,7 +1,7 @@
 """The sandbox's HTTP control API, on loopback only, and the role that serves it."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -22,21 +22,23 @@ from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
 from adapters.sandbox.delivery import Deliveries
 from adapters.sandbox.feeds import all_feeds
+from adapters.sandbox.guard import Endpoint, error, guarded
 from adapters.sandbox.ledger import Delivery, Ledger
 from adapters.sandbox.notifications import D1, TSH, Notification, malformed, timestamp
+from adapters.sandbox.payment_options.twin import PaymentOptionsTwin
 from adapters.sandbox.target import NotConfigured, Sender, Target
 from adapters.settings import Settings
 
-LONGEST_BODY = 64 * 1024
 CALLS = (
     "POST /notifications/d1-token-update, POST /notifications/tsh/{kind}, POST /bursts, GET and DELETE /bursts/{name}, "
-    "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger"
+    "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
+    "and those of the PaymentOptions twin below /payment-options/control"
 )
 OLDER = timedelta(hours=1)
 
 
 class Sandbox:
-    """The D1 and TSH twins and what can be asked of them."""
+    """The twins and what can be asked of those of D1 and TSH."""
 
     def __init__(self, settings: Settings, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
@@ -47,6 +49,7 @@ class Sandbox:
         self.ledger = Ledger(settings.data_dir / "sandbox" / "ledger.jsonl", self.now)
         self.deliveries = Deliveries(self.sender, self.feeds, self.ledger, self.clock, Random(), self.now)
         self.bursts = Bursts(self.deliveries)
+        self.payment_options = PaymentOptionsTwin(settings, self.clock, wall, middleware())
 
     def now(self) -> datetime:
         """The time that the twins write into notifications."""
@@ -54,6 +57,7 @@ class Sandbox:
 
     async def close(self) -> None:
         """Gives up what is on its way."""
+        await self.payment_options.close()
         await self.bursts.close()
         self.ledger.close()
         await self.sender.close()
@@ -72,7 +76,7 @@ class Sandbox:
         kind = f"tsh-{request.path_params['kind']}"
         if kind not in tsh.PATHS:
             known = ", ".join(name.removeprefix("tsh-") for name in tsh.PATHS)
-            return _error(404, f"TSH sends no {request.path_params['kind']}; it sends {known}")
+            return error(404, f"TSH sends no {request.path_params['kind']}; it sends {known}")
         order = parse(body, SendTsh)
         self.target.check(TSH)
         now = self.now()
@@ -98,13 +102,13 @@ class Sandbox:
     async def get_burst(self, request: Request, _body: bytes) -> Response:
         """GET /bursts/{name}."""
         burst = self.bursts.get(request.path_params["name"])
-        return JSONResponse(burst.document()) if burst else _error(404, "there is no such burst")
+        return JSONResponse(burst.document()) if burst else error(404, "there is no such burst")
 
     async def cancel_burst(self, request: Request, _body: bytes) -> Response:
         """DELETE /bursts/{name}."""
         burst = self.bursts.get(request.path_params["name"])
         if burst is None:
-            return _error(404, "there is no such burst")
+            return error(404, "there is no such burst")
         self.bursts.cancel(burst)
         return JSONResponse(burst.document(), 202)
 
@@ -131,17 +135,17 @@ class Sandbox:
         self.target.check(D1)
         try:
             refused = await self.sender.renew(anew=True)
-        except (httpx.HTTPError, TimeoutError) as error:
-            return _error(502, f"the token endpoint did not answer: {type(error).__name__}")
+        except (httpx.HTTPError, TimeoutError) as failed:
+            return error(502, f"the token endpoint did not answer: {type(failed).__name__}")
         if refused is not None:
-            return _error(502, refused.error)
+            return error(502, refused.error)
         return JSONResponse(self._access_token())
 
     async def resume(self, request: Request, _body: bytes) -> Response:
         """POST /feeds/{feed}/resume."""
         feed = self.feeds.get(request.path_params["feed"])
         if feed is None:
-            return _error(404, f"there is no such feed; there are {', '.join(self.feeds)}")
+            return error(404, f"there is no such feed; there are {', '.join(self.feeds)}")
         # Whoever resumes has settled the matter: with new credentials perhaps.
         self.sender.forget_access_token()
         return JSONResponse({"resumed": feed.resume(), **feed.document()})
@@ -194,37 +198,14 @@ class Sandbox:
         return JSONResponse({"deliveries": [delivery.document() for delivery in done]})
 
 
-def _error(status: int, text: str) -> JSONResponse:
-    return JSONResponse({"error": text}, status)
+async def _no_such(_request: Request, raised: Exception) -> Response:
+    status = raised.status_code if isinstance(raised, HTTPException) else 500
+    return error(status, f"there is no such call; there are {CALLS}")
 
 
-Endpoint = Callable[[Request, bytes], Awaitable[Response]]
-
-
-def _guarded(endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    """Reads the body within its limit, keeps web pages out, and puts refusals into JSON."""
-
-    async def guarded(request: Request) -> Response:
-        if "origin" in request.headers:
-            return _error(403, "web pages may not control the sandbox")
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > LONGEST_BODY:
-                return _error(413, f"a control call has at most {LONGEST_BODY} bytes")
-        try:
-            return await endpoint(request, bytes(body))
-        except ControlInvalid as invalid:
-            return _error(400, str(invalid))
-        except NotConfigured as missing:
-            return _error(409, str(missing))
-
-    return guarded
-
-
-async def _no_such(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return _error(status, f"there is no such call; there are {CALLS}")
+def middleware() -> list[Middleware]:
+    """A page in a browser must not reach us under a name of its own."""
+    return [Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "sandbox"])]
 
 
 def build(sandbox: Sandbox) -> Starlette:
@@ -232,11 +213,14 @@ def build(sandbox: Sandbox) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await sandbox.close()
+        try:
+            await sandbox.payment_options.start()
+            yield
+        finally:
+            await sandbox.close()
 
     def route(method: str, path: str, endpoint: Endpoint) -> Route:
-        return Route(path, _guarded(endpoint), methods=[method])
+        return Route(path, guarded(endpoint), methods=[method])
 
     return Starlette(
         routes=[
@@ -250,9 +234,10 @@ def build(sandbox: Sandbox) -> Starlette:
             route("POST", "/configure", sandbox.configure),
             route("GET", "/state", sandbox.state),
             route("GET", "/ledger", sandbox.get_ledger),
+            *sandbox.payment_options.routes(),
+            *sandbox.payment_options.control.routes(),
         ],
-        # A page in a browser must not reach us under a name of its own.
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "[::1]", "sandbox"])],
+        middleware=middleware(),
         exception_handlers={HTTPException: _no_such},
         lifespan=lifespan,
     )

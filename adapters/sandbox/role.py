@@ -5,7 +5,6 @@ import signal
 from collections.abc import Iterator
 
 import structlog
-import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -13,11 +12,9 @@ from prometheus_client.registry import Collector
 from adapters import admin
 from adapters.clock import Clock
 from adapters.sandbox.app import Sandbox, build
+from adapters.sandbox.payment_options.listener import configuration
 from adapters.serving import Server, bind
 from adapters.settings import Settings
-
-# What is on its way when the role ends is given up soon: the ledger says so.
-GRACE_SECONDS = 1
 
 log = structlog.get_logger("mintmark.sandbox")
 
@@ -50,19 +47,7 @@ async def serve(settings: Settings) -> None:
     registry = CollectorRegistry()
     registry.register(_Feeds(sandbox))
     listener = bind(settings.sandbox_address)
-    server = Server(
-        uvicorn.Config(
-            build(sandbox),
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            access_log=False,
-            log_config=None,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+    server = Server(configuration(build(sandbox), lifespan=True))
 
     def stop() -> None:
         server.should_exit = True

@@ -29,6 +29,14 @@ class EventKind(StrEnum):
     ACCOUNT_UPDATED = "ACCOUNT_UPDATED"
     ACCOUNT_DELETED = "ACCOUNT_DELETED"
     ACCESS_TOKEN_REVOKED = "ACCESS_TOKEN_REVOKED"
+    RETENTION_PINNED = "RETENTION_PINNED"
+    SUBSCRIPTION_PASSED = "SUBSCRIPTION_PASSED"
+    SUBSCRIPTION_CREATED = "SUBSCRIPTION_CREATED"
+    SUBSCRIPTION_UPDATED = "SUBSCRIPTION_UPDATED"
+    SUBSCRIPTION_DELETED = "SUBSCRIPTION_DELETED"
+    NOTIFICATION_REPLAYED = "NOTIFICATION_REPLAYED"
+    REPLAY_CREATED = "REPLAY_CREATED"
+    REPLAY_FINISHED = "REPLAY_FINISHED"
 
 
 # After one of these, what is kept in memory to authenticate callers is out of date.
@@ -64,6 +72,11 @@ class Event:
     details: dict[str, str] = field(default_factory=dict)
     snapshot: object | None = None
     sequence: int = 0
+
+
+def cursor(generation: str, sequence: int) -> str:
+    """How a place in the order of events is written: the store's generation, and the last event before it."""
+    return f"{generation}.{sequence}"
 
 
 @dataclass(frozen=True, slots=True)

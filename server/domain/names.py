@@ -39,8 +39,21 @@ def notification(notification_id: str) -> str:
     return f"notifications/{notification_id}"
 
 
+def notifications_from(micros: int) -> str:
+    """A name that no notification stored at this microsecond or later is before; ids begin with the microsecond."""
+    return notification(f"{max(0, micros):014x}")
+
+
+def replay(replay_id: str) -> str:
+    return f"replays/{replay_id}"
+
+
 def client(client_id: str) -> str:
     return f"clients/{segment(client_id)}"
+
+
+def subscription(client_name: str, subscription_id: str) -> str:
+    return f"{client_name}/subscriptions/{segment(subscription_id)}"
 
 
 def api_key(api_key_id: str) -> str:
@@ -49,6 +62,23 @@ def api_key(api_key_id: str) -> str:
 
 def account(account_id: str) -> str:
     return f"partnerAccounts/{segment(account_id)}"
+
+
+_COLLECTIONS = {
+    "merchantGateways": "merchant_gateway_id",
+    "merchants": "merchant_id",
+    "tokens": "token_id",
+    "bindings": "device_id",
+}
+
+
+def ids_of(name: str) -> dict[str, str]:
+    """The ids in the name of a merchant gateway or of something below it, verbatim; nothing for other texts."""
+    parts = name.split("/")
+    fitting = len(parts) <= 2 * len(_COLLECTIONS) and len(parts) % 2 == 0
+    if not fitting or tuple(parts[::2]) != tuple(_COLLECTIONS)[: len(parts) // 2]:
+        return {}
+    return {_COLLECTIONS[collection]: unquote(text) for collection, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def parse_parent(parent: str, collections: tuple[str, ...]) -> dict[str, str]:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+# What is kept of an identifier to search notifications by it.
+LONGEST_SEARCHABLE = 256
+
 
 class NotificationKind(StrEnum):
     D1_TOKEN_UPDATE = "D1_TOKEN_UPDATE"
@@ -11,6 +14,20 @@ class NotificationKind(StrEnum):
     TSH_TOKEN_CREATION = "TSH_TOKEN_CREATION"
     TSH_TOKEN_UPDATE = "TSH_TOKEN_UPDATE"
     TSH_MERCHANT_UPDATE = "TSH_MERCHANT_UPDATE"
+
+
+class Partner(StrEnum):
+    """Whose system sent a notification; the kind says it."""
+
+    D1 = "D1"
+    TSH = "TSH"
+
+
+KINDS_OF = {
+    Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}),
+    Partner.TSH: frozenset(NotificationKind) - {NotificationKind.D1_TOKEN_UPDATE},
+}
+PARTNER_OF = {kind: partner for partner, kinds in KINDS_OF.items() for kind in kinds}
 
 
 class NotificationState(StrEnum):
@@ -132,11 +149,17 @@ class RecordResult:
     outcome: RecordOutcome
     notification: str = ""
     state: NotificationState | None = None
+    quarantine_reason: QuarantineReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification as it is kept. `sealed_body` opens only with the keyring; times are microseconds."""
+    """A notification as it is kept. What is sealed opens only with the keyring; times are microseconds.
+
+    `sealed_record` is what the gateway read of it; None where a version before kept none. `resource_revision` is the
+    revision that the resource had when the notification was decided, 0 where there was none; `replay_time` is when a
+    replay last changed something.
+    """
 
     name: str
     kind: NotificationKind
@@ -156,3 +179,6 @@ class Notification:
     body_size: int
     sealed_body: bytes
     event_sequence: int = 0
+    sealed_record: bytes | None = None
+    resource_revision: int = 0
+    replay_time: int | None = None

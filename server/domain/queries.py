@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
-from server.domain.notifications import NotificationKind, NotificationState
+from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
 from server.domain.tokens import TokenProvider, TokenState
 
 
@@ -45,11 +45,15 @@ class MerchantQuery:
 
 @dataclass(frozen=True, slots=True)
 class NotificationQuery:
+    """The newest first, or the oldest."""
+
     reach: Reach
-    states: frozenset[NotificationState] = frozenset()
-    kinds: frozenset[NotificationKind] = frozenset()
-    merchant_gateway_id: str = ""
-    merchant_id: str = ""
-    token_id: str = ""
-    device_id: str = ""
-    correlation_id: str = ""
+    filter: NotificationFilter = ANY_NOTIFICATION
+    oldest_first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayQuery:
+    """Replays, the newest first; an empty client means everybody's."""
+
+    client: str = ""

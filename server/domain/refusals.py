@@ -5,7 +5,8 @@
      ├─ CursorOutOfRange                                                                              the cursor's place
      ├─ AccessTokenInvalid, ClientCredentialsInvalid, ScopeMissing                                    who calls
      ├─ ResourceNotFound, ResourceExists, SecretInUse                                                 what is there
-     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected                                   its state
+     ├─ EtagMismatch, RequestIdReused, SecretsFull, ClientProtected,                                  its state
+     │  EventsMissing, EventNotDelivered, SubscriptionsFull, NotReplayable
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -141,6 +142,38 @@ class ClientProtected(Refusal):
 
     def __init__(self, client: str) -> None:
         super().__init__(f"{client} is a role or the administrator and stays as it is", client=client)
+
+
+class EventsMissing(Refusal):
+    """An earlier event of the same resource is outstanding and was not acknowledged with the others."""
+
+    def __init__(self, sequence: str, resource: str) -> None:
+        super().__init__(
+            f"event {sequence} of {resource} is outstanding and was not named; acknowledge it first",
+            sequence=sequence,
+            resource=resource,
+        )
+
+
+class EventNotDelivered(Refusal):
+    """What was not handed out cannot be acknowledged."""
+
+    def __init__(self, sequence: str) -> None:
+        super().__init__(f"event {sequence} was not handed out since the subscription was moved", sequence=sequence)
+
+
+class SubscriptionsFull(Refusal):
+    """Every subscription holds up the removal of events, and has a place in the metrics."""
+
+    def __init__(self, client: str) -> None:
+        super().__init__(f"{client} has as many subscriptions as it may have; delete one", client=client)
+
+
+class NotReplayable(Refusal):
+    """A notification cannot be decided again."""
+
+    def __init__(self, notification: str, cause: str) -> None:
+        super().__init__(f"{notification} cannot be replayed: {cause}", notification=notification, cause=cause)
 
 
 class RequestInProgress(Refusal):

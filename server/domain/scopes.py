@@ -7,7 +7,10 @@ INTERNAL = frozenset(
         "bindings.read",
         "merchants.read",
         "notifications.read",
+        "notifications.replay",
         "events.read",
+        "subscriptions.read",
+        "subscriptions.write",
         "access_tokens.introspect",
         "clients.read",
         "clients.write",
@@ -15,6 +18,7 @@ INTERNAL = frozenset(
         "api_keys.write",
         "accounts.read",
         "accounts.write",
+        "retention.read",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

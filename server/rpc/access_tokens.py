@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from mintmark.v1 import access_tokens_pb2 as pb
+from prometheus_client import Counter
 
+from server.domain.refusals import ClientCredentialsInvalid, ScopeInvalid
 from server.rpc.calls import Call
 from server.rpc.words import timestamp
 from server.services.access_tokens import EXPIRES_IN_S, AccessTokens
@@ -31,6 +33,8 @@ class PublicKey(Protocol):
 
 Jwks = Callable[[], Sequence[PublicKey]]
 
+ASKED = Counter("mintmark_access_token_requests_total", "Access tokens asked for, by the answer.", ("outcome",))
+
 
 def jwk(key: PublicKey) -> pb.JsonWebKey:
     return pb.JsonWebKey(kid=key.kid, kty=key.kty, crv=key.crv, x=key.x, y=key.y, alg=key.alg, use=key.use)
@@ -44,7 +48,12 @@ class AccessTokenMethods:
         self._jwks = jwks
 
     def IssueAccessToken(self, request: pb.IssueAccessTokenRequest, _call: Call) -> pb.IssueAccessTokenResponse:
-        issued = self._access_tokens.issue(request.client_id, request.client_secret, tuple(request.scopes))
+        try:
+            issued = self._access_tokens.issue(request.client_id, request.client_secret, tuple(request.scopes))
+        except (ClientCredentialsInvalid, ScopeInvalid):
+            ASKED.labels("refused").inc()
+            raise
+        ASKED.labels("issued").inc()
         return pb.IssueAccessTokenResponse(
             access_token=issued.access_token,
             expires_in=EXPIRES_IN_S,

@@ -5,7 +5,7 @@ from mintmark.v1 import bindings_pb2 as pb
 from server.domain import names
 from server.domain.bindings import Binding, BindingState
 from server.domain.queries import BindingQuery
-from server.ports import Store
+from server.ports import Store, Views
 from server.rpc.calls import Call
 from server.rpc.pages import PageTokens
 from server.rpc.words import open_value, timestamp
@@ -43,12 +43,13 @@ def to_proto(binding: Binding) -> pb.Binding:
 class Bindings:
     """The methods of BindingsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, pages: PageTokens) -> None:
+    def __init__(self, store: Store, views: Views, pages: PageTokens) -> None:
         self._store = store
+        self._views = views
         self._pages = pages
 
     def GetBinding(self, request: pb.GetBindingRequest, call: Call) -> pb.GetBindingResponse:
-        return pb.GetBindingResponse(binding=to_proto(bindings.get(self._store, call.caller, request.name)))
+        return pb.GetBindingResponse(binding=to_proto(bindings.get(self._views, call.caller, request.name)))
 
     def ListBindings(self, request: pb.ListBindingsRequest, call: Call) -> pb.ListBindingsResponse:
         parent = names.parse_parent(request.parent, ("merchantGateways", "merchants", "tokens"))

@@ -14,6 +14,7 @@ import structlog
 from google.protobuf import message_factory
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
+from opentelemetry.trace import Span, Tracer
 from prometheus_client import Counter, Gauge, Histogram
 
 from server.domain import card_numbers
@@ -29,6 +30,7 @@ from server.ports import Clock, ContentRefused, Hasher, Request, Store, Transact
 from server.rpc import refusals
 from server.rpc.auth import Authenticator, correlation_id_of, metadata_of
 from server.rpc.policies import Policy, policy_of
+from server.rpc.spans import CallSpan, followed
 from server.services import requests
 from server.services.requests import InProgress
 
@@ -36,16 +38,19 @@ R = TypeVar("R", bound=Message)
 
 DEFAULT_DEADLINE_S = 10.0
 LONGEST_DEADLINE_S = 60.0
+# Callers learn by it what to look for in our logs.
+CORRELATION_ID = "x-correlation-id"
 FAR_FUTURE_S = 365 * 24 * 3600.0
 UNARY_LIMIT = 32
+WAITING_LIMIT = 32
 STREAM_LIMIT = 64
 REFLECTION_LIMIT = 8
 # Threads that are left to say no when every class is full.
 SPARE_THREADS = 8
-THREADS = UNARY_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
+THREADS = UNARY_LIMIT + WAITING_LIMIT + STREAM_LIMIT + REFLECTION_LIMIT + SPARE_THREADS
 
 CALLS = Counter("mintmark_grpc_calls_total", "Finished calls.", ("method", "code"))
-SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls.", ("method",))
+SECONDS = Histogram("mintmark_grpc_seconds", "Time of unary calls, in seconds.", ("method",))
 IN_FLIGHT = Gauge("mintmark_grpc_in_flight", "Calls in flight.", ("call_class",))
 
 log = structlog.get_logger("rpc")
@@ -94,9 +99,11 @@ class Call:
     stopping: threading.Event
     check: Callable[[], Caller]
     on_gone: Callable[[Callable[[], None]], bool]
+    # None where nothing is traced.
+    span: Span | None = None
 
     def over(self) -> bool:
-        """Whether a stream has to end: its caller has gone, or the server stops."""
+        """Whether a stream or a wait has to end: its caller has gone, or the server stops."""
         return self.gone.is_set() or self.stopping.is_set()
 
     def end(self) -> None:
@@ -109,31 +116,43 @@ class Calls:
     """Wraps servicers whose methods are `(request, call) -> response` (or an iterator of responses)."""
 
     def __init__(
-        self, store: Store, authenticator: Authenticator, hasher: Hasher, clock: Clock, in_progress: InProgress
+        self,
+        store: Store,
+        authenticator: Authenticator,
+        hasher: Hasher,
+        clock: Clock,
+        in_progress: InProgress,
+        tracer: Tracer | None = None,
+        *,
+        internal: bool = False,
     ) -> None:
+        """`internal` where nobody but our own roles can call at all."""
         self._store = store
         self._authenticator = authenticator
         self._hasher = hasher
         self.clock = clock
         self._in_progress = in_progress
+        self.tracer = tracer
+        self._internal = internal
         self._validator = protovalidate.Validator()
         self._rooms = {
             "unary": threading.BoundedSemaphore(UNARY_LIMIT),
+            "waiting": threading.BoundedSemaphore(WAITING_LIMIT),
             "stream": threading.BoundedSemaphore(STREAM_LIMIT),
             "reflection": threading.BoundedSemaphore(REFLECTION_LIMIT),
         }
         self._stopping = threading.Event()
         self._idle = threading.Condition()
-        self._unary_in_flight = 0
+        self._in_flight = 0
 
     def stop(self) -> None:
-        """Refuses everything new from now on; streams end."""
+        """Refuses everything new from now on; streams and waits end."""
         self._stopping.set()
 
     def wait_idle(self, seconds: float) -> bool:
-        """Waits until no unary call is in flight or the time is up; whether none is."""
+        """Waits until no call but streams is in flight or the time is up; whether none is."""
         with self._idle:
-            return self._idle.wait_for(lambda: self._unary_in_flight == 0, seconds)
+            return self._idle.wait_for(lambda: self._in_flight == 0, seconds)
 
     def wrap(self, servicer: object, service: ServiceDescriptor) -> object:
         """An object with gRPC's own methods `(request, context)` for each method of the service."""
@@ -203,13 +222,27 @@ class Calls:
         def unary(request: Any, context: grpc.ServicerContext) -> Any:
             seconds = SECONDS.labels(method.name)
             with self._told(policy, request, context) as begin, self.room("unary"), seconds.time():
+                call = begin()
+                with followed(call.span, call.correlation_id):
+                    answer = behaviour(request, call)
+                context.set_trailing_metadata(((CORRELATION_ID, call.correlation_id),))
+                return answer
+
+        def waiting(request: Any, context: grpc.ServicerContext) -> Any:
+            # The time that they wait says nothing about how fast we are.
+            with self._told(policy, request, context) as begin, self.room("waiting"):
                 return behaviour(request, begin())
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._told(policy, request, context) as begin, self.room("stream"):
-                yield from behaviour(request, begin())
+                call = begin()
+                # A stream may go on for days: its caller learns the id at the beginning.
+                context.send_initial_metadata(((CORRELATION_ID, call.correlation_id),))
+                yield from behaviour(request, call)
 
-        return stream if method.server_streaming else unary
+        if method.server_streaming:
+            return stream
+        return waiting if policy.waiting else unary
 
     @contextmanager
     def _told(self, policy: Policy, request: Any, context: grpc.ServicerContext) -> Iterator[Callable[[], Call]]:
@@ -220,9 +253,10 @@ class Calls:
         code = grpc.StatusCode.OK
         told: tuple[grpc.StatusCode, str, bytes] | None = None
         seen: dict[str, str] = {}
+        span = CallSpan(self.tracer, policy.method)
 
         def begin() -> Call:
-            call = self._begin(policy, request, context, metadata, correlation_id)
+            call = self._begin(policy, request, context, metadata, correlation_id, span)
             seen["client"] = call.caller.client
             return call
 
@@ -244,19 +278,22 @@ class Calls:
             told = refusals.of_fault(correlation_id)
         finally:
             code = told[0] if told else code
+            # A name that names nothing is the caller's own text, and not for a log.
+            resource = getattr(request, "name", "") if code is grpc.StatusCode.OK else ""
+            span.end(code, correlation_id, resource)
             CALLS.labels(policy.method.rpartition("/")[2], code.name).inc()
             log.info(
                 "call",
                 method=policy.method,
-                # A name that names nothing is the caller's own text, and not for a log.
-                resource=getattr(request, "name", "") if code is grpc.StatusCode.OK else "",
+                resource=resource,
                 code=code.name,
                 ms=round((time.monotonic() - began) * 1000, 1),
                 correlation_id=correlation_id,
                 client=seen.get("client", ""),
+                **({"trace_id": span.trace_id} if span.span else {}),
             )
         if told:
-            context.set_trailing_metadata(((refusals.DETAILS_KEY, told[2]),))
+            context.set_trailing_metadata(((refusals.DETAILS_KEY, told[2]), (CORRELATION_ID, correlation_id)))
             context.abort(told[0], told[1])
 
     def _begin(
@@ -266,6 +303,7 @@ class Calls:
         context: grpc.ServicerContext,
         metadata: dict[str, str],
         correlation_id: str,
+        span: CallSpan,
     ) -> Call:
         if self._stopping.is_set():
             raise ShuttingDown
@@ -276,6 +314,8 @@ class Calls:
         if seconds <= 0:
             raise DeadlinePassed
         caller = self._authenticator.caller(policy, metadata, correlation_id)
+        # A caller that nobody knows cannot make us follow its trace.
+        span.begin(metadata if self._internal or not policy.anonymous else None, ours=self._internal)
         self._validate(policy, request)
         gone = threading.Event()
         if not context.add_callback(gone.set):
@@ -291,6 +331,7 @@ class Calls:
             # Its token may expire meanwhile; a revoked one ends the call.
             check=lambda: self._authenticator.caller(policy, metadata, correlation_id, begun=True),
             on_gone=context.add_callback,
+            span=span.span,
         )
 
     def _validate(self, policy: Policy, request: Message) -> None:
@@ -320,7 +361,7 @@ class Calls:
             self._count(call_class, -1)
 
     def _count(self, call_class: str, change: int) -> None:
-        if call_class == "unary":
+        if call_class in ("unary", "waiting"):
             with self._idle:
-                self._unary_in_flight += change
+                self._in_flight += change
                 self._idle.notify_all()

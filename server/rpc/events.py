@@ -8,10 +8,12 @@ from mintmark.v1 import events_pb2 as pb
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
+from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
 from server.ports import Store
 from server.rpc import bindings, merchants, tokens
 from server.rpc.calls import Call
+from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
 from server.rpc.words import timestamp
 from server.services import events
@@ -67,6 +69,7 @@ class Events:
     def __init__(self, store: Store, feed: EventFeed) -> None:
         self._store = store
         self._feed = feed
+        self._followers = Followers(lambda: feed.head)
 
     def ListEvents(self, request: pb.ListEventsRequest, call: Call) -> pb.ListEventsResponse:
         found, place, caught_up = events.list_page(
@@ -88,31 +91,41 @@ class Events:
         # the feed may be a moment behind.
         head = self._store.view.bounds()[1]
         place = events.position(self._store, request.cursor) if request.cursor else head
+        start = place
         wanted = filter_of(request.filter)
         interval = request.heartbeat_interval.ToTimedelta().total_seconds() or HEARTBEAT_S
         caller = call.caller
-        checked = spoke = time.monotonic()
+        checked = spoke = began = time.monotonic()
         told_caught_up = False
         call.on_gone(self._feed.wake)
-        while not call.over():
-            now = time.monotonic()
-            if now - checked >= CHECK_S:
-                caller, checked = call.check(), now
-            batch = self._feed.events(place, BATCH)
-            if batch:
-                place = batch[-1].sequence
-                told_caught_up = max(head, self._feed.head) <= place
-                shown = events.shown(batch, caller, wanted)
-                # Nothing to show is worth a message only as a heartbeat, or to say that nothing newer is there.
-                if shown or told_caught_up or now - spoke >= interval:
-                    yield from self._messages(shown, place, caught_up=told_caught_up)
-                    spoke = time.monotonic()
-                continue
-            caught_up = place >= head
-            if (caught_up and not told_caught_up) or now - spoke >= interval:
-                told_caught_up, spoke = caught_up, now
-                yield self._message((), place, caught_up=caught_up)
-            self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
+        with self._followers.one_at(place) as follower:
+            while not call.over():
+                now = time.monotonic()
+                follower.place = place
+                if now - checked >= CHECK_S:
+                    caller, checked = call.check(), now
+                try:
+                    batch = self._feed.events(place, BATCH)
+                except CursorOutOfRange:
+                    # The oldest event was another one a moment ago; nothing of the stream has been told yet.
+                    if place != start or request.cursor != "0" or spoke > began:
+                        raise
+                    place = start = events.position(self._store, request.cursor)
+                    continue
+                if batch:
+                    place = batch[-1].sequence
+                    told_caught_up = max(head, self._feed.head) <= place
+                    shown = events.shown(batch, caller, wanted)
+                    # Nothing to show is worth a message only as a heartbeat, or to say that nothing newer is there.
+                    if shown or told_caught_up or now - spoke >= interval:
+                        yield from self._messages(shown, place, caught_up=told_caught_up)
+                        spoke = time.monotonic()
+                    continue
+                caught_up = place >= head
+                if (caught_up and not told_caught_up) or now - spoke >= interval:
+                    told_caught_up, spoke = caught_up, now
+                    yield self._message((), place, caught_up=caught_up)
+                self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
         call.end()
 
     def _messages(self, shown: Sequence[Event], place: int, *, caught_up: bool) -> Iterator[pb.StreamEventsResponse]:

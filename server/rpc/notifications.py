@@ -1,14 +1,20 @@
 """NotificationsService, and the gateway's NotificationRecordsService."""
 
-from mintmark.v1 import notifications_pb2 as pb
+import time
 
+from mintmark.v1 import notifications_pb2 as pb
+from opentelemetry.trace import Tracer
+
+from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import (
+    PARTNER_OF,
     Content,
     D1TokenUpdate,
     Notification,
     NotificationFlag,
     NotificationKind,
     NotificationState,
+    Partner,
     QuarantineReason,
     Record,
     RecordResult,
@@ -18,15 +24,18 @@ from server.domain.notifications import (
 )
 from server.domain.queries import NotificationQuery
 from server.ports import Sealer, Store
+from server.rpc import recorded
 from server.rpc.calls import Call
+from server.rpc.notification_replays import NotificationReplays
 from server.rpc.pages import PageTokens
-from server.rpc.words import timestamp
+from server.rpc.words import micros, timestamp
 from server.services import notifications
 from server.services.notifications import Recorder
 
 KINDS = {pb.NotificationKind.Value(f"NOTIFICATION_KIND_{kind}"): kind for kind in NotificationKind}
 STATES = {pb.NotificationState.Value(f"NOTIFICATION_STATE_{state}"): state for state in NotificationState}
 FLAGS = {pb.NotificationFlag.Value(f"NOTIFICATION_FLAG_{flag}"): flag for flag in NotificationFlag}
+PARTNERS = {pb.Partner.Value(f"PARTNER_{partner}"): partner for partner in Partner}
 REASONS = {pb.QuarantineReason.Value(f"QUARANTINE_REASON_{reason}"): reason for reason in QuarantineReason}
 
 
@@ -51,6 +60,46 @@ def to_proto(notification: Notification, body: bytes | None = None) -> pb.Notifi
         body_size=notification.body_size,
         redacted_body="" if body is None else body.decode(errors="backslashreplace"),
         event_sequence=notification.event_sequence,
+        partner=pb.Partner.Value(f"PARTNER_{PARTNER_OF[notification.kind]}"),
+        replay_time=timestamp(notification.replay_time),
+    )
+
+
+def filter_of(wanted: pb.NotificationFilter | pb.ListNotificationsRequest) -> NotificationFilter:
+    return NotificationFilter(
+        states=frozenset(STATES[state] for state in wanted.states if state),
+        kinds=frozenset(KINDS[kind] for kind in wanted.kinds if kind),
+        merchant_gateway_id=wanted.merchant_gateway_id,
+        merchant_id=wanted.merchant_id,
+        token_id=wanted.token_id,
+        device_id=wanted.device_id,
+        correlation_id=wanted.correlation_id,
+        partners=frozenset(PARTNERS[partner] for partner in wanted.partners if partner),
+        sender=wanted.sender,
+        start_time=micros(wanted.start_time) if wanted.HasField("start_time") else None,
+        end_time=micros(wanted.end_time) if wanted.HasField("end_time") else None,
+        quarantine_reasons=frozenset(REASONS[reason] for reason in wanted.quarantine_reasons if reason),
+        resource=wanted.resource,
+        flags=frozenset(FLAGS[flag] for flag in wanted.flags if flag),
+    )
+
+
+def filter_to_proto(chosen: NotificationFilter) -> pb.NotificationFilter:
+    return pb.NotificationFilter(
+        states=sorted(number for number, state in STATES.items() if state in chosen.states),
+        kinds=sorted(number for number, kind in KINDS.items() if kind in chosen.kinds),
+        merchant_gateway_id=chosen.merchant_gateway_id,
+        merchant_id=chosen.merchant_id,
+        token_id=chosen.token_id,
+        device_id=chosen.device_id,
+        correlation_id=chosen.correlation_id,
+        partners=sorted(number for number, partner in PARTNERS.items() if partner in chosen.partners),
+        sender=chosen.sender,
+        start_time=timestamp(chosen.start_time),
+        end_time=timestamp(chosen.end_time),
+        quarantine_reasons=sorted(number for number, each in REASONS.items() if each in chosen.quarantine_reasons),
+        resource=chosen.resource,
+        flags=sorted(number for number, flag in FLAGS.items() if flag in chosen.flags),
     )
 
 
@@ -133,39 +182,48 @@ def result(outcome: RecordResult) -> pb.RecordResult:
 class Notifications:
     """The methods of NotificationsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, sealer: Sealer, pages: PageTokens) -> None:
+    def __init__(self, store: Store, sealer: Sealer, pages: PageTokens, replays: NotificationReplays) -> None:
         self._store = store
         self._sealer = sealer
         self._pages = pages
+        self._replays = replays
 
     def GetNotification(self, request: pb.GetNotificationRequest, call: Call) -> pb.GetNotificationResponse:
         found, body = notifications.get(self._store, self._sealer, call.caller, request.name)
         return pb.GetNotificationResponse(notification=to_proto(found, body))
 
     def ListNotifications(self, request: pb.ListNotificationsRequest, call: Call) -> pb.ListNotificationsResponse:
-        query = NotificationQuery(
-            call.caller.reach,
-            frozenset(STATES[state] for state in request.states if state),
-            frozenset(KINDS[kind] for kind in request.kinds if kind),
-            request.merchant_gateway_id,
-            request.merchant_id,
-            request.token_id,
-            request.device_id,
-            request.correlation_id,
-        )
+        query = NotificationQuery(call.caller.reach, filter_of(request))
         found, next_page = self._pages.list(
             request, call.caller.client, lambda page: notifications.list_page(self._store, query, page), to_proto
         )
         return pb.ListNotificationsResponse(notifications=found, next_page_token=next_page)
 
+    def PlanNotificationReplay(
+        self, request: pb.PlanNotificationReplayRequest, call: Call
+    ) -> pb.PlanNotificationReplayResponse:
+        return self._replays.plan(request, call)
+
+    def ReplayNotification(self, request: pb.ReplayNotificationRequest, call: Call) -> pb.ReplayNotificationResponse:
+        return self._replays.replay(request, call)
+
 
 class NotificationRecords:
     """The methods of NotificationRecordsService, behind the wrapper of every call."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: Recorder, tracer: Tracer | None = None) -> None:
         self._recorder = recorder
+        self._tracer = tracer
 
     def RecordNotifications(self, request: pb.RecordNotificationsRequest, call: Call) -> pb.RecordNotificationsResponse:
+        began = time.time_ns()
+        traces = [record.trace_context for record in request.records]
+        if call.span is not None:
+            for link in recorded.links(traces):
+                call.span.add_link(link.context)
         records = [record_of(record) for record in request.records]
         outcomes = self._recorder.record(records, call.deadline)
+        recorded.tell(records, outcomes, traces)
+        if self._tracer is not None and call.span is not None:
+            recorded.trace(self._tracer, call.span, began, request.records, outcomes)
         return pb.RecordNotificationsResponse(results=[result(outcome) for outcome in outcomes])

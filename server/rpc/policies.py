@@ -19,6 +19,7 @@ class Policy:
     any_client: bool
     internal: bool
     naturally_idempotent: bool
+    waiting: bool
 
 
 def policy_of(method: MethodDescriptor) -> Policy:
@@ -31,4 +32,5 @@ def policy_of(method: MethodDescriptor) -> Policy:
         any_client=stated.any_client,
         internal=stated.internal,
         naturally_idempotent=stated.naturally_idempotent,
+        waiting=stated.waiting,
     )

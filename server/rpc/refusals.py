@@ -35,7 +35,11 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.ShuttingDown: (Reason.ERROR_REASON_SHUTTING_DOWN, Code.UNAVAILABLE),
     refusals.DeadlinePassed: (Reason.ERROR_REASON_DEADLINE_PASSED, Code.DEADLINE_EXCEEDED),
     refusals.SecretInUse: (Reason.ERROR_REASON_SECRET_IN_USE, Code.ALREADY_EXISTS),
+    refusals.NotReplayable: (Reason.ERROR_REASON_NOT_REPLAYABLE, Code.FAILED_PRECONDITION),
     refusals.BindingInvalid: (Reason.ERROR_REASON_BINDING_INVALID, Code.INVALID_ARGUMENT),
+    refusals.EventsMissing: (Reason.ERROR_REASON_EVENTS_MISSING, Code.FAILED_PRECONDITION),
+    refusals.EventNotDelivered: (Reason.ERROR_REASON_EVENT_NOT_DELIVERED, Code.FAILED_PRECONDITION),
+    refusals.SubscriptionsFull: (Reason.ERROR_REASON_SUBSCRIPTIONS_FULL, Code.FAILED_PRECONDITION),
 }
 NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
 

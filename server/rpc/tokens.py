@@ -7,7 +7,7 @@ from mintmark.v1 import tokens_pb2 as pb
 from server.domain import names
 from server.domain.queries import TokenQuery
 from server.domain.tokens import Token, TokenProvider, TokenState
-from server.ports import Store, Transaction
+from server.ports import Store, Transaction, Views
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -70,14 +70,15 @@ def imported(each: pb.TokenImport) -> Import:
 class Tokens:
     """The methods of TokensService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, calls: Calls, pages: PageTokens) -> None:
+    def __init__(self, store: Store, views: Views, calls: Calls, pages: PageTokens) -> None:
         self._store = store
+        self._views = views
         self._calls = calls
         self._pages = pages
         self._now: Callable[[], int] = calls.clock.now
 
     def GetToken(self, request: pb.GetTokenRequest, call: Call) -> pb.GetTokenResponse:
-        return pb.GetTokenResponse(token=to_proto(tokens.get(self._store, call.caller, request.name)))
+        return pb.GetTokenResponse(token=to_proto(tokens.get(self._views, call.caller, request.name)))
 
     def ListTokens(self, request: pb.ListTokensRequest, call: Call) -> pb.ListTokensResponse:
         parent = names.parse_parent(request.parent, ("merchantGateways", "merchants"))

@@ -21,6 +21,11 @@ def timestamp(micros: int | None) -> Timestamp | None:
     return Timestamp(seconds=micros // MICROS, nanos=micros % MICROS * 1000)
 
 
+def micros(time: Timestamp) -> int:
+    """Microseconds since the epoch, what is below cut off."""
+    return time.seconds * MICROS + time.nanos // 1000
+
+
 class OpenEnum(Protocol[V_co]):
     """A protobuf enum whose list the partner may lengthen."""
 

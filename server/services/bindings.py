@@ -4,12 +4,12 @@ from server.domain.bindings import Binding
 from server.domain.callers import Caller
 from server.domain.queries import BindingQuery, Page
 from server.domain.refusals import ResourceNotFound
-from server.ports import Store
+from server.ports import Store, Views
 
 
-def get(store: Store, caller: Caller, name: str) -> Binding:
+def get(views: Views, caller: Caller, name: str) -> Binding:
     """Raises ResourceNotFound."""
-    found = store.view.binding(name)
+    found = views.binding(name)
     if found is None or not caller.reach.merchant(found.merchant_gateway_id, found.merchant_id):
         raise ResourceNotFound(name)
     return found

@@ -115,6 +115,20 @@ def bootstrap(transaction: Transaction, secrets: Mapping[str, ClientSecret], now
     return made
 
 
+def grant_new_scopes(transaction: Transaction, now: int) -> bool:
+    """Gives the administrator the scopes that this version has and an earlier one had not; whether there were any.
+
+    Nobody else could: the house's own clients are protected.
+    """
+    held = _held(transaction, names.client(clients.ADMIN))
+    scopes = tuple(sorted({*held.scopes, *INTERNAL}))
+    if set(scopes) == set(held.scopes):
+        return False
+    after = replace(held, scopes=scopes, update_time=now, revision=held.revision + 1)
+    _save(transaction, HOUSE, EventKind.CLIENT_UPDATED, after, now)
+    return True
+
+
 HOUSE = Caller("", frozenset(), Reach())
 
 

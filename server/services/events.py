@@ -5,11 +5,13 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 
 import structlog
+from prometheus_client import Histogram
 
 from server.domain.callers import Caller
 from server.domain.events import Event, EventFilter
+from server.domain.events import cursor as cursor
 from server.domain.refusals import CursorInvalid, CursorOutOfRange, StoreUnavailable
-from server.ports import Store
+from server.ports import Clock, Store
 
 # Streams are woken at most this often, so that a burst of commits costs each of them one wake-up.
 WAKE_INTERVAL_S = 0.010
@@ -21,6 +23,15 @@ REMEMBERED = 2_000
 LONGEST_SCAN = 20
 READ_LIMIT = 1_000
 LONGEST_SEQUENCE = 18
+MICROSECOND_S = 1e-6
+
+LAG = Histogram(
+    "mintmark_event_feed_lag_seconds",
+    "Age of the newest event when it reaches those who follow events, in seconds.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
+)
+# Cursors that stand for the oldest event that is kept.
+OLDEST = ("", "0")
 
 log = structlog.get_logger("events")
 
@@ -29,14 +40,10 @@ def sequence_of(event: Event) -> int:
     return event.sequence
 
 
-def cursor(generation: str, sequence: int) -> str:
-    return f"{generation}.{sequence}"
-
-
 def position(store: Store, text: str) -> int:
     """The sequence that a cursor stands for: events after it follow. Raises CursorInvalid, CursorOutOfRange."""
     removed, head = store.view.bounds()
-    if text in ("", "0"):
+    if text in OLDEST:
         return removed
     generation, dot, digits = text.rpartition(".")
     if not dot or not digits.isascii() or not digits.isdigit() or len(digits) > LONGEST_SEQUENCE:
@@ -65,9 +72,19 @@ def list_page(
 ) -> tuple[list[Event], int, bool]:
     """Up to `limit` events after a cursor, the sequence to go on with, and whether nothing newer was there.
 
-    It may be fewer, or none, before everything was looked at.
+    It may be fewer, or none, before everything was looked at. Raises CursorInvalid, CursorOutOfRange.
     """
-    place = position(store, text)
+    while True:
+        place = position(store, text)
+        try:
+            return _page(store, caller, wanted, place, limit)
+        except CursorOutOfRange:
+            # The oldest event was another one a moment ago.
+            if text not in OLDEST:
+                raise
+
+
+def _page(store: Store, caller: Caller, wanted: EventFilter, place: int, limit: int) -> tuple[list[Event], int, bool]:
     found: list[Event] = []
     for _ in range(LONGEST_SCAN):
         batch = store.view.events(place, READ_LIMIT)
@@ -85,12 +102,20 @@ class EventFeed:
     """Reads new events once, on one thread, and wakes everybody who follows them."""
 
     def __init__(
-        self, store: Store, saw: Callable[[Sequence[Event]], None], heard: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        saw: Callable[[Sequence[Event]], None],
+        heard: Callable[[], None] = lambda: None,
+        missed: Callable[[], None] = lambda: None,
+        clock: Clock | None = None,
     ) -> None:
-        """`saw` is told of new events, `heard` each time that the store has been asked for them."""
+        """`saw` is told of new events, `heard` each time that the store has been asked for them, `missed` where some
+        were removed before. With a `clock` the feed's lag is measured."""
         self._view = store.view
+        self._missed = missed
         self._saw = saw
         self._heard = heard
+        self._clock = clock
         self._news = threading.Event()
         self._changed = threading.Condition()
         self._closing = False
@@ -119,7 +144,7 @@ class EventFeed:
             self._changed.notify_all()
 
     def events(self, after: int, limit: int) -> list[Event]:
-        """Events after `after` in order: from memory where possible, else from the store."""
+        """Events after `after` in order: from memory where possible, else from the store. Raises CursorOutOfRange."""
         with self._changed:
             if after >= self._floor:
                 place = bisect_right(self._recent, after, key=sequence_of)
@@ -143,6 +168,10 @@ class EventFeed:
                 log.warning("feed_waits", error=unavailable.text)
                 pause.wait(POLL_INTERVAL_S)
                 continue
+            except CursorOutOfRange:
+                # This process stood still for longer than events are kept.
+                self._begin_again()
+                continue
             except Exception as error:
                 # An event of a newer version, say. Nobody can follow past it, but with this thread gone nobody would
                 # ever again, and nothing would tell.
@@ -154,9 +183,20 @@ class EventFeed:
             self._heard()
             if found:
                 self._remember(found)
+                if self._clock:
+                    LAG.observe(max(0.0, (self._clock.now() - found[-1].time) * MICROSECOND_S))
                 if len(found) == READ_LIMIT:
                     self._news.set()
                 pause.wait(WAKE_INTERVAL_S)
+
+    def _begin_again(self) -> None:
+        """Goes on with the oldest event that is kept. Who was further back than that is told so by the store."""
+        removed, _ = self._view.bounds()
+        log.warning("feed_passed", behind=removed - self._head)
+        self._missed()
+        with self._changed:
+            self._recent.clear()
+            self._head = self._floor = removed
 
     def _remember(self, found: Sequence[Event]) -> None:
         with self._changed:

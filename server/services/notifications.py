@@ -13,6 +13,7 @@ from server.domain.callers import Caller
 from server.domain.events import Event, EventKind
 from server.domain.merchants import Merchant
 from server.domain.notifications import (
+    LONGEST_SEARCHABLE,
     Notification,
     QuarantineReason,
     Record,
@@ -25,13 +26,11 @@ from server.domain.refusals import Refusal, ResourceNotFound
 from server.domain.tokens import Token
 from server.ports import Clock, ContentRefused, Hasher, Identity, Ids, Sealer, Shelf, Store, Transaction
 from server.services.principals import Directory
+from server.services.records import pack
 
 R = TypeVar("R", Token, Binding, Merchant)
 
 log = structlog.get_logger("notifications")
-
-# What the columns that notifications are searched by hold of an identifier.
-LONGEST_SEARCHABLE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,7 @@ class Prepared:
     target: Target
     digest: bytes | None
     sealed_body: bytes
+    sealed_record: bytes
     quarantine_reason: QuarantineReason | None
 
 
@@ -115,6 +115,7 @@ class Recorder:
             target,
             self._hasher.identity_hash(*parts) if parts else None,
             self._sealer.seal(record.body, name.encode()),
+            self._sealer.seal(pack(record), record_context(name)),
             reason or target.quarantine_reason,
         )
 
@@ -123,7 +124,10 @@ class Recorder:
             return []
         try:
             return self._store.write(
-                "notifications", lambda transaction: store_batch(transaction, prepared, now), deadline=deadline
+                "notifications",
+                lambda transaction: store_batch(transaction, prepared, now),
+                deadline=deadline,
+                correlation_ids=[each.record.correlation_id for each in prepared],
             )
         except Refusal:
             raise
@@ -134,7 +138,14 @@ class Recorder:
         except Exception as error:
             if len(prepared) == 1:
                 where = "".join(traceback.format_tb(error.__traceback__))
-                log.error("fault", kind=prepared[0].record.kind, error=type(error).__name__, at=where)
+                record = prepared[0].record
+                log.error(
+                    "fault",
+                    kind=record.kind,
+                    error=type(error).__name__,
+                    at=where,
+                    correlation_id=record.correlation_id,
+                )
                 return [RecordResult(RecordOutcome.NOT_STORED)]
         half = len(prepared) // 2
         return self._store_all(prepared[:half], now, None) + self._store_all(prepared[half:], now, None)
@@ -205,14 +216,19 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
         book.save(target.of, applied.after)
     if prepared.digest is not None:
         book.learn(Identity(prepared.digest, prepared.name, now, applied.quarantine_reason is None))
-    book.notifications.append(kept(prepared, applied, now))
+    book.notifications.append(kept(prepared, applied, held.revision if held else 0, now))
     event = applied.event or quarantine_event(prepared, applied, now)
     if event:
         append(event)
-    return RecordResult(RecordOutcome.STORED, prepared.name, applied.state)
+    return RecordResult(RecordOutcome.STORED, prepared.name, applied.state, applied.quarantine_reason)
 
 
-def kept(prepared: Prepared, applied: recording.Applied, now: int) -> Notification:
+def record_context(notification: str) -> bytes:
+    """What a sealed record is bound to: its notification, and that it is no body."""
+    return f"{notification}/record".encode()
+
+
+def kept(prepared: Prepared, applied: recording.Applied, revision: int, now: int) -> Notification:
     record = prepared.record
     return Notification(
         name=prepared.name,
@@ -232,6 +248,8 @@ def kept(prepared: Prepared, applied: recording.Applied, now: int) -> Notificati
         last_delivery_time=now,
         body_size=len(record.body),
         sealed_body=prepared.sealed_body,
+        sealed_record=prepared.sealed_record,
+        resource_revision=revision,
     )
 
 

@@ -51,12 +51,16 @@ class Directory:
         """The feed has asked for new events: whatever there was of them has been told."""
         self._heard = self._clock.monotonic()
 
+    def missed(self) -> None:
+        """Events have passed that nobody can tell any more: the picture is read again."""
+        with self._changed:
+            self._wanted += 1
+            self._changed.notify_all()
+
     def saw(self, committed: Sequence[Event]) -> None:
         """Takes note of events: where one of them concerns principals, the picture is read again."""
         if any(event.kind in events.OF_PRINCIPALS for event in committed):
-            with self._changed:
-                self._wanted += 1
-                self._changed.notify_all()
+            self.missed()
 
     def wait(self, seen: Principals, timeout: float) -> Principals:
         """The picture, once it is another than the one seen or the time is up."""

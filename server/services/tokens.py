@@ -9,7 +9,7 @@ from server.domain.events import Event, EventKind
 from server.domain.queries import Page, TokenQuery
 from server.domain.refusals import FieldInvalid, ResourceNotFound
 from server.domain.tokens import Token, TokenProvider
-from server.ports import Store, Transaction
+from server.ports import Store, Transaction, Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ def visible(caller: Caller, token: Token | None, name: str) -> Token:
     return token
 
 
-def get(store: Store, caller: Caller, name: str) -> Token:
-    return visible(caller, store.view.token(name), name)
+def get(views: Views, caller: Caller, name: str) -> Token:
+    return visible(caller, views.token(name), name)
 
 
 def list_page(store: Store, query: TokenQuery, page: Page) -> list[Token]:

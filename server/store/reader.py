@@ -1,29 +1,46 @@
 """Reads outside of the writer."""
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from opentelemetry.trace import Tracer
+from prometheus_client import Gauge, Histogram
 from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, false, select, text, true
+from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import ANY, Reach
 from server.domain.clients import Client
-from server.domain.events import Event
+from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
-from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
-from server.domain.refusals import StoreUnavailable
+from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, ReplayQuery, TokenQuery
+from server.domain.refusals import CursorOutOfRange, StoreUnavailable
+from server.domain.replays import Replay, ReplayResult
+from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tokens import Token
-from server.store import rows, schema
+from server.ports import CachePause, PullState
+from server.store import cache_pause, commits, rows, schema, searches, subscriptions
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
 T = TypeVar("T")
+
+SECONDS = Histogram(
+    "mintmark_store_read_seconds",
+    "Time of a read, the wait for a connection included, in seconds.",
+    ("read",),
+    buckets=commits.SECONDS,
+)
+IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections that a read holds.")
+LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
 def within(table: Table, reach: Reach) -> ColumnElement[bool]:
@@ -45,11 +62,22 @@ def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
 class SqlView:
     """Reads on connections of their own. Raises StoreUnavailable."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tracer: Tracer | None = None) -> None:
         self._engine = engine
+        self._tracer = tracer
+        self.retained = SqlRetained(self)
+        pool = engine.pool
+        if isinstance(pool, QueuePool):
+            IN_USE.set_function(pool.checkedout)
+            LIMIT.set(pool.size())
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection]:
+    def connection(self, read: str) -> Iterator[Connection]:
+        """A connection for one read; `read` names it for metrics and spans."""
+        began = time.monotonic()
+        # Who follows no call, such as the feed, is not traced: each of its polls would be a trace of its own.
+        traced = self._tracer is not None and commits.traced() is not None
+        span = self._tracer.start_span(f"store {read}") if self._tracer is not None and traced else None
         try:
             with self._engine.connect() as connection:
                 yield connection
@@ -57,19 +85,23 @@ class SqlView:
             if classify(error) in (Fault.UNAVAILABLE, Fault.PASSING):
                 raise StoreUnavailable(describe(error)) from error
             raise
+        finally:
+            SECONDS.labels(read).observe(time.monotonic() - began)
+            if span is not None:
+                span.end()
 
     def _one(self, table: Table, shape: Shape[T], name: str) -> T | None:
-        with self._connection() as connection:
+        with self.connection(f"get {table.name}") as connection:
             row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
         return None if row is None else shape.read(row)
 
-    def _many(self, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
-        with self._connection() as connection:
+    def _many(self, table: Table, statement: Select[Any], read: Callable[[Mapping[Any, Any]], T]) -> list[T]:
+        with self.connection(f"list {table.name}") as connection:
             return [read(row) for row in connection.execute(statement).mappings()]
 
     def _page(self, table: Table, shape: Shape[T], page: Page, *conditions: ColumnElement[bool]) -> list[T]:
         statement = select(table).where(table.c.name > page.after, *conditions).order_by(table.c.name)
-        return self._many(statement.limit(page.limit), shape.read)
+        return self._many(table, statement.limit(page.limit), shape.read)
 
     def token(self, name: str) -> Token | None:
         return self._one(schema.tokens, rows.TOKEN, name)
@@ -129,25 +161,48 @@ class SqlView:
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
         table = schema.notifications
-        conditions = [within(table, query.reach)]
-        conditions += equal(
-            table,
-            {
-                "merchant_gateway_id": query.merchant_gateway_id,
-                "merchant_id": query.merchant_id,
-                "token_id": query.token_id,
-                "device_id": query.device_id,
-                "correlation_id": query.correlation_id,
-            },
-        )
-        if query.states:
-            conditions.append(table.c.state.in_(sorted(state.value for state in query.states)))
-        if query.kinds:
-            conditions.append(table.c.kind.in_(sorted(kind.value for kind in query.kinds)))
+        conditions = [within(table, query.reach), *searches.of_notifications(query)]
         if page.after:
-            conditions.append(table.c.name < page.after)
-        statement = select(table).where(*conditions).order_by(table.c.name.desc()).limit(page.limit)
-        return self._many(statement, rows.NOTIFICATION.read)
+            after = table.c.name > page.after if query.oldest_first else table.c.name < page.after
+            conditions.append(after)
+        order = table.c.name if query.oldest_first else table.c.name.desc()
+        statement = select(table).where(*conditions).order_by(order).limit(page.limit)
+        return self._many(table, statement, rows.NOTIFICATION.read)
+
+    def count_notifications(self, query: NotificationQuery, most: int) -> int:
+        conditions = [within(schema.notifications, query.reach), *searches.of_notifications(query)]
+        with self.connection("count notifications") as connection:
+            return int(connection.execute(searches.counted(conditions, most)).scalar_one())
+
+    def notifications_named(self, names: Sequence[str]) -> dict[str, Notification]:
+        table = schema.notifications
+        found = self._many(table, select(table).where(table.c.name.in_(sorted(names))), rows.NOTIFICATION.read)
+        return {each.name: each for each in found}
+
+    def notifications_apart(self, resource: str, *, replayed_only: bool = False, limit: int) -> list[Notification]:
+        statement = searches.apart(resource, replayed_only=replayed_only)
+        return self._many(schema.notifications, statement.limit(limit), rows.NOTIFICATION.read)
+
+    def snapshots(
+        self, resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False, limit: int
+    ) -> list[Event]:
+        statement = searches.snapshots(resource, start=start, before=before, newest_first=newest_first)
+        return self._many(schema.events, statement.limit(limit), read_event)
+
+    def replay(self, name: str) -> Replay | None:
+        return self._one(schema.replays, rows.REPLAY, name)
+
+    def replays(self, query: ReplayQuery, page: Page) -> list[Replay]:
+        return self._many(schema.replays, searches.replays(query, page.after).limit(page.limit), rows.REPLAY.read)
+
+    def running_replays(self) -> list[Replay]:
+        table = schema.replays
+        return self._many(table, select(table).where(text("state = 'RUNNING'")), rows.REPLAY.read)
+
+    def replay_results(self, replay: str, page: Page) -> list[ReplayResult]:
+        table = schema.replay_results
+        statement = select(table).where(table.c.replay == replay, table.c.name > page.after).order_by(table.c.name)
+        return self._many(table, statement.limit(page.limit), rows.REPLAY_RESULT.read)
 
     def clients(self, page: Page) -> list[Client]:
         return self._page(schema.clients, rows.CLIENT, page)
@@ -160,22 +215,41 @@ class SqlView:
 
     def revoked_access_tokens(self, now: int) -> list[RevokedAccessToken]:
         table = schema.revoked_access_tokens
-        return self._many(select(table).where(table.c.expire_time > now), rows.REVOKED.read)
+        return self._many(table, select(table).where(table.c.expire_time > now), rows.REVOKED.read)
 
     def events(self, after: int, limit: int) -> list[Event]:
+        head, table = schema.store_head, schema.events
+        following = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit).subquery()
+        # One statement sees one moment: what was removed before it is told by the head, what comes after is not seen.
+        statement = (
+            select(head.c.generation, head.c.removed_sequence, head.c.sequence.label("head"), *following.c)
+            .select_from(head.outerjoin(following, true()))
+            .order_by(following.c.sequence)
+        )
+        with self.connection("list events") as connection:
+            found = connection.execute(statement).mappings().all()
+        first = found[0]
+        if after < first["removed_sequence"]:
+            ends = cursor(first["generation"], first["removed_sequence"]), cursor(first["generation"], first["head"])
+            raise CursorOutOfRange("retention has passed it", *ends)
+        return [read_event(row) for row in found] if first["sequence"] is not None else []
+
+    def events_at(self, sequences: Sequence[int]) -> list[Event]:
         table = schema.events
-        statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence).limit(limit)
-        return self._many(statement, read_event)
+        statement = select(table).where(table.c.sequence.in_(sorted(sequences))).order_by(table.c.sequence)
+        return self._many(table, statement, read_event)
 
     def event_sequence(self, notification: str) -> int:
-        table = schema.events
-        with self._connection() as connection:
-            found = connection.execute(select(table.c.sequence).where(table.c.notification == notification)).first()
-        return int(found.sequence) if found else 0
+        return self.event_sequences([notification]).get(notification, 0)
+
+    def event_sequences(self, notifications: Sequence[str]) -> dict[str, int]:
+        with self.connection("get events") as connection:
+            found = connection.execute(searches.first_events(notifications)).all()
+        return {row.notification: int(row.sequence) for row in found}
 
     def head(self) -> tuple[str, int, int]:
         """The generation, the newest removed sequence and the head."""
-        with self._connection() as connection:
+        with self.connection("get head") as connection:
             row = connection.execute(select(schema.store_head)).one()
         return row.generation, row.removed_sequence, row.sequence
 
@@ -183,6 +257,29 @@ class SqlView:
         _, removed, sequence = self.head()
         return removed, sequence
 
+    def subscription(self, name: str) -> Subscription | None:
+        return self._one(schema.subscriptions, rows.SUBSCRIPTION, name)
+
+    def standing(self, name: str) -> Standing | None:
+        with self.connection("get subscription") as connection:
+            return subscriptions.standing(connection, name)
+
+    def standings(self, client: str, page: Page) -> list[Standing]:
+        with self.connection("list subscriptions") as connection:
+            return subscriptions.standings(connection, client, page)
+
+    def subscription_floors(self) -> list[Floor]:
+        with self.connection("list subscription floors") as connection:
+            return subscriptions.floors(connection)
+
+    def pull_state(self, name: str, limit: int, now: int) -> PullState | None:
+        with self.connection("get pull state") as connection:
+            return subscriptions.pull_state(connection, name, limit, now)
+
     def database_time(self) -> int:
-        with self._connection() as connection:
+        with self.connection("get time") as connection:
             return int(connection.execute(text(f"SELECT {CLOCKS[self._engine.dialect.name]}")).scalar_one())
+
+    def cache_pause(self) -> CachePause:
+        with self.connection("get cache pause") as connection:
+            return cache_pause.read(connection)

@@ -16,6 +16,8 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
+from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tokens import Token
 
 T = TypeVar("T")
@@ -43,6 +45,23 @@ def _write_json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, separators=(",", ":"))
 
 
+def _from_plain(hint: Any) -> Convert:
+    """How a value of this type is read from what JSON holds of it, as deep as it goes."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        (inner,) = (each for each in get_args(hint) if each is not type(None))
+        return _optional(_from_plain(inner))
+    if origin is tuple:
+        read_item = _from_plain(get_args(hint)[0])
+        return lambda items: tuple(read_item(each) for each in items)
+    if isinstance(hint, type) and is_dataclass(hint):
+        readers = {name: _from_plain(of) for name, of in get_type_hints(hint).items()}
+        return lambda plain: hint(**{name: read(plain[name]) for name, read in readers.items()})
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint
+    return _same
+
+
 def _converters(hint: Any) -> tuple[Convert, Convert]:
     """How a field of this type is written to and read from its column."""
     origin = get_origin(hint)
@@ -51,12 +70,8 @@ def _converters(hint: Any) -> tuple[Convert, Convert]:
         write, read = _converters(inner)
         return _optional(write), _optional(read)
     if origin is tuple:
-        item = get_args(hint)[0]
-        if isinstance(item, type) and is_dataclass(item):
-            shape = Shape(item)
-            return _write_json, lambda text: tuple(shape.read(each) for each in json.loads(text))
-        read_item = _converters(item)[1]
-        return _write_json, lambda text: tuple(read_item(each) for each in json.loads(text))
+        read_plain = _from_plain(hint)
+        return _write_json, lambda text: read_plain(json.loads(text))
     if origin is dict:
         return _write_json, json.loads
     if isinstance(hint, type) and issubclass(hint, StrEnum):
@@ -98,6 +113,10 @@ CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
 ACCOUNT = Shape(Account)
 REVOKED = Shape(RevokedAccessToken)
+SUBSCRIPTION = Shape(Subscription)
+DELIVERY = Shape(Delivery)
+REPLAY = Shape(Replay)
+REPLAY_RESULT = Shape(ReplayResult)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {"Token": TOKEN, "Binding": BINDING, "Merchant": MERCHANT}

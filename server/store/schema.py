@@ -1,10 +1,10 @@
 """The tables. Columns are named as the fields of the domain's dataclasses; times are microseconds since the epoch."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0002"
+REVISION = "0006"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -13,6 +13,15 @@ Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
 Sequence: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
 
 metadata = MetaData()
+
+# Of notifications: stale ones, and those that a replay has changed.
+APART = "(state = 'STALE' OR replay_time IS NOT NULL)"
+
+
+def partial(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which `where` holds; a query must say the same words to use it."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
 
 store_head = Table(
     "store_head",
@@ -25,6 +34,9 @@ store_head = Table(
     Column("removed_sequence", BigInteger, nullable=False),
     # A keyed digest that only the keyring of the first start makes; NULL before that.
     Column("keyring_mark", LargeBinary),
+    # Part of the cache's keys, and until when nobody may use the cache.
+    Column("cache_epoch", BigInteger, nullable=False, server_default="0"),
+    Column("cache_pause_time", BigInteger, nullable=False, server_default="0"),
 )
 
 tokens = Table(
@@ -119,8 +131,21 @@ notifications = Table(
     Column("last_delivery_time", BigInteger, nullable=False),
     Column("body_size", Integer, nullable=False),
     Column("sealed_body", LargeBinary, nullable=False),
+    Column("sealed_record", LargeBinary),
+    Column("resource_revision", BigInteger, nullable=False, server_default=text("0")),
+    Column("replay_time", BigInteger),
     Index("notifications_by_correlation_id", "correlation_id"),
-    Index("notifications_by_token_id", "token_id"),
+    # Retention looks for the oldest of these few.
+    partial("notifications_in_quarantine", "name", where="state = 'QUARANTINED'"),
+    # With the name, so that the newest come first without sorting what may be many.
+    Index("notifications_by_token_id", "token_id", "name"),
+    Index("notifications_by_merchant_id", "merchant_id", "name"),
+    partial("notifications_by_device_id", "device_id", "name", where="device_id <> ''"),
+    # Nearly all are applied: those are found by their time.
+    partial("notifications_by_state", "state", "name", where="state <> 'APPLIED'"),
+    partial("notifications_with_flags", "name", where="flags <> '[]'"),
+    # Those whose place in their resource's history no event of that resource tells.
+    partial("notifications_apart", "resource", where=APART),
 )
 
 identities = Table(
@@ -130,6 +155,7 @@ identities = Table(
     Column("notification", Text, nullable=False),
     Column("known_since", BigInteger, nullable=False),
     Column("applied", Boolean, nullable=False),
+    Index("identities_by_known_since", "known_since"),
 )
 
 events = Table(
@@ -147,6 +173,7 @@ events = Table(
     Column("details", Text, nullable=False),
     Column("snapshot", Text, nullable=False),
     Index("events_by_notification", "notification"),
+    partial("events_by_resource", "resource", "sequence", where="snapshot <> ''"),
 )
 
 clients = Table(
@@ -214,6 +241,7 @@ requests = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("response", LargeBinary, nullable=False),
     Column("time", BigInteger, nullable=False),
+    Index("requests_by_time", "time"),
 )
 
 # What only one core may do at a time, and who does it until when, on the database's clock.
@@ -223,4 +251,77 @@ leases = Table(
     Column("name", Name, primary_key=True),
     Column("holder", Text, nullable=False),
     Column("expire_time", BigInteger, nullable=False),
+)
+
+# What retention has warned of, and when last.
+retention_warnings = Table(
+    "retention_warnings",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("time", BigInteger, nullable=False),
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("subscription_id", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("resource", Text, nullable=False),
+    Column("lease_duration", BigInteger, nullable=False),
+    Column("scanned_sequence", BigInteger, nullable=False),
+    Column("scan_time", BigInteger, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("last_acknowledge_time", BigInteger),
+    Column("revision", BigInteger, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("subscription", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("resource", Text, nullable=False),
+    Column("lease_expire_time", BigInteger),
+    Column("delivery_count", BigInteger, nullable=False),
+    Index("deliveries_by_resource", "subscription", "resource", "sequence"),
+)
+
+replays = Table(
+    "replays",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("client", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("filter", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("end_reason", Text, nullable=False),
+    Column("end_time", BigInteger),
+    Column("total_count", BigInteger),
+    Column("examined_count", BigInteger, nullable=False),
+    Column("different_count", BigInteger, nullable=False),
+    Column("applied_count", BigInteger, nullable=False),
+    Column("refused_count", BigInteger, nullable=False),
+    Column("result_count", BigInteger, nullable=False),
+    Column("position", Text, nullable=False),
+    partial("replays_running", "name", where="state = 'RUNNING'"),
+)
+
+replay_results = Table(
+    "replay_results",
+    metadata,
+    Column("replay", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("differences", Text, nullable=False),
+    Column("applied", Boolean, nullable=False),
+    Column("cause", Text, nullable=False),
 )

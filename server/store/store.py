@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from opentelemetry.trace import Tracer
 from sqlalchemy import inspect, select
 
 from server.domain.events import Event
-from server.ports import Transaction
+from server.ports import CacheMarks, Transaction
 from server.store.engine import (
     DatabaseUnfit,
     check_durable,
@@ -44,7 +45,7 @@ def is_in_use(database_url: str) -> bool:
 class SqlStore:
     """SQLite or PostgreSQL behind one writer and many readers. Open it when the schema is up to date."""
 
-    def __init__(self, database_url: str, writer: type[Writer] = Writer) -> None:
+    def __init__(self, database_url: str, writer: type[Writer] = Writer, tracer: Tracer | None = None) -> None:
         """Raises DatabaseUnfit where the schema is not ours or durability is off, SQLAlchemyError where it is gone."""
         url = parse_url(database_url)
         file = database_file(url)
@@ -57,9 +58,9 @@ class SqlStore:
         except BaseException:
             self._dispose()
             raise
-        self.view = SqlView(self._readers)
+        self.view = SqlView(self._readers, tracer)
         self.generation = self.view.head()[0]
-        self._writer = writer(self._writers, file, self._committed)
+        self._writer = writer(self._writers, file, self._committed, tracer)
 
     def _check(self) -> None:
         check_durable(self._readers)
@@ -70,8 +71,19 @@ class SqlStore:
                 "run `mintmark migrate`"
             )
 
-    def write(self, key: str, run: Callable[[Transaction], R], *, deadline: float | None = None) -> R:
-        return self._writer.write(key, run, deadline)
+    def write(
+        self,
+        key: str,
+        run: Callable[[Transaction], R],
+        *,
+        deadline: float | None = None,
+        correlation_ids: Sequence[str] = (),
+    ) -> R:
+        return self._writer.write(key, run, deadline, correlation_ids)
+
+    def mark_with(self, marks: CacheMarks) -> None:
+        """From now on each commit tells a cache what it changes. Before the first token or binding is written."""
+        self._writer.marking.marks = marks
 
     def listen(self, committed: Callable[[Sequence[Event]], None]) -> None:
         """Calls back, on the writer's thread and before the callers hear of it, with the events of each commit."""

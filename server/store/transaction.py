@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, select, text, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, insert, select, text, update
 from sqlalchemy.sql import Executable
 
 from server.domain.accounts import Account
@@ -15,13 +15,18 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
+from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
-from server.ports import Identity, Request
-from server.store import rows, schema
+from server.ports import CachedKind, Identity, Request
+from server.store import rows, schema, subscriptions
+from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
+from server.store.retained import SqlRemoval
 from server.store.rows import Shape, event_row
 
 T = TypeVar("T")
+CACHED = {schema.tokens.name: CachedKind.TOKEN, schema.bindings.name: CachedKind.BINDING}
 
 
 def among(connection: Connection, column: str) -> str:
@@ -63,7 +68,9 @@ class TableShelf(Generic[T]):
 
     def insert(self, items: Sequence[T]) -> None:
         if items:
-            self._transaction.change(insert(self._table), [self._shape.row(item) for item in items])
+            added = [self._shape.row(item) for item in items]
+            self._transaction.touch(self._table, [row["name"] for row in added])
+            self._transaction.change(insert(self._table), added)
 
     def update(self, items: Sequence[T]) -> None:
         if not items:
@@ -75,31 +82,47 @@ class TableShelf(Generic[T]):
             row = self._shape.row(item)
             row["of_name"] = row.pop("name")
             changed.append(row)
+        self._transaction.touch(self._table, [row["of_name"] for row in changed])
         self._transaction.change(statement, changed)
 
     def delete(self, names: Sequence[str]) -> None:
         if names:
             statement = delete(self._table).where(self._table.c.name == bindparam("of_name"))
+            self._transaction.touch(self._table, names)
             self._transaction.change(statement, [{"of_name": name} for name in names])
 
 
 class SqlTransaction:
-    """Gathers the units of one group commit: `changes` counts what was written, `appended` waits to be numbered."""
+    """Gathers the units of one group commit: `changes` counts what was written, `appended` waits to be numbered,
+    `changed` names the tokens and bindings that caches may hold."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.changes = 0
         self.appended: list[Event] = []
+        self.changed: set[tuple[CachedKind, str]] = set()
+        self._cache_epoch: int | None = None
         self.tokens: TableShelf[Token] = TableShelf(self, schema.tokens, rows.TOKEN)
         self.bindings: TableShelf[Binding] = TableShelf(self, schema.bindings, rows.BINDING)
         self.merchants: TableShelf[Merchant] = TableShelf(self, schema.merchants, rows.MERCHANT)
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
+        self.removal = SqlRemoval(self)
+        self.subscriptions: TableShelf[Subscription] = TableShelf(self, schema.subscriptions, rows.SUBSCRIPTION)
+        self.deliveries = SqlDeliveries(connection, self.change)
+        self.notifications: TableShelf[Notification] = TableShelf(self, schema.notifications, rows.NOTIFICATION)
+        self.replays: TableShelf[Replay] = TableShelf(self, schema.replays, rows.REPLAY)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
         self.connection.execute(statement, parameters)
+
+    def touch(self, table: Table, names: Sequence[str]) -> None:
+        """Remembers which rows of a table that caches hold are written."""
+        kind = CACHED.get(table.name)
+        if kind:
+            self.changed.update((kind, name) for name in names)
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         if not digests:
@@ -117,23 +140,21 @@ class SqlTransaction:
         if new:
             self.change(insert(table), [_identity_row(identity) for identity in new])
         if renewed:
-            statement = (
-                update(table)
-                .where(table.c.digest == bindparam("of_digest"))
-                .values(
-                    notification=bindparam("notification"),
-                    known_since=bindparam("known_since"),
-                    applied=bindparam("applied"),
-                )
+            # Where another core's retention has removed one meanwhile, it is known again.
+            statement = text(
+                "INSERT INTO identities (digest, notification, known_since, applied) "
+                "VALUES (:digest, :notification, :known_since, :applied) ON CONFLICT (digest) DO UPDATE SET "
+                "notification = excluded.notification, known_since = excluded.known_since, applied = excluded.applied"
             )
-            renewals = [_identity_row(identity) for identity in renewed]
-            for row in renewals:
-                row["of_digest"] = row.pop("digest")
-            self.change(statement, renewals)
+            self.change(statement, [_identity_row(identity) for identity in renewed])
 
     def keep_notifications(self, notifications: Sequence[Notification]) -> None:
         if notifications:
             self.change(insert(schema.notifications), [rows.NOTIFICATION.row(each) for each in notifications])
+
+    def keep_replay_results(self, results: Sequence[ReplayResult]) -> None:
+        if results:
+            self.change(insert(schema.replay_results), [rows.REPLAY_RESULT.row(each) for each in results])
 
     def count_deliveries(self, deliveries: Mapping[str, int], time: int) -> None:
         if not deliveries:
@@ -194,6 +215,14 @@ class SqlTransaction:
         self.changes += taken
         return taken
 
+    def count_subscriptions(self, client: str) -> int:
+        table = schema.subscriptions
+        counted = select(func.count()).select_from(table).where(table.c.client == client)
+        return int(self.connection.execute(counted).scalar_one())
+
+    def standing(self, name: str) -> Standing | None:
+        return subscriptions.standing(self.connection, name)
+
     def append(self, event: Event) -> None:
         self.appended.append(event)
 
@@ -205,13 +234,19 @@ class SqlTransaction:
         """
         head = schema.store_head
         raised = (update(head).values(sequence=head.c.sequence + len(self.appended)).where(head.c.id == 1)).returning(
-            head.c.sequence
+            head.c.sequence, head.c.cache_epoch
         )
-        last = int(self.connection.execute(raised).scalar_one())
+        last, self._cache_epoch = self.connection.execute(raised).one()
         first = last - len(self.appended) + 1
         numbered = [event_row(event, first + place) for place, event in enumerate(self.appended)]
         self.connection.execute(insert(schema.events), numbered)
-        return last
+        return int(last)
+
+    def cache_epoch(self) -> int:
+        """The epoch of the caches as this transaction sees it; where events were numbered nobody can raise it now."""
+        if self._cache_epoch is None:
+            self._cache_epoch = int(self.connection.execute(select(schema.store_head.c.cache_epoch)).scalar_one())
+        return self._cache_epoch
 
 
 def _identity_row(identity: Identity) -> dict[str, Any]:

@@ -9,14 +9,18 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, TypeVar
 
 import structlog
+from opentelemetry.trace import Tracer
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from server.domain.events import Event
 from server.domain.refusals import DeadlinePassed, Refusal, ShuttingDown, StoreUnavailable
 from server.ports import ContentRefused, Transaction
+from server.store import commits
+from server.store.commits import NOTHING_FAILED, Transactions, concerned
 from server.store.engine import DatabaseFile
 from server.store.faults import Fault, classify, describe
+from server.store.marking import Marking, NotMarked
 from server.store.transaction import SqlTransaction
 
 R = TypeVar("R")
@@ -37,32 +41,50 @@ class CommitUnknown(Exception):
 class Unit:
     """A piece of work on its way through the writer."""
 
-    __slots__ = ("deadline", "future", "key", "run")
+    __slots__ = ("correlation_ids", "deadline", "future", "key", "queued", "run", "span")
 
-    def __init__(self, key: str, run: Callable[[Transaction], Any], deadline: float | None) -> None:
+    def __init__(
+        self,
+        key: str,
+        run: Callable[[Transaction], Any],
+        deadline: float | None,
+        correlation_ids: Sequence[str] = (),
+    ) -> None:
         self.key = key
         self.run = run
         self.deadline = deadline
         self.future: Future[Any] = Future()
+        # For whoever looks for what became of a call: whom it concerns, its span, and since when it waits.
+        self.correlation_ids = correlation_ids or commits.caller()
+        self.span = commits.traced()
+        self.queued = time.monotonic()
 
 
 class Writer:
     """Owns the writing connection and its thread. `committed` sees every commit's events after it is durable."""
 
-    def __init__(self, engine: Engine, file: DatabaseFile | None, committed: Committed) -> None:
+    def __init__(
+        self, engine: Engine, file: DatabaseFile | None, committed: Committed, tracer: Tracer | None = None
+    ) -> None:
         self._engine = engine
         self._file = file
         self._committed = committed
+        self.marking = Marking()
         self._queue: queue.Queue[Unit | None] = queue.Queue(QUEUE_LIMIT)
         self._closing = False
         self._connection: Connection | None = None
+        self._transactions = Transactions(tracer)
+        self._at_work: Unit | None = None
+        commits.watch_queue(self._queue.qsize, self._oldest)
         self._thread = threading.Thread(target=self._work, name="writer", daemon=True)
         self._thread.start()
 
-    def write(self, key: str, run: Callable[[Transaction], R], deadline: float | None) -> R:
+    def write(
+        self, key: str, run: Callable[[Transaction], R], deadline: float | None, correlation_ids: Sequence[str] = ()
+    ) -> R:
         if self._closing:
             raise ShuttingDown
-        unit = Unit(key, run, deadline)
+        unit = Unit(key, run, deadline, correlation_ids)
         try:
             self._queue.put_nowait(unit)
         except queue.Full:
@@ -82,12 +104,21 @@ class Writer:
         self._thread.join(RESULT_TIMEOUT_S)
         self._drop_connection()
 
+    def _oldest(self) -> float:
+        """How long the oldest unit that is not done has waited, in seconds."""
+        try:
+            oldest = self._at_work or self._queue.queue[0]
+        except IndexError:
+            oldest = None
+        return time.monotonic() - oldest.queued if oldest else 0.0
+
     def _work(self) -> None:
         last = False
         while not last:
             first = self._queue.get()
             if first is None:
                 break
+            self._at_work = first
             units, last = self._gather(first)
             try:
                 self._commit_group(units)
@@ -95,7 +126,8 @@ class Writer:
                 # Whatever it is: without this thread nothing would ever be written, and everybody would wait in vain.
                 self._drop_connection()
                 self._fail(units, StoreUnavailable(f"a fault of the writer: {type(error).__name__}"))
-                log.error("writer_fault", error=type(error).__name__)
+                log.error("writer_fault", error=type(error).__name__, **concerned(units))
+            self._at_work = None
         self._refuse_late_ones()
 
     def _refuse_late_ones(self) -> None:
@@ -143,7 +175,7 @@ class Writer:
             return True
         except Exception as error:
             if classify(error) is Fault.UNAVAILABLE:
-                self._fail(units, self._unavailable(error))
+                self._fail(units, self._unavailable(error, units))
                 return True
             return False
         self._finish(units, outcomes, events)
@@ -159,7 +191,7 @@ class Writer:
             except Exception as error:
                 match classify(error):
                     case Fault.UNAVAILABLE:
-                        self._fail([unit], self._unavailable(error))
+                        self._fail([unit], self._unavailable(error, [unit]))
                     case Fault.PASSING if left:
                         continue
                     case Fault.PASSING if not isinstance(error, IntegrityError):
@@ -174,14 +206,39 @@ class Writer:
             return
 
     def _transact(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
+        """Runs the units in one transaction, commits it and tells of it. Raises what the database raises."""
+        began = time.monotonic()
+        fault = NOTHING_FAILED
+        try:
+            return self._transaction(units)
+        except CommitUnknown:
+            fault = "commit_unknown"
+            raise
+        except Exception as error:
+            fault = classify(error).name.lower()
+            raise
+        finally:
+            self._transactions.ended(units, began, fault)
+
+    def _transaction(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
         """Runs the units in one transaction and commits it. Raises what the database raises, with nothing stored."""
+        for _ in range(TRIES):
+            try:
+                return self._transact_once(units)
+            except NotMarked:
+                self.marking.pause(self._connected())
+        raise StoreUnavailable("caches could not be told of a change")
+
+    def _transact_once(self, units: list[Unit]) -> tuple[list[Any], Sequence[Event]]:
         connection = self._connected()
         try:
             connection.begin()
             transaction = SqlTransaction(connection)
             outcomes = [self._run(unit, transaction) for unit in units]
+            marked = self.marking.mark(transaction)
             if transaction.appended:
                 self.number(transaction)
+            self.marking.check(marked, transaction)
         except BaseException:
             self._roll_back(connection)
             raise
@@ -194,8 +251,15 @@ class Writer:
             connection.commit()
         except Exception as error:
             self._drop_connection()
-            log.error("commit_unknown", error=describe(error))
+            log.error("commit_unknown", error=describe(error), **concerned(units))
             raise CommitUnknown(f"the outcome of a commit is not known: {describe(error)}") from error
+        try:
+            self.marking.release(marked, connection)
+        except Exception as error:
+            # It is stored, but some core may still show what was before: nobody must be told that it is done.
+            self._drop_connection()
+            log.error("commit_untold", error=describe(error), **concerned(units))
+            raise CommitUnknown(f"caches could not be told of a commit: {describe(error)}") from error
         return outcomes, transaction.appended
 
     def number(self, transaction: SqlTransaction) -> None:
@@ -233,9 +297,9 @@ class Writer:
             except Exception as error:
                 log.warning("close_failed", error=describe(error))
 
-    def _unavailable(self, error: Exception) -> StoreUnavailable:
+    def _unavailable(self, error: Exception, units: Sequence[Unit]) -> StoreUnavailable:
         self._drop_connection()
-        log.error("store_unavailable", error=describe(error))
+        log.error("store_unavailable", error=describe(error), **concerned(units))
         return StoreUnavailable(describe(error))
 
     def _finish(self, units: Sequence[Unit], outcomes: Sequence[Any], events: Sequence[Event]) -> None:

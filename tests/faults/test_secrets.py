@@ -30,6 +30,8 @@ CARD_NUMBERS = {
     "unauthenticated": "4000056655665556",
     "unknown route": "371449635398431",
     "escaped": "4242424242424242",
+    "trace": "4916338506082832",
+    "trace state": "4024007103939509",
 }
 MERCHANT = "10610027312"
 PATH = f"/merchant-gateways/MGW_000001/merchants/{MERCHANT}/tokens"
@@ -38,7 +40,7 @@ PATH = f"/merchant-gateways/MGW_000001/merchants/{MERCHANT}/tokens"
 @pytest.fixture(scope="module")
 def planted() -> Iterator["Planted"]:
     """A stack of its own to which everything has been sent."""
-    stack = Stack(MINTMARK_LOG_LEVEL="debug")
+    stack = Stack(MINTMARK_LOG_LEVEL="debug", MINTMARK_TRACES="file")
     try:
         yield Planted(stack.start(60))
     finally:
@@ -106,6 +108,7 @@ class Planted:
             {**binding, "a": [{"b": [{"c": pan["deep"]}]}]},
         ]
         sent = [self._post(creation, key, json.dumps(body).encode()) for body in bodies]
+        sent += [self._traced(creation, key, trace, json.dumps(binding).encode()) for trace in self._traces()]
         sent += [
             self._post(creation, key, json.dumps(binding).encode()[:-1] + f', "e": "{escaped}"}}'.encode()),
             self._post(creation, key, f"no JSON at all: {pan['not json']}".encode()),
@@ -125,6 +128,22 @@ class Planted:
             self._post("/oauth2/token", f"Basic {self._basic_of('older', self.taken_over)}", self._form(), form=True),
         ]
         return [answer.status_code for answer in sent]
+
+    def _traces(self) -> list[str]:
+        """Trace contexts of a partner, well formed and not, that hold a card number."""
+        pan = CARD_NUMBERS["trace"]
+        return [f"00-{pan:a>32}-b7ad6b7169203331-01", f"00-{'b' * 32}-{pan}-01", f"00-{pan:0>32}-{pan}-01", pan]
+
+    def _traced(self, path: str, authorization: str, traceparent: str, content: bytes) -> httpx.Response:
+        pan = CARD_NUMBERS["trace state"]
+        headers = {
+            "authorization": authorization,
+            "content-type": "application/json",
+            "traceparent": traceparent,
+            "tracestate": f"vendor={pan}",
+            "baggage": f"card={pan}",
+        }
+        return self.stack.http.post(path, content=content, headers=headers)
 
     def _form(self) -> bytes:
         return f"grant_type=client_credentials&scope={CARD_NUMBERS['form']}&x={CARD_NUMBERS['form']}".encode()
@@ -208,6 +227,8 @@ def test_nothing_secret_is_written(planted: Planted) -> None:
     stack.stop()
     files = {str(each.relative_to(stack.folder)): each.read_bytes() for each in _files(stack.folder)}
     pieces = {f"live {name}": content for name, content in live.items()} | files
+    spans = [json.loads(line)["name"] for line in files["data/traces.jsonl"].splitlines()]
+    assert {"POST /notify-binding-creation", "POST /oauth2/token", "store commit", "record notification"} <= {*spans}
     assert not found_in(pieces, numbers)
     kept = {name for name in pieces if "/credentials/" in name}
     assert not found_in({name: content for name, content in pieces.items() if name not in kept}, secrets)

@@ -38,6 +38,7 @@ class Runner:
 
     def __call__(self, *command: str, example: str) -> list[str]:
         example = example.replace("http://127.0.0.1:8080", self._stack.http_url)
+        example = example.replace("http://127.0.0.1:8090", self._stack.sandbox_url)
         example = example.replace("127.0.0.1:50051", self._stack.grpc_address)
         environment = {**self._stack.environment, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
         result = subprocess.run(
@@ -58,11 +59,47 @@ def test_what_partners_and_services_do(run: Runner) -> None:
         assert run("sh", "-ec", example=example)[-1] == "204"
     for example in blocks("As an internal service", "sh"):
         run("sh", "-ec", example=example)
-    client, stubs, reflection = blocks("As an internal service", "python")
+    client, subscription, stubs, reflection = blocks("As an internal service", "python")
     known = "merchantGateways/MGW_000002/merchants/10610027312/tokens/readme-token 1"
     assert known in run(sys.executable, "-c", example=stubs)
     shown = run(sys.executable, "-c", example=client)
     assert known in shown
     assert [line for line in shown if line.startswith("RESOURCE_NOT_FOUND merchantGateways/MGW_000002/")]
     assert [line for line in shown if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
+    pulled = run(sys.executable, "-c", example=subscription)
+    assert [line for line in pulled if "EVENT_KIND_BINDING_CREATED" in line and "readme-device" in line]
+    again = run(sys.executable, "-c", example=subscription)
+    assert [line.split()[0] for line in again] == ["lag"]
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
+
+
+def test_payments_against_the_twin(run: Runner) -> None:
+    (example,) = blocks("Trying payments against the twin", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert [line for line in shown if line.isdigit()] == ["201", "201", "500", "000"]
+    assert "no answer, and nobody knows" in shown
+    ledger = [line for line in shown if " readme-" in line and "answer" in line]
+    assert [" moved " in line for line in ledger] == [True, False, True, True]
+    assert [line.partition("answer ")[2].partition("#")[0] for line in ledger] == [
+        *("clean", "clean", "ambiguous  status"),
+        "none  reset",
+    ]
+
+
+def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
+    (example,) = blocks("Find, understand and replay a notification", "sh")
+    shown = "\n".join(run("sh", "-ec", example=example))
+    assert shown.count("MERCHANT_NOT_BOUND") >= 2
+    assert '"deviceId": "device-1"' in shown
+    assert shown.index("nothing differs") < shown.index("nothing was changed") < shown.index("; replayed")
+    assert "applied_count: 1" in shown
+    assert all(f"tokens/t/bindings/{device}" in shown for device in ("device-1", "device-2"))
+
+
+def test_what_services_do_over_http(run: Runner) -> None:
+    shown = "\n".join(run("sh", "-ec", example="\n".join(blocks("Over HTTP (REST)", "sh"))))
+    name = "merchantGateways/MGW_000002/merchants/10610027312/tokens/rest-1"
+    assert '{"createdCount":1,"existingCount":0}' in shown
+    assert '"reason":"RESOURCE_NOT_FOUND"' in shown
+    assert shown.count(f'"resource":"{name}"') == 2
+    assert "event: EVENT_KIND_TOKEN_DISABLED" in shown

@@ -22,6 +22,7 @@ SCOPES = (
     "bindings.read",
     "merchants.read",
     "notifications.read",
+    "notifications.replay",
     "events.read",
 )
 Connect = Callable[..., Client]

@@ -256,3 +256,13 @@ def test_patience_ends_the_wait_for_a_server_that_is_gone(unsteady: UnsteadyCore
     unsteady.stop()
     with pytest.raises(Unavailable):
         next(follower.events.stream("0", patience=0.2))
+
+
+def test_a_stream_that_retention_overtakes_ends_and_skips_nothing(unsteady: UnsteadyCore, caller: Client) -> None:
+    """Its own cursor would be refused for ever; to begin with the oldest is for the one who knows what was missed."""
+    unsteady.streams = [[message(1, 2), Failure("OUT_OF_RANGE", "CURSOR_OUT_OF_RANGE")]]
+    with caller.events.stream("0") as events:
+        assert [next(events).sequence, next(events).sequence] == [1, 2]
+        with pytest.raises(CursorOutOfRange):
+            next(events)
+    assert unsteady.streams == []

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from server.clock import SystemClock
 from server.core import Core
 from server.domain import clients, names
 from server.domain.callers import Reach
+from server.domain.events import EventKind
+from server.domain.scopes import INTERNAL
 from server.ids import RandomIds
 from server.keys import keyring
 from server.keys.hashing import Hasher
+from server.ports import Transaction
 from server.rpc.listeners import AddressInUse
 from server.services.principals import Directory
 from server.settings import Settings, SettingsInvalid, load
@@ -55,12 +59,26 @@ def test_a_second_core_leaves_the_socket_of_the_first_alone(folder: Path) -> Non
     try:
         socket = settings.run_dir / "internal.sock"
         before = socket.stat().st_ino
+        elsewhere = settings_of(folder.with_name("elsewhere"))
+        beside = load({**elsewhere.model_dump(), "internal_address": f"unix:{socket}"})
         with pytest.raises(AddressInUse, match="another process"):
-            Core(settings)
+            Core(beside)
         assert socket.stat().st_ino == before
     finally:
         first.stop()
     Core(settings).stop()
+
+
+def test_a_second_core_on_the_same_sqlite_file_does_not_start(folder: Path) -> None:
+    """Neither could know what the other changes."""
+    first = Core(settings_of(folder))
+    try:
+        other = load({**settings_of(folder).model_dump(), "internal_address": f"unix:{folder}/other.sock"})
+        with pytest.raises(DatabaseUnfit, match="another process uses it"):
+            Core(other)
+    finally:
+        first.stop()
+    Core(settings_of(folder)).stop()
 
 
 def test_an_admin_address_in_use_is_told_and_the_rest_let_go(folder: Path) -> None:
@@ -147,3 +165,29 @@ def test_principals_are_read_again_when_the_feed_is_silent(folder: Path) -> None
     finally:
         here.close()
         there.close()
+
+
+def test_the_administrator_of_an_earlier_version_gets_the_scopes_that_are_new(folder: Path) -> None:
+    settings = settings_of(folder)
+    Core(settings).stop()
+    store = SqlStore(settings.database)
+    name = names.client(clients.ADMIN)
+
+    def forget(transaction: Transaction) -> None:
+        admin = transaction.clients.get(name)
+        assert admin is not None
+        transaction.clients.update([replace(admin, scopes=("clients.read", "tokens.read"))])
+
+    store.write(name, forget)
+    store.close()
+    for _ in range(2):
+        core = Core(settings)
+        try:
+            admin = core.store.view.client(name)
+            head = core.store.view.bounds()[1]
+            (told,) = [event for event in core.store.view.events(0, 100) if event.kind is EventKind.CLIENT_UPDATED]
+        finally:
+            core.stop()
+        assert admin is not None
+        assert set(admin.scopes) == INTERNAL
+        assert (told.resource, told.sequence) == (name, head)

@@ -93,6 +93,11 @@ class Demonstration:
             ("Development credentials (kept in the data folder under credentials/)", "bold"),
             (f"  D1   client_id {made.client_id}  client_secret {made.client_secret}", None),
             (f"  TSH  api_key {made.api_key}", None),
+            (
+                f"  PaymentOptions twin, at http://{settings.sandbox_address}/payment-options: "
+                f"{settings.sandbox_payment_options}",
+                None,
+            ),
             ("", None),
             ("Three commands to try in another terminal", "bold"),
             (f"  {command} tokens list", "cyan"),

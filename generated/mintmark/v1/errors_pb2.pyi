@@ -82,6 +82,22 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
     a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
     """
+    ERROR_REASON_EVENTS_MISSING: _ErrorReason.ValueType  # 24
+    """FAILED_PRECONDITION. An earlier event of the same resource is outstanding and was not named: acknowledge it first, or with it.
+    Metadata: `sequence` of the first one that is missing, `resource`.
+    """
+    ERROR_REASON_EVENT_NOT_DELIVERED: _ErrorReason.ValueType  # 25
+    """FAILED_PRECONDITION. The subscription has not handed out this event since it was last moved. Metadata: `sequence`."""
+    ERROR_REASON_SUBSCRIPTIONS_FULL: _ErrorReason.ValueType  # 26
+    """FAILED_PRECONDITION. The client has as many subscriptions as it may have. Delete one. Metadata: `client`."""
+    ERROR_REASON_NOT_REPLAYABLE: _ErrorReason.ValueType  # 27
+    """FAILED_PRECONDITION. The notification cannot be decided again. Metadata: `notification`, `cause`; a cause is one of
+    NO_RECORD (stored by a version that kept too little), RECORD_UNREADABLE (what was kept cannot be read any more),
+    HISTORY_REMOVED (retention has removed what lies before it), HISTORY_TOO_LONG (too much has happened since),
+    RESOURCE_CHANGED (the resource kept changing meanwhile: repeat), RESOURCE_REMAINS (by today's rules its resource
+    would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
+    STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -147,5 +163,21 @@ ERROR_REASON_SECRET_IN_USE: ErrorReason.ValueType  # 22
 ERROR_REASON_BINDING_INVALID: ErrorReason.ValueType  # 23
 """INVALID_ARGUMENT. The client is bound to something that cannot be: a wildcard for a partner client, a merchant without
 a merchant gateway, or less than `*` for a client that administers clients, API keys or accounts. Metadata: `description`.
+"""
+ERROR_REASON_EVENTS_MISSING: ErrorReason.ValueType  # 24
+"""FAILED_PRECONDITION. An earlier event of the same resource is outstanding and was not named: acknowledge it first, or with it.
+Metadata: `sequence` of the first one that is missing, `resource`.
+"""
+ERROR_REASON_EVENT_NOT_DELIVERED: ErrorReason.ValueType  # 25
+"""FAILED_PRECONDITION. The subscription has not handed out this event since it was last moved. Metadata: `sequence`."""
+ERROR_REASON_SUBSCRIPTIONS_FULL: ErrorReason.ValueType  # 26
+"""FAILED_PRECONDITION. The client has as many subscriptions as it may have. Delete one. Metadata: `client`."""
+ERROR_REASON_NOT_REPLAYABLE: ErrorReason.ValueType  # 27
+"""FAILED_PRECONDITION. The notification cannot be decided again. Metadata: `notification`, `cause`; a cause is one of
+NO_RECORD (stored by a version that kept too little), RECORD_UNREADABLE (what was kept cannot be read any more),
+HISTORY_REMOVED (retention has removed what lies before it), HISTORY_TOO_LONG (too much has happened since),
+RESOURCE_CHANGED (the resource kept changing meanwhile: repeat), RESOURCE_REMAINS (by today's rules its resource
+would not exist, and resources are not deleted), RESOURCE_MOVED (by today's rules it tells of another resource),
+STORE_REFUSED (the database cannot hold its content); in the results of a replay also FAULT (ours; the log has it).
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

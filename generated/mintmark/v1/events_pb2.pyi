@@ -76,6 +76,30 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A partner account was deleted."""
     EVENT_KIND_ACCESS_TOKEN_REVOKED: _EventKind.ValueType  # 22
     """An access token was revoked."""
+    EVENT_KIND_RETENTION_PINNED: _EventKind.ValueType  # 23
+    """A subscription has not acknowledged events whose time is over, and holds back their removal; told once a day. The
+    resource is the subscription. Details: `floor_sequence` (what it has acknowledged), `events` (how many it holds back).
+    """
+    EVENT_KIND_SUBSCRIPTION_PASSED: _EventKind.ValueType  # 24
+    """Events were removed that a subscription had not acknowledged, because it held them back for too long; told once a
+    day while it goes on. The resource is the subscription. Details: `floor_sequence` (what it has acknowledged),
+    `removed_sequence` (the newest event that was removed).
+    """
+    EVENT_KIND_SUBSCRIPTION_CREATED: _EventKind.ValueType  # 25
+    """A subscription was created."""
+    EVENT_KIND_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 26
+    """A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+    EVENT_KIND_SUBSCRIPTION_DELETED: _EventKind.ValueType  # 27
+    """A subscription was deleted."""
+    EVENT_KIND_NOTIFICATION_REPLAYED: _EventKind.ValueType  # 28
+    """A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+    whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+    where it was part of one.
+    """
+    EVENT_KIND_REPLAY_CREATED: _EventKind.ValueType  # 29
+    """A replay of many notifications was created. Details: `dry_run`, `reason`."""
+    EVENT_KIND_REPLAY_FINISHED: _EventKind.ValueType  # 30
+    """A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -126,6 +150,30 @@ EVENT_KIND_ACCOUNT_DELETED: EventKind.ValueType  # 21
 """A partner account was deleted."""
 EVENT_KIND_ACCESS_TOKEN_REVOKED: EventKind.ValueType  # 22
 """An access token was revoked."""
+EVENT_KIND_RETENTION_PINNED: EventKind.ValueType  # 23
+"""A subscription has not acknowledged events whose time is over, and holds back their removal; told once a day. The
+resource is the subscription. Details: `floor_sequence` (what it has acknowledged), `events` (how many it holds back).
+"""
+EVENT_KIND_SUBSCRIPTION_PASSED: EventKind.ValueType  # 24
+"""Events were removed that a subscription had not acknowledged, because it held them back for too long; told once a
+day while it goes on. The resource is the subscription. Details: `floor_sequence` (what it has acknowledged),
+`removed_sequence` (the newest event that was removed).
+"""
+EVENT_KIND_SUBSCRIPTION_CREATED: EventKind.ValueType  # 25
+"""A subscription was created."""
+EVENT_KIND_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 26
+"""A subscription's filter or lease was changed, or it was moved. Details: `fields` that were changed, or `cursor` that it was moved to."""
+EVENT_KIND_SUBSCRIPTION_DELETED: EventKind.ValueType  # 27
+"""A subscription was deleted."""
+EVENT_KIND_NOTIFICATION_REPLAYED: EventKind.ValueType  # 28
+"""A notification was replayed for real: for the audit. What it changed of its resource is an event of that resource,
+whose details have `replayed_notification`. Details: `changed` (true or false), `state_before`, `state`; `replay`
+where it was part of one.
+"""
+EVENT_KIND_REPLAY_CREATED: EventKind.ValueType  # 29
+"""A replay of many notifications was created. Details: `dry_run`, `reason`."""
+EVENT_KIND_REPLAY_FINISHED: EventKind.ValueType  # 30
+"""A replay of many notifications has ended. Details: `state`, `examined`, `different`, `applied`, `refused`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -186,7 +234,7 @@ class Event(_message.Message):
     correlation_id: _builtins.str
     """The correlation id of the notification or call that caused it."""
     notification: _builtins.str
-    """The notification that caused it; empty where a call did."""
+    """The notification that caused it, which may have been removed meanwhile; empty where a call did."""
     actor: _builtins.str
     """Who caused it: `clients/{c}`, `apiKeys/{k}`, `partnerAccounts/{a}`."""
     @_builtins.property

@@ -63,7 +63,8 @@ class EventsServiceServicer:
     def StreamEvents(self, request, context):
         """Follows events after a cursor: those that are kept, then new ones as they are committed. Ends only with
         the call; resume with the last cursor received. OUT_OF_RANGE with the oldest cursor where the given one has passed
-        out of what is kept, is ahead of the head or comes from another generation of the store.
+        out of what is kept, is ahead of the head or comes from another generation of the store; also in the middle of a
+        stream that is so slow that events which it has not seen are removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,8 @@ class EventsServiceStub:
     StreamEvents: _grpc.UnaryStreamMultiCallable[_events_pb2.StreamEventsRequest, _events_pb2.StreamEventsResponse]
     """Follows events after a cursor: those that are kept, then new ones as they are committed. Ends only with
     the call; resume with the last cursor received. OUT_OF_RANGE with the oldest cursor where the given one has passed
-    out of what is kept, is ahead of the head or comes from another generation of the store.
+    out of what is kept, is ahead of the head or comes from another generation of the store; also in the middle of a
+    stream that is so slow that events which it has not seen are removed.
     """
 
 @_typing.type_check_only
@@ -55,7 +56,8 @@ class EventsServiceAsyncStub(EventsServiceStub):
     StreamEvents: _aio.UnaryStreamMultiCallable[_events_pb2.StreamEventsRequest, _events_pb2.StreamEventsResponse]  # type: ignore[assignment]
     """Follows events after a cursor: those that are kept, then new ones as they are committed. Ends only with
     the call; resume with the last cursor received. OUT_OF_RANGE with the oldest cursor where the given one has passed
-    out of what is kept, is ahead of the head or comes from another generation of the store.
+    out of what is kept, is ahead of the head or comes from another generation of the store; also in the middle of a
+    stream that is so slow that events which it has not seen are removed.
     """
 
 class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -79,7 +81,8 @@ class EventsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_events_pb2.StreamEventsResponse], _abc.AsyncIterator[_events_pb2.StreamEventsResponse]]:
         """Follows events after a cursor: those that are kept, then new ones as they are committed. Ends only with
         the call; resume with the last cursor received. OUT_OF_RANGE with the oldest cursor where the given one has passed
-        out of what is kept, is ahead of the head or comes from another generation of the store.
+        out of what is kept, is ahead of the head or comes from another generation of the store; also in the middle of a
+        stream that is so slow that events which it has not seen are removed.
         """
 
 def add_EventsServiceServicer_to_server(servicer: EventsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

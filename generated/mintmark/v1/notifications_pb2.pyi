@@ -60,6 +60,30 @@ NOTIFICATION_KIND_TSH_MERCHANT_UPDATE: NotificationKind.ValueType  # 6
 """TSH: notify-merchant-update."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
+class _Partner:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PartnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partner.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PARTNER_UNSPECIFIED: _Partner.ValueType  # 0
+    """Not given."""
+    PARTNER_D1: _Partner.ValueType  # 1
+    """Thales D1."""
+    PARTNER_TSH: _Partner.ValueType  # 2
+    """Thales TSH."""
+
+class Partner(_Partner, metaclass=_PartnerEnumTypeWrapper):
+    """Whose system sent a notification. The list grows with the partners."""
+
+PARTNER_UNSPECIFIED: Partner.ValueType  # 0
+"""Not given."""
+PARTNER_D1: Partner.ValueType  # 1
+"""Thales D1."""
+PARTNER_TSH: Partner.ValueType  # 2
+"""Thales TSH."""
+Global___Partner: _TypeAlias = Partner  # noqa: Y015
+
 class _NotificationState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -256,6 +280,8 @@ class Notification(_message.Message):
     BODY_SIZE_FIELD_NUMBER: _builtins.int
     REDACTED_BODY_FIELD_NUMBER: _builtins.int
     EVENT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    PARTNER_FIELD_NUMBER: _builtins.int
+    REPLAY_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`notifications/{id}`."""
     kind: Global___NotificationKind.ValueType
@@ -287,7 +313,9 @@ class Notification(_message.Message):
     UTF-8 escaped. Only in GetNotification.
     """
     event_sequence: _builtins.int
-    """The sequence of the event that it caused; 0 when it caused none. Only in GetNotification."""
+    """The sequence of the event that it caused; 0 when it caused none or that has been removed. Only in GetNotification."""
+    partner: Global___Partner.ValueType
+    """Whose system sent it."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What is odd about it."""
@@ -299,6 +327,10 @@ class Notification(_message.Message):
     @_builtins.property
     def last_delivery_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered last."""
+
+    @_builtins.property
+    def replay_time(self) -> _timestamp_pb2.Timestamp:
+        """When a replay last changed what became of it or of its resource. Absent where none has."""
 
     def __init__(
         self,
@@ -321,10 +353,12 @@ class Notification(_message.Message):
         body_size: _builtins.int = ...,
         redacted_body: _builtins.str = ...,
         event_sequence: _builtins.int = ...,
+        partner: Global___Partner.ValueType = ...,
+        replay_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_delivery_time", b"last_delivery_time", "receive_time", b"receive_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_delivery_time", b"last_delivery_time", "receive_time", b"receive_time", "replay_time", b"replay_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "event_sequence", b"event_sequence", "flags", b"flags", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "event_sequence", b"event_sequence", "flags", b"flags", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner", b"partner", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "replay_time", b"replay_time", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -391,6 +425,13 @@ class ListNotificationsRequest(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PARTNERS_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    QUARANTINE_REASONS_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
     """Only notifications of this merchant gateway. Empty means any."""
     merchant_id: _builtins.str
@@ -405,6 +446,12 @@ class ListNotificationsRequest(_message.Message):
     """Notifications a page: 50 when 0, 1,000 at most."""
     page_token: _builtins.str
     """`next_page_token` of the page before. The other fields must be the same."""
+    sender: _builtins.str
+    """Only notifications from this sender: `clients/{c}`, `apiKeys/{k}` or `partnerAccounts/{a}`. Empty means any."""
+    resource: _builtins.str
+    """Only notifications that tell of the resource with this name or of one below it. Empty means any. What is in
+    quarantine tells of no resource yet: search it by its ids.
+    """
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
         """Only notifications in one of these states; empty means any."""
@@ -412,6 +459,26 @@ class ListNotificationsRequest(_message.Message):
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationKind.ValueType]:
         """Only notifications of one of these kinds; empty means any."""
+
+    @_builtins.property
+    def partners(self) -> _containers.RepeatedScalarFieldContainer[Global___Partner.ValueType]:
+        """Only notifications of one of these partners; empty means any."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only notifications that were stored at this time or later."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only notifications that were stored before this time."""
+
+    @_builtins.property
+    def quarantine_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___QuarantineReason.ValueType]:
+        """Only notifications that are in quarantine or were rejected for one of these reasons; empty means any."""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
+        """Only notifications with one of these flags; empty means any."""
 
     def __init__(
         self,
@@ -425,10 +492,17 @@ class ListNotificationsRequest(_message.Message):
         correlation_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        partners: _abc.Iterable[Global___Partner.ValueType] | None = ...,
+        sender: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        quarantine_reasons: _abc.Iterable[Global___QuarantineReason.ValueType] | None = ...,
+        resource: _builtins.str = ...,
+        flags: _abc.Iterable[Global___NotificationFlag.ValueType] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "device_id", b"device_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -461,6 +535,306 @@ class ListNotificationsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListNotificationsResponse: _TypeAlias = ListNotificationsResponse  # noqa: Y015
+
+@_typing.final
+class NotificationFilter(_message.Message):
+    """Which notifications: all given conditions must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    KINDS_FIELD_NUMBER: _builtins.int
+    MERCHANT_GATEWAY_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    DEVICE_ID_FIELD_NUMBER: _builtins.int
+    CORRELATION_ID_FIELD_NUMBER: _builtins.int
+    PARTNERS_FIELD_NUMBER: _builtins.int
+    SENDER_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    QUARANTINE_REASONS_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    merchant_gateway_id: _builtins.str
+    """Only notifications of this merchant gateway. Empty means any."""
+    merchant_id: _builtins.str
+    """Only notifications of this merchant. Empty means any."""
+    token_id: _builtins.str
+    """Only notifications about this token id. Empty means any."""
+    device_id: _builtins.str
+    """Only notifications about this device id. Empty means any."""
+    correlation_id: _builtins.str
+    """Only notifications with this correlation id. Empty means any."""
+    sender: _builtins.str
+    """Only notifications from this sender: `clients/{c}`, `apiKeys/{k}` or `partnerAccounts/{a}`. Empty means any."""
+    resource: _builtins.str
+    """Only notifications that tell of the resource with this name or of one below it. Empty means any. What is in
+    quarantine tells of no resource yet: search it by its ids.
+    """
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
+        """Only notifications in one of these states; empty means any."""
+
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationKind.ValueType]:
+        """Only notifications of one of these kinds; empty means any."""
+
+    @_builtins.property
+    def partners(self) -> _containers.RepeatedScalarFieldContainer[Global___Partner.ValueType]:
+        """Only notifications of one of these partners; empty means any."""
+
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Only notifications that were stored at this time or later."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """Only notifications that were stored before this time."""
+
+    @_builtins.property
+    def quarantine_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___QuarantineReason.ValueType]:
+        """Only notifications that are in quarantine or were rejected for one of these reasons; empty means any."""
+
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
+        """Only notifications with one of these flags; empty means any."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[Global___NotificationState.ValueType] | None = ...,
+        kinds: _abc.Iterable[Global___NotificationKind.ValueType] | None = ...,
+        merchant_gateway_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        device_id: _builtins.str = ...,
+        correlation_id: _builtins.str = ...,
+        partners: _abc.Iterable[Global___Partner.ValueType] | None = ...,
+        sender: _builtins.str = ...,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        quarantine_reasons: _abc.Iterable[Global___QuarantineReason.ValueType] | None = ...,
+        resource: _builtins.str = ...,
+        flags: _abc.Iterable[Global___NotificationFlag.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotificationFilter: _TypeAlias = NotificationFilter  # noqa: Y015
+
+@_typing.final
+class NotificationDecision(_message.Message):
+    """What is decided of a notification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    QUARANTINE_REASON_FIELD_NUMBER: _builtins.int
+    FLAGS_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    state: Global___NotificationState.ValueType
+    """What becomes of it."""
+    quarantine_reason: Global___QuarantineReason.ValueType
+    """Why it is in quarantine or rejected."""
+    resource: _builtins.str
+    """The name of the resource that it tells of; empty where it cannot be known."""
+    @_builtins.property
+    def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
+        """What is odd about it."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___NotificationState.ValueType = ...,
+        quarantine_reason: Global___QuarantineReason.ValueType = ...,
+        flags: _abc.Iterable[Global___NotificationFlag.ValueType] | None = ...,
+        resource: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flags", b"flags", "quarantine_reason", b"quarantine_reason", "resource", b"resource", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotificationDecision: _TypeAlias = NotificationDecision  # noqa: Y015
+
+@_typing.final
+class FieldDifference(_message.Message):
+    """One field of a resource that is one thing today and would be another."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PATH_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    path: _builtins.str
+    """The field as the resource's message names it, such as `state_text`, `card.expiry` or
+    `scheme_registrations["VISA"].error_code`.
+    """
+    before: _builtins.str
+    """What it is, as text: the word of an enum, an RFC 3339 time. Empty where it is not set."""
+    after: _builtins.str
+    """What it would be, or is since the replay."""
+    def __init__(
+        self,
+        *,
+        path: _builtins.str = ...,
+        before: _builtins.str = ...,
+        after: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "path", b"path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FieldDifference: _TypeAlias = FieldDifference  # noqa: Y015
+
+@_typing.final
+class NotificationReplay(_message.Message):
+    """What deciding a notification again makes of it and of its resource."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_FIELD_NUMBER: _builtins.int
+    BEFORE_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERS_FIELD_NUMBER: _builtins.int
+    notification: _builtins.str
+    """The name of the notification."""
+    differs: _builtins.bool
+    """Whether anything differs: the decision or the resource."""
+    @_builtins.property
+    def before(self) -> Global___NotificationDecision:
+        """What was decided of it."""
+
+    @_builtins.property
+    def after(self) -> Global___NotificationDecision:
+        """What today's rules decide."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___FieldDifference]:
+        """How the resource differs from what it is today; without the bookkeeping (etag, times of change, counts). A new
+        resource shows all its fields. At most 100.
+        """
+
+    def __init__(
+        self,
+        *,
+        notification: _builtins.str = ...,
+        before: Global___NotificationDecision | None = ...,
+        after: Global___NotificationDecision | None = ...,
+        differences: _abc.Iterable[Global___FieldDifference] | None = ...,
+        differs: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "before", b"before", "differences", b"differences", "differs", b"differs", "notification", b"notification"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotificationReplay: _TypeAlias = NotificationReplay  # noqa: Y015
+
+@_typing.final
+class PlanNotificationReplayRequest(_message.Message):
+    """Request of PlanNotificationReplay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The name of the notification."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanNotificationReplayRequest: _TypeAlias = PlanNotificationReplayRequest  # noqa: Y015
+
+@_typing.final
+class PlanNotificationReplayResponse(_message.Message):
+    """Response of PlanNotificationReplay."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replay(self) -> Global___NotificationReplay:
+        """What a replay would change."""
+
+    def __init__(
+        self,
+        *,
+        replay: Global___NotificationReplay | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanNotificationReplayResponse: _TypeAlias = PlanNotificationReplayResponse  # noqa: Y015
+
+@_typing.final
+class ReplayNotificationRequest(_message.Message):
+    """Request of ReplayNotification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID made by the caller; repeating the call with it is safe."""
+    name: _builtins.str
+    """The name of the notification."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayNotificationRequest: _TypeAlias = ReplayNotificationRequest  # noqa: Y015
+
+@_typing.final
+class ReplayNotificationResponse(_message.Message):
+    """Response of ReplayNotification."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLAY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replay(self) -> Global___NotificationReplay:
+        """What the replay has changed."""
+
+    def __init__(
+        self,
+        *,
+        replay: Global___NotificationReplay | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replay", b"replay"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayNotificationResponse: _TypeAlias = ReplayNotificationResponse  # noqa: Y015
 
 @_typing.final
 class D1TokenUpdate(_message.Message):
@@ -656,6 +1030,7 @@ class NotificationRecord(_message.Message):
     TSH_BINDING_FIELD_NUMBER: _builtins.int
     TSH_TOKEN_FIELD_NUMBER: _builtins.int
     TSH_MERCHANT_FIELD_NUMBER: _builtins.int
+    TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
     kind: Global___NotificationKind.ValueType
     """What kind it is."""
     sender: _builtins.str
@@ -680,6 +1055,8 @@ class NotificationRecord(_message.Message):
     """SHA-256 of the canonical body: keys sorted, unknown fields included, after the card-data cut."""
     quarantine_reason: Global___QuarantineReason.ValueType
     """Set where the gateway answers 400 or knows that it cannot be applied; it is stored and not applied."""
+    trace_context: _builtins.str
+    """The span of the request that it came with, as W3C Trace Context writes `traceparent`. Empty where nothing is traced."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What the gateway found odd."""
@@ -719,10 +1096,11 @@ class NotificationRecord(_message.Message):
         tsh_binding: Global___TshBinding | None = ...,
         tsh_token: Global___TshToken | None = ...,
         tsh_merchant: Global___TshMerchant | None = ...,
+        trace_context: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "d1_token_update", b"d1_token_update", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "flags", b"flags", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "flags", b"flags", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "trace_context", b"trace_context", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["d1_token_update", "tsh_binding", "tsh_token", "tsh_merchant"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015

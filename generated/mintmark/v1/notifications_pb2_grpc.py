@@ -45,6 +45,16 @@ class NotificationsServiceStub:
                 request_serializer=mintmark_dot_v1_dot_notifications__pb2.ListNotificationsRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_notifications__pb2.ListNotificationsResponse.FromString,
                 _registered_method=True)
+        self.PlanNotificationReplay = channel.unary_unary(
+                '/mintmark.v1.NotificationsService/PlanNotificationReplay',
+                request_serializer=mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayResponse.FromString,
+                _registered_method=True)
+        self.ReplayNotification = channel.unary_unary(
+                '/mintmark.v1.NotificationsService/ReplayNotification',
+                request_serializer=mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationsServiceServicer:
@@ -65,6 +75,23 @@ class NotificationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PlanNotificationReplay(self, request, context):
+        """Shows what deciding one stored notification again by today's rules would change, and changes nothing. NOT_FOUND where
+        it does not exist or the caller may not see it; NOT_REPLAYABLE where it cannot be decided again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReplayNotification(self, request, context):
+        """Decides one stored notification again by today's rules, and makes its resource what it would be had these rules been
+        in force when it came: in its place in the order, so that it overwrites nothing newer. Where nothing differs only
+        the audit event is written. Refused as PlanNotificationReplay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +104,16 @@ def add_NotificationsServiceServicer_to_server(servicer, server):
                     servicer.ListNotifications,
                     request_deserializer=mintmark_dot_v1_dot_notifications__pb2.ListNotificationsRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_notifications__pb2.ListNotificationsResponse.SerializeToString,
+            ),
+            'PlanNotificationReplay': grpc.unary_unary_rpc_method_handler(
+                    servicer.PlanNotificationReplay,
+                    request_deserializer=mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayResponse.SerializeToString,
+            ),
+            'ReplayNotification': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayNotification,
+                    request_deserializer=mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +171,60 @@ class NotificationsService:
             '/mintmark.v1.NotificationsService/ListNotifications',
             mintmark_dot_v1_dot_notifications__pb2.ListNotificationsRequest.SerializeToString,
             mintmark_dot_v1_dot_notifications__pb2.ListNotificationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PlanNotificationReplay(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.NotificationsService/PlanNotificationReplay',
+            mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayRequest.SerializeToString,
+            mintmark_dot_v1_dot_notifications__pb2.PlanNotificationReplayResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayNotification(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.NotificationsService/ReplayNotification',
+            mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationRequest.SerializeToString,
+            mintmark_dot_v1_dot_notifications__pb2.ReplayNotificationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,15 @@ class NotificationsServiceStub:
     """Returns one notification with its body. NOT_FOUND where it does not exist or the caller may not see it."""
     ListNotifications: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]
     """Lists notifications, the newest first, those that the caller may see, without bodies."""
+    PlanNotificationReplay: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.PlanNotificationReplayRequest, _notifications_pb2.PlanNotificationReplayResponse]
+    """Shows what deciding one stored notification again by today's rules would change, and changes nothing. NOT_FOUND where
+    it does not exist or the caller may not see it; NOT_REPLAYABLE where it cannot be decided again.
+    """
+    ReplayNotification: _grpc.UnaryUnaryMultiCallable[_notifications_pb2.ReplayNotificationRequest, _notifications_pb2.ReplayNotificationResponse]
+    """Decides one stored notification again by today's rules, and makes its resource what it would be had these rules been
+    in force when it came: in its place in the order, so that it overwrites nothing newer. Where nothing differs only
+    the audit event is written. Refused as PlanNotificationReplay.
+    """
 
 @_typing.type_check_only
 class NotificationsServiceAsyncStub(NotificationsServiceStub):
@@ -47,6 +56,15 @@ class NotificationsServiceAsyncStub(NotificationsServiceStub):
     """Returns one notification with its body. NOT_FOUND where it does not exist or the caller may not see it."""
     ListNotifications: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ListNotificationsRequest, _notifications_pb2.ListNotificationsResponse]  # type: ignore[assignment]
     """Lists notifications, the newest first, those that the caller may see, without bodies."""
+    PlanNotificationReplay: _aio.UnaryUnaryMultiCallable[_notifications_pb2.PlanNotificationReplayRequest, _notifications_pb2.PlanNotificationReplayResponse]  # type: ignore[assignment]
+    """Shows what deciding one stored notification again by today's rules would change, and changes nothing. NOT_FOUND where
+    it does not exist or the caller may not see it; NOT_REPLAYABLE where it cannot be decided again.
+    """
+    ReplayNotification: _aio.UnaryUnaryMultiCallable[_notifications_pb2.ReplayNotificationRequest, _notifications_pb2.ReplayNotificationResponse]  # type: ignore[assignment]
+    """Decides one stored notification again by today's rules, and makes its resource what it would be had these rules been
+    in force when it came: in its place in the order, so that it overwrites nothing newer. Where nothing differs only
+    the audit event is written. Refused as PlanNotificationReplay.
+    """
 
 class NotificationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What partners sent us, kept as evidence."""
@@ -66,6 +84,27 @@ class NotificationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_notifications_pb2.ListNotificationsResponse, _abc.Awaitable[_notifications_pb2.ListNotificationsResponse]]:
         """Lists notifications, the newest first, those that the caller may see, without bodies."""
+
+    @_abc_1.abstractmethod
+    def PlanNotificationReplay(
+        self,
+        request: _notifications_pb2.PlanNotificationReplayRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.PlanNotificationReplayResponse, _abc.Awaitable[_notifications_pb2.PlanNotificationReplayResponse]]:
+        """Shows what deciding one stored notification again by today's rules would change, and changes nothing. NOT_FOUND where
+        it does not exist or the caller may not see it; NOT_REPLAYABLE where it cannot be decided again.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayNotification(
+        self,
+        request: _notifications_pb2.ReplayNotificationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_notifications_pb2.ReplayNotificationResponse, _abc.Awaitable[_notifications_pb2.ReplayNotificationResponse]]:
+        """Decides one stored notification again by today's rules, and makes its resource what it would be had these rules been
+        in force when it came: in its place in the order, so that it overwrites nothing newer. Where nothing differs only
+        the audit event is written. Refused as PlanNotificationReplay.
+        """
 
 def add_NotificationsServiceServicer_to_server(servicer: NotificationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -25,13 +25,13 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintmark/v1/options.proto\x12\x0bmintmark.v1\x1a google/protobuf/descriptor.proto\"q\n\tRpcPolicy\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x11\n\tanonymous\x18\x02 \x01(\x08\x12\x12\n\nany_client\x18\x03 \x01(\x08\x12\x10\n\x08internal\x18\x04 \x01(\x08\x12\x1c\n\x14naturally_idempotent\x18\x05 \x01(\x08:H\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x16.mintmark.v1.RpcPolicyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mintmark/v1/options.proto\x12\x0bmintmark.v1\x1a google/protobuf/descriptor.proto\"\x82\x01\n\tRpcPolicy\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x11\n\tanonymous\x18\x02 \x01(\x08\x12\x12\n\nany_client\x18\x03 \x01(\x08\x12\x10\n\x08internal\x18\x04 \x01(\x08\x12\x1c\n\x14naturally_idempotent\x18\x05 \x01(\x08\x12\x0f\n\x07waiting\x18\x06 \x01(\x08:H\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\xd1\x86\x03 \x01(\x0b\x32\x16.mintmark.v1.RpcPolicyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mintmark.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RPCPOLICY']._serialized_start=76
-  _globals['_RPCPOLICY']._serialized_end=189
+  _globals['_RPCPOLICY']._serialized_start=77
+  _globals['_RPCPOLICY']._serialized_end=207
 # @@protoc_insertion_point(module_scope)

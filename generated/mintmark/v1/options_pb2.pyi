@@ -31,6 +31,7 @@ class RpcPolicy(_message.Message):
     ANY_CLIENT_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     NATURALLY_IDEMPOTENT_FIELD_NUMBER: _builtins.int
+    WAITING_FIELD_NUMBER: _builtins.int
     scope: _builtins.str
     """The scope that the caller's access token must carry, such as `tokens.read`.
     Empty only where `anonymous` or `any_client` is set.
@@ -43,6 +44,8 @@ class RpcPolicy(_message.Message):
     """Served on the internal listener only and absent from public reflection."""
     naturally_idempotent: _builtins.bool
     """The method has a key of its own, so that repeating it is safe without a `request_id`."""
+    waiting: _builtins.bool
+    """The method may wait for something to happen. Calls that wait are a class of their own, so that others find a place."""
     def __init__(
         self,
         *,
@@ -51,10 +54,11 @@ class RpcPolicy(_message.Message):
         any_client: _builtins.bool = ...,
         internal: _builtins.bool = ...,
         naturally_idempotent: _builtins.bool = ...,
+        waiting: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "any_client", b"any_client", "internal", b"internal", "naturally_idempotent", b"naturally_idempotent", "scope", b"scope"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["anonymous", b"anonymous", "any_client", b"any_client", "internal", b"internal", "naturally_idempotent", b"naturally_idempotent", "scope", b"scope", "waiting", b"waiting"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,10 +9,28 @@ import grpc
 from google.protobuf import any_pb2, message_factory
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from mintmark.v1 import access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, tokens_pb2
+from mintmark.v1 import (
+    access_tokens_pb2,
+    accounts_pb2,
+    api_keys_pb2,
+    clients_pb2,
+    events_pb2,
+    retention_pb2,
+    subscriptions_pb2,
+    tokens_pb2,
+)
 
 SECRET = "right"
-FILES = (access_tokens_pb2, accounts_pb2, api_keys_pb2, clients_pb2, events_pb2, tokens_pb2)
+FILES = (
+    access_tokens_pb2,
+    accounts_pb2,
+    api_keys_pb2,
+    clients_pb2,
+    events_pb2,
+    retention_pb2,
+    subscriptions_pb2,
+    tokens_pb2,
+)
 SERVICES: list[Any] = [service for file in FILES for service in file.DESCRIPTOR.services_by_name.values()]
 
 
@@ -49,6 +67,9 @@ class FakeCore:
         self.events: list[events_pb2.Event] = []
         # How many messages each stream sends before it breaks; a stream without an entry goes to the end.
         self.streams_break_after: list[int] = []
+        # After so many events retention overtakes a stream.
+        self.passed_after = -1
+        self.retention = retention_pb2.Retention()
         self.violations: dict[str, str] = {}
         self.server: grpc.Server | None = None
         self.address = self.start("127.0.0.1:0")
@@ -166,6 +187,10 @@ class FakeCore:
         if self.violations:
             refuse(context, code_pb2.INVALID_ARGUMENT, "FIELD_INVALID", "a field breaks its rule", self.violations)
 
+    def get_retention(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        return retention_pb2.GetRetentionResponse(retention=self.retention)
+
     def stream_events(self, request: Any, context: Any) -> Iterator[events_pb2.StreamEventsResponse]:
         self._seen(request, context)
         if request.cursor == "old":
@@ -175,6 +200,10 @@ class FakeCore:
         left = self.streams_break_after.pop(0) if self.streams_break_after else -1
         for event in self.events:
             if event.sequence > after:
+                if self.passed_after == 0:
+                    facts = {"oldest_cursor": "1.5", "head_cursor": "1.9"}
+                    refuse(context, code_pb2.OUT_OF_RANGE, "CURSOR_OUT_OF_RANGE", "it has passed", facts=facts)
+                self.passed_after -= 1
                 if left == 0:
                     context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
                 left -= 1

@@ -42,3 +42,14 @@ def test_a_cursor_out_of_range_is_refused_with_the_oldest(mintmark: Command) -> 
     result = mintmark("events", "tail", "--from", "old", "--until-caught-up")
     assert result.code == 1
     assert "oldest_cursor 1.5" in result.err
+
+
+def test_a_stream_that_retention_overtakes_ends_with_the_oldest(mintmark: Command, core: FakeCore) -> None:
+    """Going on from its own cursor would be refused for ever, and from the oldest it would skip in silence."""
+    core.events = [event(number) for number in range(1, 8)]
+    core.passed_after = 3
+    result = mintmark("events", "tail", "--from", "0", "--output", "json")
+    assert (result.code, [int(line["sequence"]) for line in result.lines]) == (1, [1, 2, 3])
+    assert "oldest_cursor 1.5" in result.err
+    assert "no longer kept" in result.err
+    assert len(core.requests) == 1

@@ -18,11 +18,14 @@ from jwcrypto.jwt import JWT
 from mintmark.v1 import (
     access_tokens_pb2,
     access_tokens_pb2_grpc,
+    events_pb2_grpc,
     notifications_pb2,
     notifications_pb2_grpc,
     principals_pb2,
     principals_pb2_grpc,
 )
+
+from tests.adapters.inbound.fake_events import FakeEvents
 
 ISSUER = "http://issuer.test"
 AUDIENCE = "mintmark"
@@ -64,6 +67,7 @@ class FakeCore(
             jwks=[self._public()],
         )
         self._watchers: list[queue.SimpleQueue[principals_pb2.WatchPrincipalsResponse]] = []
+        self.events = FakeEvents()
         self._stopping = threading.Event()
         self._server: grpc.Server | None = None
 
@@ -73,6 +77,7 @@ class FakeCore(
         access_tokens_pb2_grpc.add_AccessTokensServiceServicer_to_server(self, self._server)
         notifications_pb2_grpc.add_NotificationRecordsServiceServicer_to_server(self, self._server)
         principals_pb2_grpc.add_PrincipalsServiceServicer_to_server(self, self._server)
+        events_pb2_grpc.add_EventsServiceServicer_to_server(self.events, self._server)
         self._server.add_insecure_port(self.address)
         self._server.start()
 

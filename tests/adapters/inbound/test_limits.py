@@ -130,7 +130,7 @@ def test_head_is_405_without_a_body(gateway: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/notify-binding-creation/", "/tsh-cof", "//notify-binding-update", "/%00"]
+    "path", ["/", "/v2", "/notify-binding-creation/", "/tsh-cof", "//notify-binding-update", "/%00"]
 )
 def test_unknown_paths_are_404(gateway: Running, path: str) -> None:
     answer = gateway.client.post(f"http://127.0.0.1:{gateway.port}{path}")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from adapters.sandbox.app import Sandbox, build
+from adapters.sandbox.payment_options.listener import configuration
 from adapters.serving import Server, bind
 from adapters.settings import Settings
 from tests.waiting import eventually
@@ -21,8 +21,7 @@ def running(settings: Settings) -> Iterator[httpx.Client]:
     made: list[Server] = []
 
     async def serve() -> None:
-        config = uvicorn.Config(build(Sandbox(settings)), lifespan="on", log_config=None, timeout_graceful_shutdown=1)
-        made.append(Server(config))
+        made.append(Server(configuration(build(Sandbox(settings)), lifespan=True)))
         await made[0].serve([listener])
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))

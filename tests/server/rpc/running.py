@@ -29,6 +29,9 @@ from mintmark.v1 import (
     merchants_pb2_grpc,
     notifications_pb2_grpc,
     principals_pb2_grpc,
+    replays_pb2_grpc,
+    retention_pb2_grpc,
+    subscriptions_pb2_grpc,
     tokens_pb2_grpc,
 )
 
@@ -84,11 +87,14 @@ class Session:
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
+        self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)
         self.events = events_pb2_grpc.EventsServiceStub(self.channel)
         self.access_tokens = access_tokens_pb2_grpc.AccessTokensServiceStub(self.channel)
         self.clients = clients_pb2_grpc.ClientsServiceStub(self.channel)
         self.api_keys = api_keys_pb2_grpc.ApiKeysServiceStub(self.channel)
         self.accounts = accounts_pb2_grpc.AccountsServiceStub(self.channel)
+        self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
+        self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
@@ -212,7 +218,7 @@ class RunningCore:
 
     def house(self, client_id: str, *, internal: bool = False) -> Session:
         """A session of one of the house's own clients, by the credentials file that the core wrote."""
-        written = json.loads((self.folder / "data/credentials" / f"{client_id}.json").read_text())
+        written = json.loads(self.settings.credentials(client_id).read_text())
         return self.session(written["client_id"], written["client_secret"], internal=internal)
 
     def issue(self, client_id: str, secret: str, *scopes: str) -> access_tokens_pb2.IssueAccessTokenResponse:

@@ -18,6 +18,9 @@ FILES = (
     "merchants",
     "notifications",
     "principals",
+    "retention",
+    "subscriptions",
+    "replays",
     "tokens",
 )
 

@@ -1,9 +1,8 @@
 """EventsService: cursors, filters, what is hidden, and streams that lose nothing."""
 
-import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import access_tokens_pb2, clients_pb2, tokens_pb2
 from mintmark.v1 import events_pb2 as pb
 
+from server.ports import LAST_KEY
 from tests.server.rpc import notices
 from tests.server.rpc.running import RunningCore, Session, refused, request_id, running_core
 
@@ -161,10 +161,7 @@ def test_a_cursor_of_another_history_or_ahead_is_out_of_range(core: RunningCore)
 def test_a_cursor_that_retention_has_passed_is_out_of_range() -> None:
     with running_core() as core:
         import_tokens(core, "g", "a", "b", "c")
-        # No retention removes events yet; this is what it will leave.
-        with closing(sqlite3.connect(core.folder / "data/mintmark.sqlite")) as database, database:
-            database.execute("DELETE FROM events WHERE sequence <= 4")
-            database.execute("UPDATE store_head SET removed_sequence = 4")
+        assert core.core.store.write(LAST_KEY, lambda transaction: transaction.removal.events(4)) == 4
         generation = core.core.store.generation
         for run in (lambda cursor: listed(core.admin, cursor), lambda cursor: next(opened_at(core, cursor))):
             with refused("OUT_OF_RANGE", "CURSOR_OUT_OF_RANGE") as told:

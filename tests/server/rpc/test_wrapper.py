@@ -24,7 +24,7 @@ def server(core: RunningCore) -> Any:
     inner = core.core
     pages = PageTokens(Hasher(keyring.load(core.settings.keyring)))
     servicers = {
-        TOKENS: inner.calls.wrap(Tokens(inner.store, inner.calls, pages), TOKENS),
+        TOKENS: inner.calls.wrap(Tokens(inner.store, inner.store.view, inner.calls, pages), TOKENS),
         EVENTS: inner.calls.wrap(Events(inner.store, inner.feed), EVENTS),
     }
     return grpc_testing.server_from_dictionary(servicers, grpc_testing.strict_real_time())

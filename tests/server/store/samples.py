@@ -149,6 +149,9 @@ def notification(notification_id: str = "n-1", gateway: str = GATEWAY, merchant_
         last_delivery_time=TIME,
         body_size=4,
         sealed_body=b"\0\xff sealed",
+        sealed_record=b"\0\xfe sealed",
+        resource_revision=3,
+        replay_time=TIME + 3,
     )
 
 

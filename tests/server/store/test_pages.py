@@ -8,6 +8,7 @@ import pytest
 
 from server.domain.bindings import BindingState
 from server.domain.callers import ANY, Reach
+from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import NotificationKind, NotificationState
 from server.domain.queries import BindingQuery, MerchantQuery, NotificationQuery, Page, TokenQuery
 from server.domain.tokens import TokenProvider, TokenState
@@ -128,7 +129,8 @@ def test_bindings_and_notifications_are_filtered(store: SqlStore) -> None:
         return [each.device_id for each in store.view.bindings(BindingQuery(EVERYTHING, **wanted), Page())]
 
     def notifications(**wanted: Any) -> list[str]:
-        return [each.name for each in store.view.notifications(NotificationQuery(EVERYTHING, **wanted), Page())]
+        query = NotificationQuery(EVERYTHING, NotificationFilter(**wanted))
+        return [each.name for each in store.view.notifications(query, Page())]
 
     assert bindings(device_id="other") == ["other"]
     assert bindings(states=frozenset({BindingState.DELETED})) == ["gone"]

@@ -19,6 +19,8 @@ from server.domain.events import Event
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
+from server.domain.replays import Replay, ReplayResult
+from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tokens import Token
 from server.ports import Identity, Request
 from server.store import migrate, schema
@@ -40,6 +42,10 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Identity, schema.identities, set()),
     (Request, schema.requests, set()),
     (Event, schema.events, set()),
+    (Subscription, schema.subscriptions, set()),
+    (Delivery, schema.deliveries, set()),
+    (Replay, schema.replays, set()),
+    (ReplayResult, schema.replay_results, set()),
 ]
 
 
@@ -49,7 +55,7 @@ def test_columns_are_the_fields(of: type[Any], table: Table, elsewhere: set[str]
 
 
 def test_every_table_keeps_something_known() -> None:
-    assert set(metadata.tables) == {table.name for _, table, _ in KEPT} | {"store_head", "leases"}
+    assert set(metadata.tables) == {table.name for _, table, _ in KEPT} | {"store_head", "leases", "retention_warnings"}
 
 
 def test_migrations_make_what_the_schema_says(database: str) -> None:

@@ -1,0 +1,97 @@
+"""Which RPC is where: the table of REST routes.
+
+To add an RPC, add one line to TABLE. The path is a template as google.api.http writes it: `{name=clients/*}` is the
+resource name that goes into the request's field `name`, each `*` is one id, and `:verb` at the end is a custom verb
+(AIP-136). `also` names further paths, such as the flat list of a collection that has a parent. Everything else
+follows from the protos:
+
+- POST and PATCH take the request message as a JSON object, GET and DELETE take it from the query;
+- `request_id` comes from `Idempotency-Key`, `etag` from `If-Match`, and what has an etag is answered with `ETag`;
+- an `update_mask` that is not given is made of the fields in the body;
+- a stream is answered as server-sent events to those who accept `text/event-stream`, and may share the path of a list;
+- what waits for something to happen shares its connection to the core with streams, and may take a minute.
+
+tests/house/test_rest.py holds that each public RPC has its line and that each line fits the protos.
+"""
+
+from dataclasses import dataclass
+
+MERCHANT = "merchantGateways/*/merchants/*"
+TOKEN = f"{MERCHANT}/tokens/*"
+SUBSCRIPTION = "clients/*/subscriptions/*"
+
+
+@dataclass(frozen=True, slots=True)
+class RestRoute:
+    """One RPC, such as `TokensService.GetToken`, and its place in HTTP. `status` is that of success."""
+
+    rpc: str
+    method: str
+    path: str
+    also: tuple[str, ...] = ()
+    status: int = 200
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All path templates, the main one first."""
+        return (self.path, *self.also)
+
+
+TABLE = (
+    RestRoute("AccessTokensService.IssueAccessToken", "POST", "/v1/accessTokens:issue"),
+    RestRoute("AccessTokensService.RevokeAccessToken", "POST", "/v1/accessTokens:revoke"),
+    RestRoute("AccessTokensService.IntrospectAccessToken", "POST", "/v1/accessTokens:introspect"),
+    RestRoute("AccessTokensService.GetJwks", "GET", "/v1/jwks"),
+    RestRoute("AccountsService.PlanAccounts", "POST", "/v1/partnerAccounts:plan"),
+    RestRoute("AccountsService.ApplyAccounts", "POST", "/v1/partnerAccounts:apply"),
+    RestRoute("AccountsService.GetAccount", "GET", "/v1/{name=partnerAccounts/*}"),
+    RestRoute("AccountsService.ListAccounts", "GET", "/v1/partnerAccounts"),
+    RestRoute("ApiKeysService.CreateApiKey", "POST", "/v1/apiKeys", status=201),
+    RestRoute("ApiKeysService.GetApiKey", "GET", "/v1/{name=apiKeys/*}"),
+    RestRoute("ApiKeysService.ListApiKeys", "GET", "/v1/apiKeys"),
+    RestRoute("ApiKeysService.RevokeApiKey", "POST", "/v1/{name=apiKeys/*}:revoke"),
+    RestRoute("BindingsService.GetBinding", "GET", f"/v1/{{name={TOKEN}/bindings/*}}"),
+    RestRoute("BindingsService.ListBindings", "GET", f"/v1/{{parent={TOKEN}}}/bindings", also=("/v1/bindings",)),
+    RestRoute("ClientsService.CreateClient", "POST", "/v1/clients", status=201),
+    RestRoute("ClientsService.GetClient", "GET", "/v1/{name=clients/*}"),
+    RestRoute("ClientsService.ListClients", "GET", "/v1/clients"),
+    RestRoute("ClientsService.UpdateClient", "PATCH", "/v1/{client.name=clients/*}"),
+    RestRoute("ClientsService.RotateClientSecret", "POST", "/v1/{name=clients/*}:rotateSecret"),
+    RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
+    RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
+    RestRoute("EventsService.ListEvents", "GET", "/v1/events"),
+    RestRoute("EventsService.StreamEvents", "GET", "/v1/events"),
+    RestRoute("MerchantsService.GetMerchant", "GET", f"/v1/{{name={MERCHANT}}}"),
+    RestRoute(
+        "MerchantsService.ListMerchants", "GET", "/v1/{parent=merchantGateways/*}/merchants", also=("/v1/merchants",)
+    ),
+    RestRoute("NotificationsService.GetNotification", "GET", "/v1/{name=notifications/*}"),
+    RestRoute("NotificationsService.ListNotifications", "GET", "/v1/notifications"),
+    RestRoute("NotificationsService.PlanNotificationReplay", "POST", "/v1/{name=notifications/*}:planReplay"),
+    RestRoute("NotificationsService.ReplayNotification", "POST", "/v1/{name=notifications/*}:replay"),
+    RestRoute("ReplaysService.CreateReplay", "POST", "/v1/replays", status=201),
+    RestRoute("ReplaysService.GetReplay", "GET", "/v1/{name=replays/*}"),
+    RestRoute("ReplaysService.ListReplays", "GET", "/v1/replays"),
+    RestRoute("ReplaysService.ListReplayResults", "GET", "/v1/{name=replays/*}/results"),
+    RestRoute("ReplaysService.CancelReplay", "POST", "/v1/{name=replays/*}:cancel"),
+    RestRoute("RetentionService.GetRetention", "GET", "/v1/retention"),
+    RestRoute("SubscriptionsService.CreateSubscription", "POST", "/v1/subscriptions", status=201),
+    RestRoute("SubscriptionsService.GetSubscription", "GET", f"/v1/{{name={SUBSCRIPTION}}}"),
+    RestRoute(
+        "SubscriptionsService.ListSubscriptions",
+        "GET",
+        "/v1/{parent=clients/*}/subscriptions",
+        also=("/v1/subscriptions",),
+    ),
+    RestRoute("SubscriptionsService.UpdateSubscription", "PATCH", f"/v1/{{subscription.name={SUBSCRIPTION}}}"),
+    RestRoute("SubscriptionsService.DeleteSubscription", "DELETE", f"/v1/{{name={SUBSCRIPTION}}}"),
+    RestRoute("SubscriptionsService.SeekSubscription", "POST", f"/v1/{{name={SUBSCRIPTION}}}:seek"),
+    RestRoute("SubscriptionsService.PullEvents", "POST", f"/v1/{{name={SUBSCRIPTION}}}:pull"),
+    RestRoute("SubscriptionsService.AcknowledgeEvents", "POST", f"/v1/{{name={SUBSCRIPTION}}}:acknowledge"),
+    RestRoute("SubscriptionsService.ExtendEventLeases", "POST", f"/v1/{{name={SUBSCRIPTION}}}:extendLeases"),
+    RestRoute("TokensService.GetToken", "GET", f"/v1/{{name={TOKEN}}}"),
+    RestRoute("TokensService.ListTokens", "GET", f"/v1/{{parent={MERCHANT}}}/tokens", also=("/v1/tokens",)),
+    RestRoute("TokensService.ImportTokens", "POST", "/v1/tokens:import"),
+    RestRoute("TokensService.DisableToken", "POST", f"/v1/{{name={TOKEN}}}:disable"),
+    RestRoute("TokensService.EnableToken", "POST", f"/v1/{{name={TOKEN}}}:enable"),
+)

@@ -1,0 +1,30 @@
+"""What is done with the keyring by those who never see it."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Sealer(Protocol):
+    def seal(self, plaintext: bytes, context: bytes) -> bytes:
+        """Encrypts under the newest key; opens only with the same context."""
+
+    def open(self, sealed: bytes, context: bytes) -> bytes:
+        """Decrypts. Raises where it was damaged or belongs to another context."""
+
+
+class Hasher(Protocol):
+    """Keyed hashes. Secrets are never kept in any other form."""
+
+    def identity_hash(self, *parts: bytes) -> bytes: ...
+    def made_secret(self) -> str: ...
+    def hash_client_secret(self, secret: str, *, taken_over: bool) -> str: ...
+    def verify_client_secret(self, secret: str, secret_hash: str, *, taken_over: bool) -> bool: ...
+    def hash_api_key(self, key: str, *, taken_over: bool) -> bytes: ...
+
+
+class Signer(Protocol):
+    def sign(self, claims: Mapping[str, str | int]) -> str:
+        """A compact JWT, ES256, type at+jwt."""
+
+    def verify(self, token: str) -> dict[str, object] | None:
+        """The claims of a token that we signed, whatever its times say; None for anything else."""

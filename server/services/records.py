@@ -1,0 +1,72 @@
+"""What the gateway read of a notification, as it is kept beside the body: it can be decided again from that."""
+
+import json
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from server.domain.notifications import (
+    Content,
+    D1TokenUpdate,
+    NotificationFlag,
+    NotificationKind,
+    QuarantineReason,
+    Record,
+    TshBinding,
+    TshMerchant,
+    TshToken,
+)
+
+CONTENTS: dict[str, type[Content]] = {of.__name__: of for of in (D1TokenUpdate, TshBinding, TshToken, TshMerchant)}
+_FIELDS = {of: tuple(field.name for field in fields(of)) for of in CONTENTS.values()}
+_TEXTS = (
+    "kind",
+    "sender",
+    "merchant_gateway_id",
+    "merchant_id",
+    "token_id",
+    "device_id",
+    "correlation_id",
+    "correlation_id_given",
+    "flags",
+    "quarantine_reason",
+)
+_texts = attrgetter(*_TEXTS)
+
+
+class RecordUnreadable(Exception):
+    """What was kept is not a record that this version knows."""
+
+
+def pack(record: Record) -> bytes:
+    """The record without its body."""
+    said: list[Any] = [*_texts(record), record.content_digest.hex()]
+    content = record.content
+    if content is not None:
+        of = type(content)
+        said += [of.__name__, {name: text for name in _FIELDS[of] if (text := getattr(content, name))}]
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _content(name: str, texts: dict[str, str]) -> Content:
+    of = CONTENTS[name]
+    unknown = texts.keys() - set(_FIELDS[of])
+    if unknown:
+        raise KeyError(*unknown)
+    return of(**{field: texts.get(field, "") for field in _FIELDS[of]})
+
+
+def unpack(packed: bytes) -> Record:
+    """The record, with no body. Raises RecordUnreadable."""
+    try:
+        said = json.loads(packed)
+        values: dict[str, Any] = dict(zip(_TEXTS, said, strict=False))
+        values["kind"] = NotificationKind(values["kind"])
+        values["flags"] = tuple(NotificationFlag(flag) for flag in values["flags"])
+        reason = values["quarantine_reason"]
+        values["quarantine_reason"] = QuarantineReason(reason) if reason else None
+        digest, *content = said[len(_TEXTS) :]
+        told = _content(*content) if content else None
+        return Record(body=b"", content_digest=bytes.fromhex(digest), content=told, **values)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise RecordUnreadable(type(error).__name__) from None
