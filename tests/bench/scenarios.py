@@ -114,9 +114,13 @@ def get_token(callers: int) -> Callable[[Stack], Run]:
     """GetToken over gRPC, one of a thousand tokens in turn."""
 
     def prepare(running: Stack) -> Run:
-        asked = itertools.cycle([tokens_pb2.GetTokenRequest(name=name) for name in import_tokens(running)])
+        requests = [tokens_pb2.GetTokenRequest(name=name) for name in import_tokens(running)]
+        asked = itertools.cycle(requests)
         get = tokens_pb2_grpc.TokensServiceStub(running.channel).GetToken
         lock = threading.Lock()
+        # What is read for the first time is in no cache.
+        for each in requests:
+            get(each, timeout=10)
 
         def call() -> object:
             with lock:
