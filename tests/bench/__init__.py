@@ -1,0 +1,1 @@
+"""How fast it is: `make bench`. Nothing here is a test; nothing in the tests is timed."""
