@@ -26,6 +26,10 @@ ROLES = ("core", "gateway")
 MILLI, MICRO = 1e3, 1e6
 
 
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
 @dataclass(frozen=True)
 class Round:
     """One scenario once: calls a second, milliseconds, microseconds of each role a call, and failures."""
@@ -66,13 +70,13 @@ def main(arguments: Sequence[str]) -> int:
     chosen = [each for each in SCENARIOS if not asked.scenario or each.name in asked.scenario]
     facts = machine.facts()
     for name, value in facts.items():
-        print(f"{name:14} {value}")  # noqa: T201  this is what it is for
+        say(f"{name:14} {value}")
     rounds = measured(chosen, asked.rounds, asked.seconds)
     tell(chosen, rounds)
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     file.write_text(json.dumps({"machine": facts, "seconds": asked.seconds, "rounds": [asdict(r) for r in rounds]}))
-    print(f"\nraw figures: {file}")  # noqa: T201
+    say(f"\nraw figures: {file}")
     return 0
 
 
@@ -88,7 +92,7 @@ def measured(chosen: Sequence[Scenario], count: int, seconds: float) -> list[Rou
 
 def tell(chosen: Sequence[Scenario], rounds: Sequence[Round]) -> None:
     titles = f"{'scenario':18} {'calls/s':>9} {'min..max':>15} {'ratio':>6} {'p50 ms':>7} {'p99 ms':>7}"
-    print(f"\n{titles} {'core us':>8} {'gateway us':>10} {'failed':>6}")  # noqa: T201
+    say(f"\n{titles} {'core us':>8} {'gateway us':>10} {'failed':>6}")
     firsts: dict[str, float] = {}
     for each in chosen:
         own = [one for one in rounds if one.scenario == each.name]
@@ -96,7 +100,7 @@ def tell(chosen: Sequence[Scenario], rounds: Sequence[Round]) -> None:
         # Against the first scenario of its kind.
         first = firsts.setdefault(each.name.split()[0], rate or 1.0)
         spread = f"{min(one.rate for one in own):.0f}..{max(one.rate for one in own):.0f}"
-        print(  # noqa: T201
+        say(
             f"{each.name:18} {rate:9.0f} {spread:>15} {rate / first:6.2f} "
             f"{median(one.p50_ms for one in own):7.2f} {median(one.p99_ms for one in own):7.2f} "
             f"{median(one.core_us for one in own):8.0f} {median(one.gateway_us for one in own):10.0f} "
