@@ -14,12 +14,16 @@ from server.domain.payment_evidence import Outcome
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
+from server.rpc import webhook_tasks
 from server.rpc.calls import Call
 from server.rpc.payments import operation_kind
+from server.rpc.webhook_tasks import WebhookTasks
 from server.services import payment_attempts, tasks
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
+from server.services.webhook_house import WebhookHouse
+from server.services.webhook_tasks import Application, Listing
 
 # How soon a claim that waits sees a task that has become due.
 LOOK_S = 0.5
@@ -62,6 +66,11 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
     if claimed.endpoint is not None:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         shown.query.partner_transaction_id = task.partner_transaction_id
+    match claimed.work:
+        case Application() as application:
+            shown.application.CopyFrom(webhook_tasks.application_to_proto(application))
+        case Listing() as listing:
+            shown.listing.CopyFrom(webhook_tasks.listing_to_proto(listing))
     return shown
 
 
@@ -112,8 +121,9 @@ def storable(text: str) -> str:
 class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
-    def __init__(self, house: PaymentHouse, feed: Feed, high_water: HighWater) -> None:
+    def __init__(self, house: PaymentHouse, webhooks: WebhookHouse, feed: Feed, high_water: HighWater) -> None:
         self._house = house
+        self._webhooks = WebhookTasks(webhooks)
         self._feed = feed
         self._high_water = high_water
 
@@ -129,7 +139,9 @@ class Tasks:
             if house.store.view.has_due_task(kinds, house.now_outside(), paused):
                 claimed = house.store.write(
                     "tasks",
-                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks, paused),
+                    lambda transaction: tasks.claim(
+                        house, self._webhooks.house, transaction, call.caller, kinds, request.max_tasks, paused
+                    ),
                     deadline=call.deadline,
                 )
                 if claimed:
@@ -196,3 +208,13 @@ class Tasks:
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
+
+    def RecordWebhookConfigCall(
+        self, request: pb.RecordWebhookConfigCallRequest, call: Call
+    ) -> pb.RecordWebhookConfigCallResponse:
+        return self._webhooks.record_call(request, call)
+
+    def RecordWebhookConfigList(
+        self, request: pb.RecordWebhookConfigListRequest, call: Call
+    ) -> pb.RecordWebhookConfigListResponse:
+        return self._webhooks.record_list(request, call)
