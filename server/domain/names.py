@@ -121,6 +121,40 @@ def payment_of_task(name: str) -> str:
     return payment(name.removeprefix("tasks/").partition("-")[0])
 
 
+def webhook_config(webhook_config_id: str) -> str:
+    return f"webhookConfigs/{segment(webhook_config_id)}"
+
+
+def webhook_key(webhook_config_name: str, number: int) -> str:
+    return f"{webhook_config_name}/keys/{number}"
+
+
+def apply_task(webhook_config_name: str, generation: int) -> str:
+    """Each generation has a task of its own: the fence of an earlier one is worth nothing."""
+    return f"tasks/{webhook_config_name.removeprefix('webhookConfigs/')}-apply-{generation}"
+
+
+def webhook_scope(account_name: str, scope: tuple[str, str, str]) -> str:
+    """What the acquirer is asked to list: a merchant, an acceptor, a terminal; digits, or nothing."""
+    return f"{account_name}/webhookScopes/{'-'.join(scope)}"
+
+
+def scope_of(webhook_scope_name: str) -> tuple[str, tuple[str, str, str]]:
+    """The account and the merchant, acceptor and terminal of such a name."""
+    account_name, _, scope = webhook_scope_name.partition("/webhookScopes/")
+    merchant_id, acceptor_id, terminal_id = scope.split("-")
+    return account_name, (merchant_id, acceptor_id, terminal_id)
+
+
+def list_task(webhook_scope_name: str) -> str:
+    account_name, scope = scope_of(webhook_scope_name)
+    return f"tasks/{account_name.removeprefix('partnerAccounts/')}-list-{'-'.join(scope)}"
+
+
+def unmanaged_webhook(account_name: str, code: str) -> str:
+    return f"{account_name}/unmanagedWebhooks/{segment(code)}"
+
+
 def _flat(operation_name: str) -> str:
     _, payment_id, _, number = operation_name.split("/")
     return f"{payment_id}-{number}"

@@ -7,6 +7,7 @@ from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
 from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
+from server.domain.webhook_configs import WebhookConfigState
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,25 @@ class PaymentQuery:
 
 @dataclass(frozen=True, slots=True)
 class UnknownChargeQuery:
+    """Of one account, or of all."""
+
+    reach: Reach
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfigQuery:
+    """No states means any but DELETED."""
+
+    reach: Reach
+    states: frozenset[WebhookConfigState] = frozenset()
+    account: str = ""
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmanagedWebhookQuery:
     """Of one account, or of all."""
 
     reach: Reach

@@ -9,6 +9,7 @@ from server.ports.cache import CachePlaces as CachePlaces
 from server.ports.cache import Changed as Changed
 from server.ports.cache import Views as Views
 from server.ports.keys import Hasher as Hasher
+from server.ports.keys import MessageKeys as MessageKeys
 from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer
@@ -33,3 +34,4 @@ from server.ports.surroundings import Feed as Feed
 from server.ports.surroundings import HighWater as HighWater
 from server.ports.surroundings import Ids as Ids
 from server.ports.surroundings import Pins as Pins
+from server.ports.webhooks import Webhooks as Webhooks

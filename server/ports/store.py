@@ -26,15 +26,21 @@ from server.domain.queries import (
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
+    UnmanagedWebhookQuery,
+    WebhookConfigQuery,
 )
 from server.domain.replays import Replay, ReplayResult
 from server.domain.retention import RetainedKind
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
 from server.ports.shelf import Shelf
+from server.ports.webhooks import Webhooks
 
 R = TypeVar("R")
 
@@ -130,6 +136,8 @@ class Transaction(Protocol):
     def deliveries(self) -> Deliveries: ...
     @property
     def ledger(self) -> Ledger: ...
+    @property
+    def webhooks(self) -> Webhooks: ...
     @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
@@ -265,6 +273,22 @@ class View(Protocol):
 
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         """In the order of their names."""
+
+    def webhook_config(self, name: str) -> WebhookConfig | None: ...
+    def webhook_configs(self, query: WebhookConfigQuery, page: Page) -> list[WebhookConfig]:
+        """In the order of their names."""
+
+    def webhook_keys(self, configs: Sequence[str]) -> dict[str, list[WebhookKey]]:
+        """The keys of these configs, in the order of their numbers."""
+
+    def unmanaged_webhooks(self, query: UnmanagedWebhookQuery, page: Page) -> list[UnmanagedWebhook]:
+        """In the order of their names."""
+
+    def webhook_config_counts(self) -> dict[tuple[str, str], int]:
+        """How many configs there are, by account and state."""
+
+    def has_webhook_chore(self, refresh_before: int | None) -> bool:
+        """Whether the steward has to look at a config's keys, or refresh one that was last asked for before then."""
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""

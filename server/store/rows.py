@@ -24,6 +24,9 @@ from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tasks import Task
 from server.domain.tokens import Token
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
@@ -133,6 +136,9 @@ SUBSCRIPTION = Shape(Subscription)
 DELIVERY = Shape(Delivery)
 REPLAY = Shape(Replay)
 REPLAY_RESULT = Shape(ReplayResult)
+WEBHOOK_CONFIG = Shape(WebhookConfig)
+WEBHOOK_KEY = Shape(WebhookKey)
+UNMANAGED_WEBHOOK = Shape(UnmanagedWebhook)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
@@ -142,6 +148,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "Payment": _PAYMENT_SNAPSHOT,
+    "WebhookConfig": WEBHOOK_CONFIG,
 }
 
 

@@ -25,6 +25,7 @@ from server.store.ledger import SqlLedger
 from server.store.retained import SqlRemoval
 from server.store.rows import event_row
 from server.store.shelf import TableShelf
+from server.store.webhooks import SqlWebhooks
 
 CACHED = {schema.tokens.name: CachedKind.TOKEN, schema.bindings.name: CachedKind.BINDING}
 
@@ -51,6 +52,7 @@ class SqlTransaction:
         self.notifications: TableShelf[Notification] = TableShelf(self, schema.notifications, rows.NOTIFICATION)
         self.replays: TableShelf[Replay] = TableShelf(self, schema.replays, rows.REPLAY)
         self.ledger = SqlLedger(self)
+        self.webhooks = SqlWebhooks(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1

@@ -1,0 +1,48 @@
+"""Webhook configs, their keys, and what the acquirer has beside them, within a transaction."""
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from server.domain.tasks import Task, TaskKind
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
+from server.ports.shelf import Shelf
+
+
+class Webhooks(Protocol):
+    """Locked in this order: configs in the order of their names, their keys, tasks."""
+
+    @property
+    def configs(self) -> Shelf[WebhookConfig]: ...
+    @property
+    def keys(self) -> Shelf[WebhookKey]: ...
+    @property
+    def unmanaged(self) -> Shelf[UnmanagedWebhook]: ...
+
+    def configs_of(self, account: str) -> list[WebhookConfig]:
+        """Those of an account, deleted ones too, in the order of their names, locked."""
+
+    def accounts_with_configs(self) -> set[str]:
+        """The accounts that any config belongs to, a deleted one too."""
+
+    def keys_of(self, configs: Collection[str]) -> dict[str, list[WebhookKey]]:
+        """The keys of these configs, in the order of their numbers. Whoever changes them holds the config's lock."""
+
+    def config_with_key(self, digest: bytes) -> str | None:
+        """The config that has a key, or had it not long ago."""
+
+    def unmanaged_of(self, account: str, scope: tuple[str, str, str]) -> list[UnmanagedWebhook]:
+        """What the acquirer had beside our configs when it was asked for this merchant, acceptor and terminal."""
+
+    def due(self, kinds: Collection[TaskKind], paused: Collection[str], now: int, limit: int) -> list[Task]:
+        """Due tasks that nobody has leased, the longest due first, unlocked: look again when they are locked."""
+
+    def tasks_for(self, resource: str) -> list[Task]:
+        """The tasks for a config, a transaction or a list."""
+
+    def to_tidy(self, limit: int) -> Sequence[str]:
+        """Configs with a key that is not the current one, or that are deleted."""
+
+    def to_refresh(self, before: int, limit: int) -> list[str]:
+        """Configs that the acquirer was last asked for before that time."""
