@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, e
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
+from server.domain.acquirer_transactions import AcquirerTransaction, Report
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import ANY, Reach
@@ -24,6 +25,7 @@ from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
+    AcquirerTransactionQuery,
     BindingQuery,
     MerchantQuery,
     NotificationQuery,
@@ -33,6 +35,7 @@ from server.domain.queries import (
     TokenQuery,
     UnknownChargeQuery,
     UnmanagedWebhookQuery,
+    UnreadableNotificationQuery,
     WebhookConfigQuery,
 )
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
@@ -41,10 +44,13 @@ from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.unreadable_notifications import UnreadableNotification
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 from server.ports import CachePause, PullState
 from server.store import (
+    acquirer,
+    acquirer_tables,
     cache_pause,
     commits,
     payment_reads,
@@ -308,6 +314,35 @@ class SqlView:
         return refresh_before is not None and bool(
             self._many(table, webhooks.unrefreshed(refresh_before).limit(1), dict)
         )
+
+    def acquirer_transaction(self, name: str) -> AcquirerTransaction | None:
+        return self._one(acquirer_tables.acquirer_transactions, rows.ACQUIRER_TRANSACTION, name)
+
+    def acquirer_transactions(self, query: AcquirerTransactionQuery, page: Page) -> list[AcquirerTransaction]:
+        table = acquirer_tables.acquirer_transactions
+        conditions = [within(table, query.reach), *acquirer.transaction_conditions(query)]
+        return self._page(table, rows.ACQUIRER_TRANSACTION, page, *conditions)
+
+    def acquirer_reports(self, acquirer_transaction: str, page: Page) -> list[Report]:
+        statement = acquirer.report_page(acquirer_transaction, page)
+        return self._many(acquirer_tables.acquirer_reports, statement, rows.ACQUIRER_REPORT.read)
+
+    def unreadable_notifications(self, query: UnreadableNotificationQuery, page: Page) -> list[UnreadableNotification]:
+        table = acquirer_tables.unreadable_notifications
+        statement = acquirer.unreadable_page(query, page, within(table, query.reach))
+        return self._many(table, statement, rows.UNREADABLE.read)
+
+    def configs_to_try(self) -> list[str]:
+        found = self._many(acquirer_tables.unreadable_notifications, acquirer.configs_to_try(), dict)
+        return sorted(row["webhook_config"] for row in found)
+
+    def contested_transactions(self) -> dict[str, int]:
+        found = self._many(acquirer_tables.acquirer_transactions, acquirer.contested_counts(), dict)
+        return {row["account"]: row["count"] for row in found}
+
+    def unreadable_counts(self) -> dict[str, int]:
+        found = self._many(acquirer_tables.unreadable_notifications, acquirer.unreadable_counts(), dict)
+        return {row["webhook_config"]: row["count"] for row in found}
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))
