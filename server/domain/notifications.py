@@ -28,8 +28,7 @@ class Partner(StrEnum):
 
 KINDS_OF = {
     Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}),
-    Partner.TSH: frozenset(NotificationKind)
-    - {NotificationKind.D1_TOKEN_UPDATE, NotificationKind.SIBS_TRANSACTION},
+    Partner.TSH: frozenset(NotificationKind) - {NotificationKind.D1_TOKEN_UPDATE, NotificationKind.SIBS_TRANSACTION},
     Partner.SIBS: frozenset({NotificationKind.SIBS_TRANSACTION}),
 }
 PARTNER_OF = {kind: partner for partner, kinds in KINDS_OF.items() for kind in kinds}

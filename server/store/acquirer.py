@@ -1,5 +1,5 @@
-"""Transactions at the acquirer, what it said of them, and notifications that no key opens: within one transaction of the
-writer, and the statements of reads."""
+"""Transactions at the acquirer, what it said of them, and notifications that no key opens: within one transaction of
+the writer, and the statements of reads."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
