@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     retention_quarantined: Annotated[Span, _at_least("7d")] = "90d"
     retention_requests: Annotated[Span, _at_least("1d")] = "30d"
     retention_identities: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
+    retention_acquirer_transactions: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
     retention_export_dir: Path | None = None
     # Payments, in seconds.
     payment_send_within: float = Field(default=300.0, ge=1, le=86400)
@@ -207,6 +208,7 @@ class Settings(BaseSettings):
             quarantined_notifications=span(self.retention_quarantined),
             requests=span(self.retention_requests),
             identities=span(self.retention_identities),
+            acquirer_transactions=span(self.retention_acquirer_transactions),
         )
 
     def credentials(self, client: str) -> Path:

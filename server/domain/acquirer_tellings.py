@@ -125,12 +125,12 @@ def read(fields: Mapping[str, Any]) -> Telling:
     reading = _Reading(fields)
     amount, currency = reading.text("amount.value"), reading.text("amount.currency")
     state, kind = reading.text("paymentStatus"), reading.text("paymentType")
-    flags = set(reading.flags)
+    flags: set[NotificationFlag] = set()
     if (amount or currency) and money_of(amount, currency) is None:
         flags.add(NotificationFlag.FIELD_ODD)
     if AcquirerState.UNRECOGNIZED is state_of(state) or AcquirerType.UNRECOGNIZED is type_of(kind):
         flags.add(NotificationFlag.VALUE_UNRECOGNIZED)
-    telling = Telling(
+    return Telling(
         transaction_id=reading.text("transactionID", "transactionId", longest=LONGEST_REFERENCE),
         state_text=state,
         type_text=kind,
@@ -147,9 +147,8 @@ def read(fields: Mapping[str, Any]) -> Telling:
         terminal_id=reading.text("merchant.terminalId"),
         status_code=reading.text("returnStatus.statusCode"),
         status_message=reading.text("returnStatus.statusMsg", longest=LONGEST_MESSAGE),
-        flags=tuple(sorted(flags | set(reading.flags))),
+        flags=tuple(sorted(flags | reading.flags)),
     )
-    return telling
 
 
 def text_at(fields: Mapping[str, Any], *names: str) -> str:

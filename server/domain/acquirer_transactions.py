@@ -99,8 +99,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class AcquirerTransaction:
-    """Times are microseconds. `conflict`: successes that can't both be true were told; `reused`: a notification's id came
-    again with other content. Both until a status answer settles it. `report_time` is when the acquirer last said
+    """Times are microseconds. `conflict`: successes that can't both be true were told; `reused`: a notification's id
+    came again with other content. Both until a status answer settles it. `report_time` is when the acquirer last said
     something by itself."""
 
     name: str

@@ -28,8 +28,8 @@ class Acquirer(Protocol):
         """Adds new ones. Whoever does holds the transaction's lock."""
 
     def payment_with_reference(self, merchant_gateway_id: str, reference: str) -> str:
-        """The gateway's one payment that has this reference at its partner, or as the merchant's own id; empty where none
-        or several have."""
+        """The gateway's one payment that has this reference at its partner, or as the merchant's own id; empty where
+        none or several have."""
 
     def unreadable_sizes(self, webhook_config: str) -> list[tuple[str, int]]:
         """The names and sizes of those of a config, the oldest first. Whoever changes them holds the config's lock."""

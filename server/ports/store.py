@@ -212,6 +212,11 @@ class Removal(Protocol):
     def revoked_access_tokens(self, before: int, limit: int) -> int:
         """Those that have expired before."""
 
+    def acquirer_transactions(self, before: int, limit: int) -> int:
+        """Those that have not changed since, with their reports and tasks."""
+
+    def unreadable_notifications(self, before: int, limit: int) -> int: ...
+
     def may_warn(self, of: str, now: int, interval: int) -> bool:
         """Whether the last warning of this name is older than `interval`; if so, this is the last one."""
 

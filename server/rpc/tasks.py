@@ -14,9 +14,11 @@ from server.domain.payment_evidence import Outcome
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
+from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
 from server.rpc.payments import operation_kind
 from server.services import payment_attempts, tasks
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
@@ -112,8 +114,9 @@ def storable(text: str) -> str:
 class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
-    def __init__(self, house: PaymentHouse, feed: Feed, high_water: HighWater) -> None:
+    def __init__(self, house: PaymentHouse, desk: AcquirerDesk, feed: Feed, high_water: HighWater) -> None:
         self._house = house
+        self._desk = desk
         self._feed = feed
         self._high_water = high_water
 
@@ -181,6 +184,11 @@ class Tasks:
         return pb.RecordAttemptResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
+
+    def RecordAcquirerStatus(
+        self, request: pb.RecordAcquirerStatusRequest, call: Call
+    ) -> pb.RecordAcquirerStatusResponse:
+        return acquirer_transactions.record_status(self._desk, request, call)
 
     def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
