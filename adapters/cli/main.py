@@ -7,6 +7,7 @@ import typer
 
 from adapters.cli import output
 from adapters.cli.accounts import accounts
+from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
@@ -22,6 +23,7 @@ from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serv
 from adapters.cli.sandbox import sandbox
 from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
+from adapters.cli.unreadable_notifications import unreadable_notifications
 
 app = typer.Typer(
     name="mintmark",
@@ -54,6 +56,8 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "payments": payments,
+    "acquirer-transactions": acquirer_transactions,
+    "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
     "notifications": notifications,

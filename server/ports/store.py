@@ -319,7 +319,7 @@ class View(Protocol):
         """How many transactions are contested, by account."""
 
     def unreadable_counts(self) -> dict[str, int]:
-        """How many unreadable notifications are kept, by config."""
+        """How many unreadable notifications are kept, by account."""
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""

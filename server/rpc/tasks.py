@@ -204,3 +204,9 @@ class Tasks:
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
+
+    def RecordWebhookConfigCall(self, request: Any, call: Call) -> Any:
+        raise NotImplementedError
+
+    def RecordWebhookConfigList(self, request: Any, call: Call) -> Any:
+        raise NotImplementedError

@@ -10,7 +10,7 @@ from server.services.acquirer_notifications import Opened
 # Tried in one transaction. Who records waits for one step at most.
 LIMIT = 50
 CONTESTED = Gauge("mintmark_acquirer_transactions_contested", "Acquirer transactions that are contested.", ("account",))
-KEPT = Gauge("mintmark_unreadable_notifications_kept", "Notifications that no key has opened.", ("webhook_config",))
+KEPT = Gauge("mintmark_unreadable_notifications_kept", "Notifications that no key has opened.", ("account",))
 
 
 class UnreadableNotifications:

@@ -20,6 +20,7 @@ reports = acquirer_tables.acquirer_reports
 unreadable = acquirer_tables.unreadable_notifications
 operations = payment_tables.payment_operations
 payments = payment_tables.payments
+configs = webhook_tables.webhook_configs
 keys = webhook_tables.webhook_keys
 
 
@@ -133,5 +134,7 @@ def contested_counts() -> Select[Any]:
 
 
 def unreadable_counts() -> Select[Any]:
-    """How many unreadable notifications are kept, by config."""
-    return select(unreadable.c.webhook_config, func.count().label("count")).group_by(unreadable.c.webhook_config)
+    """How many unreadable notifications are kept, by account."""
+    joined = unreadable.join(configs, configs.c.name == unreadable.c.webhook_config)
+    count = func.count().label("count")
+    return select(configs.c.account, count).select_from(joined).group_by(configs.c.account)

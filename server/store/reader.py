@@ -342,7 +342,7 @@ class SqlView:
 
     def unreadable_counts(self) -> dict[str, int]:
         found = self._many(acquirer_tables.unreadable_notifications, acquirer.unreadable_counts(), dict)
-        return {row["webhook_config"]: row["count"] for row in found}
+        return {row["account"]: row["count"] for row in found}
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))
