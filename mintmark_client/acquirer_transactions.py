@@ -32,7 +32,7 @@ class AcquirerTransactions:
         return self._stub.GetAcquirerTransaction(request).acquirer_transaction
 
     def refresh(self, name: str, *, request_id: str = "") -> pb.AcquirerTransaction:
-        """Has the acquirer asked for the status, and answers at once with `query_pending`; what the answer changes is an
-        event. Raises NotFound, PreconditionFailed where the account does not say where to ask."""
+        """Has the acquirer asked for the status, and answers at once with `query_pending`; what the answer changes is
+        an event. Raises NotFound, PreconditionFailed where the account does not say where to ask."""
         request = pb.RefreshAcquirerTransactionRequest(request_id=request_id, name=name)
         return self._stub.RefreshAcquirerTransaction(request).acquirer_transaction

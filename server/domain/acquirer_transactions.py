@@ -94,7 +94,8 @@ class Told:
 
     @property
     def rank(self) -> int:
-        return RANKS.get(self.type, 0) if self.type else 0
+        """Only successes have one."""
+        return RANKS.get(self.type, 0) if self.type and self.state is S.SUCCESS else 0
 
 
 @dataclass(frozen=True, slots=True)

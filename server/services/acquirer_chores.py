@@ -18,7 +18,7 @@ class UnreadableNotifications:
 
     name = "unreadable_notifications"
 
-    def __init__(self, desk: AcquirerDesk, interval: float = 5.0) -> None:
+    def __init__(self, desk: AcquirerDesk, interval: float = 1.0) -> None:
         self.interval = interval
         self._desk = desk
         self._counted: dict[Gauge, set[str]] = {CONTESTED: set(), KEPT: set()}

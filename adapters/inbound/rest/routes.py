@@ -122,15 +122,6 @@ TABLE = (
     RestRoute("TokensService.ImportTokens", "POST", "/v1/tokens:import"),
     RestRoute("TokensService.DisableToken", "POST", f"/v1/{{name={TOKEN}}}:disable"),
     RestRoute("TokensService.EnableToken", "POST", f"/v1/{{name={TOKEN}}}:enable"),
-    RestRoute(
-        "UnreadableNotificationsService.ListUnreadableNotifications",
-        "GET",
-        "/v1/unreadableNotifications",
-        also=("/v1/{webhook_config=webhookConfigs/*}/unreadableNotifications",),
-    ),
-    RestRoute(
-        "UnreadableNotificationsService.OpenUnreadableNotifications",
-        "POST",
-        "/v1/{webhook_config=webhookConfigs/*}/unreadableNotifications:open",
-    ),
+    RestRoute("UnreadableNotificationsService.ListUnreadableNotifications", "GET", "/v1/unreadableNotifications"),
+    RestRoute("UnreadableNotificationsService.OpenUnreadableNotifications", "POST", "/v1/unreadableNotifications:open"),
 )

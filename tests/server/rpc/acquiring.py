@@ -240,3 +240,17 @@ def open_merchant(
 
     house.store.write("x", unit)
     return Merchant(core, account_name, gateway, merchant_id, config_id, key)
+
+
+def add_key(merchant: Merchant, key: bytes) -> None:
+    """Gives the merchant's config one more key."""
+    from server.services.webhook_keys import sealed as sealed_key
+
+    house = merchant.core.core.payments
+
+    def unit(transaction: Any) -> None:
+        number = len(transaction.webhooks.keys_of([merchant.config])[merchant.config]) + 1
+        made = sealed_key(house.hasher, house.sealer, merchant.config, number, key, 1)
+        transaction.webhooks.keys.insert([made])
+
+    house.store.write("x", unit)
