@@ -169,7 +169,12 @@ class Merchant:
 
 
 def open_merchant(
-    core: RunningCore, *, like: Merchant | None = None, key: bytes | None = None, payments_base_url: str = ""
+    core: RunningCore,
+    *,
+    like: Merchant | None = None,
+    key: bytes | None = None,
+    payments_base_url: str = "",
+    gateway: str = "",
 ) -> Merchant:
     """A merchant on a merchant gateway that nobody else uses; `like` another, it is one more config of its account."""
     from server.domain.accounts import Account, AccountMode, AccountProvider, InboundAuthentication
@@ -179,7 +184,7 @@ def open_merchant(
 
     number = next(_NUMBERS)
     key = key or os.urandom(32)
-    gateway = like.gateway if like else f"SIBS_{number:06}"
+    gateway = like.gateway if like else gateway or f"SIBS_{number:06}"
     account_name = like.account if like else f"partnerAccounts/sibs-{number}"
     merchant_id, config_id = f"{1000000000 + number}", f"w-{number}"
     sibs = Sibs(
