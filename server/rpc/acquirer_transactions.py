@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import acquirer_transactions_pb2 as pb
 from mintmark.v1 import money_pb2, tasks_pb2, webhook_configs_pb2
 
@@ -16,6 +17,8 @@ from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
 from server.services import acquirer_transactions
 from server.services.acquirer_desk import AcquirerDesk
+from server.services.acquirer_endpoints import AcquirerEndpoint
+from server.services.acquirer_queries import ClaimedQuery
 
 STATES = {pb.AcquirerTransactionState.Value(f"ACQUIRER_TRANSACTION_STATE_{state}"): state for state in AcquirerState}
 OPERATIONS = {
@@ -184,6 +187,49 @@ class AcquirerTransactions:
             return pb.RefreshAcquirerTransactionResponse(acquirer_transaction=to_proto(after))
 
         return self._calls.write(call, request, request.name, unit)
+
+
+def endpoint_to_proto(endpoint: AcquirerEndpoint) -> tasks_pb2.AcquirerEndpoint:
+    source, fields = endpoint.token_source, endpoint.field_names
+    return tasks_pb2.AcquirerEndpoint(
+        account=endpoint.account,
+        base_url=endpoint.base_url,
+        path_prefix=endpoint.path_prefix,
+        version_id=endpoint.version_id,
+        acquirer_id=endpoint.acquirer_id,
+        client_id=endpoint.client_id,
+        token_source=tasks_pb2.AcquirerTokenSource(
+            access_token=source.access_token,
+            token_url=source.token_url,
+            client_id=source.client_id,
+            client_secret=source.client_secret,
+            scope=source.scope,
+            revision=source.revision,
+        ),
+        user_id=endpoint.user_id,
+        user_organization_id=endpoint.user_organization_id,
+        field_names=tasks_pb2.AcquirerFieldNames(value=fields.value, key=fields.key, algorithm=fields.algorithm),
+    )
+
+
+def query_to_proto(claimed: ClaimedQuery) -> tasks_pb2.Task:
+    """A leased question for a transaction's status."""
+    task, lease = claimed.task, Duration()
+    lease.FromMicroseconds(claimed.lease)
+    query = tasks_pb2.AcquirerTransactionQuery(
+        endpoint=endpoint_to_proto(claimed.endpoint),
+        acquirer_transaction=task.resource,
+        transaction_id=task.partner_transaction_id,
+    )
+    return tasks_pb2.Task(
+        name=task.name,
+        kind=tasks_pb2.TASK_KIND_QUERY_ACQUIRER_TRANSACTION,
+        fence=task.fence,
+        lease=lease,
+        correlation_id=task.correlation_id,
+        account=task.account,
+        acquirer_query=query,
+    )
 
 
 def record_status(

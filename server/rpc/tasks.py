@@ -9,15 +9,16 @@ from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
+from server.domain.callers import Caller
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
 from server.domain.refusals import ResourceNotFound
-from server.domain.tasks import TaskKind
-from server.ports import Feed, HighWater
+from server.domain.tasks import OF_PAYMENTS, TaskKind
+from server.ports import Feed, HighWater, Transaction
 from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
 from server.rpc.payments import operation_kind
-from server.services import payment_attempts, tasks
+from server.services import acquirer_queries, payment_attempts, tasks
 from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
@@ -132,15 +133,31 @@ class Tasks:
             if house.store.view.has_due_task(kinds, house.now_outside(), paused):
                 claimed = house.store.write(
                     "tasks",
-                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks, paused),
+                    lambda transaction: self._claim(transaction, call.caller, kinds, request.max_tasks, paused),
                     deadline=call.deadline,
                 )
                 if claimed:
-                    return pb.ClaimTasksResponse(tasks=[task_to_proto(each) for each in claimed])
+                    return pb.ClaimTasksResponse(tasks=claimed)
             left = until - time.monotonic()
             if left <= 0 or call.over():
                 return pb.ClaimTasksResponse()
             self._feed.wait(head, min(left, LOOK_S), call.over)
+
+    def _claim(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        kinds: frozenset[TaskKind],
+        limit: int,
+        paused: frozenset[str],
+    ) -> list[pb.Task]:
+        of_payments = kinds & OF_PAYMENTS
+        payments = tasks.claim(self._house, transaction, caller, of_payments, limit, paused) if of_payments else []
+        found = [task_to_proto(each) for each in payments]
+        if kinds & acquirer_queries.KINDS and len(found) < limit:
+            queries = acquirer_queries.claim(self._desk, transaction, caller, limit - len(found), paused)
+            found += [acquirer_transactions.query_to_proto(each) for each in queries]
+        return found
 
     def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
         leases = [(each.task, each.fence) for each in request.leases]
@@ -204,9 +221,3 @@ class Tasks:
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
-
-    def RecordWebhookConfigCall(self, request: Any, call: Call) -> Any:
-        raise NotImplementedError
-
-    def RecordWebhookConfigList(self, request: Any, call: Call) -> Any:
-        raise NotImplementedError
