@@ -125,7 +125,8 @@ class Reader(Service):
         self._http = httpx.Client(base_url=stack.http_url, timeout=20)
 
     def call(self) -> None:
-        page = list(itertools.islice(self.client.tokens.list(parent=f"merchantGateways/{GATEWAY}/merchants/-", page_size=50), 50))
+        listed = self.client.tokens.list(parent=f"merchantGateways/{GATEWAY}/merchants/-", page_size=50)
+        page = list(itertools.islice(listed, 50))
         for token in self._chance.sample(page, min(5, len(page))):
             assert self.client.tokens.get(token.name).refresh_generation >= token.refresh_generation
             assert self._http.get(f"/v1/{token.name}").is_success
