@@ -227,12 +227,14 @@ class Operation:
     decline: Decline | None = None
     attempt_count: int = 0
     in_flight_until: int = 0
-    # Whether the payer was ever sent to act: then there may be several tries.
+    # Whether the payer was ever sent to act, or may be: then there may be several tries.
     action_required: bool = False
     # Whether something was heard of it that is no answer to an attempt: then it was sent, whatever an attempt says.
     hinted: bool = False
     redirect_expire_time: int | None = None
     attend_time: int | None = None
+    # Whether the partner was asked to store the card that pays on its page.
+    store_payment_method: bool = False
 
     @property
     def amount(self) -> Money:

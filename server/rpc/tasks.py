@@ -9,7 +9,7 @@ from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
-from server.domain.payment_answers import PartnerAnswer
+from server.domain.payment_answers import PartnerAnswer, asks_for_page
 from server.domain.payment_evidence import Outcome
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
@@ -67,8 +67,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
 
 def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     operation = submission.operation
-    details = payments_pb2.PaymentDetails.FromString(submission.details) if submission.details else None
-    return pb.PaymentSubmission(
+    shown = pb.PaymentSubmission(
         operation=operation.name,
         kind=operation_kind(operation.kind),
         endpoint=endpoint_to_proto(submission.endpoint),
@@ -80,14 +79,21 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
         stored_payment_method_id=operation.stored_payment_method_id,
         parent_transaction_id=operation.parent_transaction_id,
         webhook_url=submission.webhook_url,
-        details=details,
+        merchant_email=submission.merchant_email,
+        store_payment_method=operation.store_payment_method,
     )
+    if submission.details:
+        details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
+        details.MergeFromString(submission.details)
+    return shown
 
 
+# As good as keys: told to the payer as they are.
+LINKS = ("redirect_url", "page_url")
 TEXTS = tuple(
     field.name
     for field in pb.PartnerAnswer.DESCRIPTOR.fields
-    if field.type == field.TYPE_STRING and field.name != "redirect_url"
+    if field.type == field.TYPE_STRING and field.name not in LINKS
 )
 
 
@@ -101,6 +107,7 @@ def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
+        page_url=given.page_url,
         **texts,
     )
 

@@ -15,13 +15,20 @@ from server.domain.payment_answers import (
     PartnerAnswer,
     Reading,
     Verdict,
+    asks_for_page,
     is_of,
     judge,
     judge_status,
 )
 from server.domain.payment_evidence import Attempt, EvidenceKind, Outcome
 from server.domain.payment_operations import Fact, Operation, OperationState
-from server.domain.payment_options import AmountUnsayable, PaymentOptions, PurchasePath, amount_text
+from server.domain.payment_options import (
+    AmountUnsayable,
+    HostedPagePath,
+    PaymentOptions,
+    PurchasePath,
+    amount_text,
+)
 from server.domain.refusals import AttemptRefused, CeilingExceeded, FieldInvalid, RequestIdReused, ResourceNotFound
 from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
@@ -42,6 +49,10 @@ FIRST_PATHS = {
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENT): f"{SERVER_TO_SERVER}/authorization",
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENTV2): f"{SERVER_TO_SERVER}/authorizationv2",
 }
+HOSTED_PAGE_PATHS = {
+    HostedPagePath.SERVER_TO_SERVER: f"{SERVER_TO_SERVER}/hpp/generate/link",
+    HostedPagePath.OLDER: "/hpp/generate/link",
+}
 LONGEST_TROUBLE = 64
 
 
@@ -56,6 +67,7 @@ class Submission:
     amount_text: str
     webhook_url: str
     details: bytes
+    merchant_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +168,9 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
     except AmountUnsayable:
         raise AttemptRefused("account") from None
     first = operation.kind not in FOLLOWING
+    page = asks_for_page(operation.kind)
+    if page and not account.payment_options.merchant_email:
+        raise AttemptRefused("account")
     return Submission(
         operation=operation,
         reference=reference_sent(book, operation),
@@ -164,6 +179,7 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
         amount_text=text,
         webhook_url=house.webhook_url(book.payment.name) if first else "",
         details=house.open(book.payment.sealed_details, book.payment.name, "details") if first else b"",
+        merchant_email=account.payment_options.merchant_email if page else "",
     )
 
 
@@ -173,6 +189,8 @@ def reference_sent(book: PaymentBook, operation: Operation) -> str:
 
 
 def path(kind: OperationKind, options: PaymentOptions) -> str:
+    if asks_for_page(kind):
+        return HOSTED_PAGE_PATHS[options.hosted_page_path]
     return PATHS[kind] if kind in PATHS else FIRST_PATHS[kind, options.purchase_path]
 
 

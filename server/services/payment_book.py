@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from server.domain import names, payment_operations, payments
 from server.domain.events import Event, EventKind
-from server.domain.payment_answers import Doubt, OperationKind, PartnerAnswer, Reading, Verdict
+from server.domain.payment_answers import Doubt, OperationKind, PartnerAnswer, Reading, Verdict, asks_for_page
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Change, Fact, Operation, OperationState
 from server.domain.payments import Card, Payment
 from server.domain.tasks import Task, TaskKind, query_delay
 from server.ports import Transaction
+from server.services import learned_tokens
 from server.services.payment_house import PaymentHouse
 
 CHARGES = (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED)
@@ -105,7 +106,8 @@ class PaymentBook:
     ) -> Change:
         """What the fact makes of the operation, with its line and its events."""
         operation = self.current(operation)
-        window = self.house.limits.micros(self.house.limits.action_window)
+        limits = self.house.limits
+        window = limits.micros(limits.page_window if asks_for_page(operation.kind) else limits.action_window)
         change = payment_operations.change(operation, fact, self.now, reading, action_window=window)
         after = change.after
         named = reading.partner_transaction_id if reading else ""
@@ -155,6 +157,8 @@ class PaymentBook:
         change = self.apply(operation, fact, source, reading.why, reading)
         if change.changed and change.after.charged:
             self._keep_card(change.after, answer)
+        if reading.verdict in CHARGES and change.after.charged and named == change.after.partner_transaction_id:
+            self._learn_token(change.after, answer, source)
         if second and reading.confirmed_minor_amount is not None:
             self._add_external(operation, reading, source)
         elif named and change.after.unresolved:
@@ -165,6 +169,16 @@ class PaymentBook:
         if operation.number == 1 and (answer.masked_number or answer.scheme):
             card = Card(answer.masked_number, answer.scheme, answer.card_expiry)
             self.payment = replace(self.payment, card=card)
+
+    def _learn_token(self, operation: Operation, answer: PartnerAnswer, source: Source) -> None:
+        """What the partner stored the card as; a hosted page's payment tells it from then on."""
+        token, trouble = learned_tokens.learn(
+            self.transaction, self.payment, operation, answer, source.actor, source.correlation_id, self.now
+        )
+        if trouble:
+            self.note(operation, replace(source, digest=None, body=b""), trouble)
+        if token and not self.payment.token:
+            self.payment = replace(self.payment, token=token)
 
     def _add_external(self, operation: Operation, reading: Reading, source: Source) -> None:
         """A confirmed charge that nobody asked for: it counts, and one of the two is to be refunded."""
