@@ -9,8 +9,10 @@ from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
-from server.domain.payment_answers import PartnerAnswer, asks_for_page
+from server.domain.hosted_pages import asks_for_page
+from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.payment_options import PageLink
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
@@ -97,17 +99,22 @@ TEXTS = tuple(
 )
 
 
+PAGE_TEXTS = tuple(name for name in TEXTS if name.startswith("page_"))
+
+
 def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
     """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
     texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
     texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    said = {name.removeprefix("page_"): texts.pop(name) for name in PAGE_TEXTS}
+    page = PageLink(given.page_url, partner_merchant_id=said.pop("merchant_id"), **said) if given.page_url else None
     body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
     return PartnerAnswer(
         http_status=given.http_status,
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
-        page_url=given.page_url,
+        page=page,
         **texts,
     )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from server.domain.hosted_pages import judge
 from server.domain.money import Money
 from server.domain.payment_answers import (
     Doubt,
@@ -15,7 +16,6 @@ from server.domain.payment_answers import (
     PartnerAnswer,
     Reading,
     Verdict,
-    judge,
     judge_status,
 )
 from server.domain.payment_operations import (
@@ -30,7 +30,7 @@ from server.domain.payment_operations import (
     hint,
     may_begin,
 )
-from server.domain.payment_options import AmountUnit, page_url_problem
+from server.domain.payment_options import AmountUnit, PageLink, page_url_problem
 from tests.server.domain.test_payment_answers import OURS, YES
 from tests.server.domain.test_payment_operations import NOW, operation, reading
 
@@ -47,11 +47,7 @@ URL = "https://checkout.example/en/HostedPaymentPage/1"
 LINK = PartnerAnswer(
     http_status=201,
     readable=True,
-    page_url=URL,
-    page_amount="1000",
-    page_currency="JPY",
-    page_reference=OURS.reference,
-    page_merchant_id=OURS.partner_merchant_id,
+    page=PageLink(URL, "1000", "JPY", OURS.reference, OURS.partner_merchant_id),
 )
 
 
@@ -69,7 +65,7 @@ def test_whichever_card_was_stored_is_the_payers_own() -> None:
 TEXTS = [
     each.name
     for each in fields(PartnerAnswer)
-    if each.name not in {"http_status", "readable", "body", "page_url", "redirect_url"}
+    if each.name not in {"http_status", "readable", "body", "page", "redirect_url"}
 ]
 WORDS = st.sampled_from(["", "true", "false", "0", "51", "578", "INFO0000", "ERR3004", "CAPTURE", "1000", "JPY", "x"])
 
@@ -83,7 +79,8 @@ WORDS = st.sampled_from(["", "true", "false", "0", "51", "578", "INFO0000", "ERR
 def test_no_answer_to_the_request_for_a_page_is_a_payment(
     status: int, readable: bool, url: str, said: dict[str, str]
 ) -> None:
-    answer = replace(LINK, http_status=status, readable=readable, page_url=url, **said)
+    page = replace(LINK.page, url=url) if LINK.page and url else None
+    answer = replace(LINK, http_status=status, readable=readable, page=page, **said)
     told = judge(EXPECTED, answer)
     assert told.verdict not in (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED)
     if told.verdict is Verdict.REQUIRES_ACTION:
