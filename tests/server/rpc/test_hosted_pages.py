@@ -1,5 +1,7 @@
 """Payments through a page of the partner's: one link, asked for once."""
 
+from typing import Any
+
 import pytest
 from mintmark.v1 import accounts_pb2, money_pb2
 from mintmark.v1 import payments_pb2 as pb
@@ -77,7 +79,7 @@ def test_a_lost_link_leaves_doubt_and_is_never_asked_for_again(shop: Shop) -> No
     assert shop.record(grant.attempt, link(grant)) == "REQUIRES_ACTION"
 
 
-WRONG = [
+WRONG: list[dict[str, Any]] = [
     {"page_amount": "1001"},
     {"page_amount": "x"},
     {"page_currency": "EUR"},
