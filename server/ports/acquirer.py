@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from server.domain.acquirer_transactions import AcquirerTransaction, Report
+from server.domain.queries import AcquirerTransactionQuery, Page, UnreadableNotificationQuery
 from server.domain.unreadable_notifications import UnreadableNotification, UnreadableTally
 from server.ports.shelf import Shelf
 
@@ -39,3 +40,26 @@ class Acquirer(Protocol):
 
     def unreadable_of(self, webhook_config: str, after: str, limit: int) -> list[UnreadableNotification]:
         """Those of a config with a later id, the oldest first."""
+
+
+class AcquirerView(Protocol):
+    """Reads outside of the writer, each call a consistent one of its own."""
+
+    def transaction(self, name: str) -> AcquirerTransaction | None: ...
+    def transactions(self, query: AcquirerTransactionQuery, page: Page) -> list[AcquirerTransaction]:
+        """In the order of their names."""
+
+    def reports(self, acquirer_transaction: str, page: Page) -> list[Report]:
+        """The oldest first."""
+
+    def unreadable_notifications(self, query: UnreadableNotificationQuery, page: Page) -> list[UnreadableNotification]:
+        """The newest first; `page.after` names the last one of the page before."""
+
+    def configs_to_try(self) -> list[str]:
+        """Configs that have got a key since one of their unreadable notifications was last tried."""
+
+    def contested_counts(self) -> dict[str, int]:
+        """How many transactions are contested, by account."""
+
+    def unreadable_counts(self) -> dict[str, int]:
+        """How many unreadable notifications are kept, by account."""

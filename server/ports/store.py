@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from server.domain.accounts import Account
-from server.domain.acquirer_transactions import AcquirerTransaction, Report
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import Reach
@@ -19,7 +18,6 @@ from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
-    AcquirerTransactionQuery,
     BindingQuery,
     MerchantQuery,
     NotificationQuery,
@@ -29,7 +27,6 @@ from server.domain.queries import (
     TokenQuery,
     UnknownChargeQuery,
     UnmanagedWebhookQuery,
-    UnreadableNotificationQuery,
     WebhookConfigQuery,
 )
 from server.domain.replays import Replay, ReplayResult
@@ -38,10 +35,9 @@ from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscr
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
-from server.domain.unreadable_notifications import UnreadableNotification
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
-from server.ports.acquirer import Acquirer
+from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
 from server.ports.shelf import Shelf
@@ -302,25 +298,6 @@ class View(Protocol):
     def has_webhook_chore(self, refresh_before: int | None) -> bool:
         """Whether the steward has to look at a config's keys, or refresh one that was last asked for before then."""
 
-    def acquirer_transaction(self, name: str) -> AcquirerTransaction | None: ...
-    def acquirer_transactions(self, query: AcquirerTransactionQuery, page: Page) -> list[AcquirerTransaction]:
-        """In the order of their names."""
-
-    def acquirer_reports(self, acquirer_transaction: str, page: Page) -> list[Report]:
-        """The oldest first."""
-
-    def unreadable_notifications(self, query: UnreadableNotificationQuery, page: Page) -> list[UnreadableNotification]:
-        """The newest first; `page.after` names the last one of the page before."""
-
-    def configs_to_try(self) -> list[str]:
-        """Configs that have got a key since one of their unreadable notifications was last tried."""
-
-    def contested_transactions(self) -> dict[str, int]:
-        """How many transactions are contested, by account."""
-
-    def unreadable_counts(self) -> dict[str, int]:
-        """How many unreadable notifications are kept, by account."""
-
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""
 
@@ -371,6 +348,8 @@ class View(Protocol):
 
     @property
     def retained(self) -> "Retained": ...
+    @property
+    def acquirer(self) -> AcquirerView: ...
 
 
 class Retained(Protocol):

@@ -25,13 +25,13 @@ class UnreadableNotifications:
 
     def wanted(self) -> bool:
         view = self._desk.house.store.view
-        self._count(CONTESTED, view.contested_transactions())
-        self._count(KEPT, view.unreadable_counts())
-        return bool(view.configs_to_try())
+        self._count(CONTESTED, view.acquirer.contested_counts())
+        self._count(KEPT, view.acquirer.unreadable_counts())
+        return bool(view.acquirer.configs_to_try())
 
     def step(self) -> bool:
         desk = self._desk
-        configs = desk.house.store.view.configs_to_try()
+        configs = desk.house.store.view.acquirer.configs_to_try()
         for config in configs:
             self._open(config)
         return bool(configs)

@@ -190,18 +190,18 @@ def _event(kind: EventKind, after: AcquirerTransaction, source: Source, **detail
 
 def get(store: Store, caller: Caller, name: str) -> AcquirerTransaction:
     """Raises ResourceNotFound."""
-    return _visible(caller, store.view.acquirer_transaction(name), name)
+    return _visible(caller, store.view.acquirer.transaction(name), name)
 
 
 def list_page(store: Store, query: AcquirerTransactionQuery, page: Page) -> list[AcquirerTransaction]:
-    return store.view.acquirer_transactions(query, page)
+    return store.view.acquirer.transactions(query, page)
 
 
 def list_reports(desk: AcquirerDesk, caller: Caller, name: str, page: Page) -> list[tuple[Report, bytes]]:
     """The reports with what was received, as far as that is still kept. Raises ResourceNotFound."""
     view, house = desk.house.store.view, desk.house
     get(house.store, caller, name)
-    found = view.acquirer_reports(name, page)
+    found = view.acquirer.reports(name, page)
     named = view.notifications_named([each.notification for each in found if each.notification])
     bodies: list[bytes] = []
     for each in found:

@@ -111,7 +111,7 @@ def envelope(desk: AcquirerDesk, kept: UnreadableNotification) -> Envelope:
 
 
 def list_page(store: Store, query: UnreadableNotificationQuery, page: Page) -> list[UnreadableNotification]:
-    return store.view.unreadable_notifications(query, page)
+    return store.view.acquirer.unreadable_notifications(query, page)
 
 
 def config_id_of(transaction: Transaction, caller: Caller, webhook_config: str) -> str:

@@ -1,15 +1,14 @@
-"""Transactions at the acquirer, what it said of them, and notifications that no key opens: within one transaction of
-the writer, and the statements of reads."""
+"""Transactions at the acquirer, what it said of them, and notifications that no key opens, within one transaction of
+the writer."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, insert, select
+from sqlalchemy import ColumnElement, RowMapping, insert, select
 
 from server.domain.acquirer_transactions import AcquirerTransaction, Report
-from server.domain.queries import AcquirerTransactionQuery, Page, UnreadableNotificationQuery
 from server.domain.unreadable_notifications import UnreadableNotification, UnreadableTally
-from server.store import acquirer_tables, payment_tables, rows, schema, webhook_tables
+from server.store import acquirer_tables, payment_tables, rows, schema
 from server.store.shelf import TableShelf
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ reports = acquirer_tables.acquirer_reports
 unreadable = acquirer_tables.unreadable_notifications
 operations = payment_tables.payment_operations
 payments = payment_tables.payments
-configs = webhook_tables.webhook_configs
-keys = webhook_tables.webhook_keys
 
 
 class SqlAcquirer:
@@ -83,58 +80,3 @@ class SqlAcquirer:
         )
         found = self._rows(statement.order_by(unreadable.c.unreadable_id).limit(limit))
         return [rows.UNREADABLE.read(row) for row in found]
-
-
-def transaction_conditions(query: AcquirerTransactionQuery) -> list[ColumnElement[bool]]:
-    wanted = {
-        "account": query.account,
-        "merchant_gateway_id": query.merchant_gateway_id,
-        "merchant_id": query.merchant_id,
-        "transaction_id": query.transaction_id,
-        "merchant_reference": query.merchant_reference,
-        "payment": query.payment,
-    }
-    conditions = [transactions.c[column] == value for column, value in wanted.items() if value]
-    if query.states:
-        conditions.append(transactions.c.state.in_(sorted(state.value for state in query.states)))
-    if query.contested:
-        conditions.append(transactions.c.contested)
-    return conditions
-
-
-def report_page(acquirer_transaction: str, page: Page) -> Select[Any]:
-    of = reports.c.acquirer_transaction == acquirer_transaction
-    return select(reports).where(of, reports.c.name > page.after).order_by(reports.c.name).limit(page.limit)
-
-
-def unreadable_page(query: UnreadableNotificationQuery, page: Page, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The newest first."""
-    where = list(conditions)
-    if query.webhook_config:
-        where.append(unreadable.c.webhook_config == query.webhook_config)
-    if page.after:
-        where.append(unreadable.c.unreadable_id < page.after.rpartition("/")[2])
-    return select(unreadable).where(*where).order_by(unreadable.c.unreadable_id.desc()).limit(page.limit)
-
-
-def configs_to_try() -> Select[Any]:
-    """Configs that have got a key since one of their notifications was last tried."""
-    return (
-        select(unreadable.c.webhook_config)
-        .join(keys, keys.c.webhook_config == unreadable.c.webhook_config)
-        .where(keys.c.number > unreadable.c.tried_key)
-        .distinct()
-    )
-
-
-def contested_counts() -> Select[Any]:
-    """How many transactions are contested, by account."""
-    count = func.count().label("count")
-    return select(transactions.c.account, count).where(transactions.c.contested).group_by(transactions.c.account)
-
-
-def unreadable_counts() -> Select[Any]:
-    """How many unreadable notifications are kept, by account."""
-    joined = unreadable.join(configs, configs.c.name == unreadable.c.webhook_config)
-    count = func.count().label("count")
-    return select(configs.c.account, count).select_from(joined).group_by(configs.c.account)

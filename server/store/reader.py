@@ -7,14 +7,13 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Tracer
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, false, select, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, exists, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
-from server.domain.acquirer_transactions import AcquirerTransaction, Report
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
-from server.domain.callers import ANY, Reach
+from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
@@ -25,7 +24,6 @@ from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
-    AcquirerTransactionQuery,
     BindingQuery,
     MerchantQuery,
     NotificationQuery,
@@ -35,7 +33,6 @@ from server.domain.queries import (
     TokenQuery,
     UnknownChargeQuery,
     UnmanagedWebhookQuery,
-    UnreadableNotificationQuery,
     WebhookConfigQuery,
 )
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
@@ -44,13 +41,10 @@ from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
-from server.domain.unreadable_notifications import UnreadableNotification
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 from server.ports import CachePause, PullState
 from server.store import (
-    acquirer,
-    acquirer_tables,
     cache_pause,
     commits,
     payment_reads,
@@ -62,8 +56,10 @@ from server.store import (
     webhook_tables,
     webhooks,
 )
+from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
@@ -79,18 +75,6 @@ IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections
 LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
-def within(table: Table, reach: Reach) -> ColumnElement[bool]:
-    """The rows that somebody with this reach may see. Those of no gateway are for whom nothing limits."""
-    if reach.everything:
-        return true()
-    merchants = table.c.merchant_id.in_(sorted(reach.merchant_ids)) if reach.merchant_ids else true()
-    if ANY in reach.merchant_gateway_ids:
-        return and_(table.c.merchant_gateway_id != "", merchants)
-    if not reach.merchant_gateway_ids:
-        return false()
-    return and_(table.c.merchant_gateway_id.in_(sorted(reach.merchant_gateway_ids)), merchants)
-
-
 def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return [table.c[column] == value for column, value in wanted.items() if value]
 
@@ -102,6 +86,7 @@ class SqlView:
         self._engine = engine
         self._tracer = tracer
         self.retained = SqlRetained(self)
+        self.acquirer = SqlAcquirerView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -314,35 +299,6 @@ class SqlView:
         return refresh_before is not None and bool(
             self._many(table, webhooks.unrefreshed(refresh_before).limit(1), dict)
         )
-
-    def acquirer_transaction(self, name: str) -> AcquirerTransaction | None:
-        return self._one(acquirer_tables.acquirer_transactions, rows.ACQUIRER_TRANSACTION, name)
-
-    def acquirer_transactions(self, query: AcquirerTransactionQuery, page: Page) -> list[AcquirerTransaction]:
-        table = acquirer_tables.acquirer_transactions
-        conditions = [within(table, query.reach), *acquirer.transaction_conditions(query)]
-        return self._page(table, rows.ACQUIRER_TRANSACTION, page, *conditions)
-
-    def acquirer_reports(self, acquirer_transaction: str, page: Page) -> list[Report]:
-        statement = acquirer.report_page(acquirer_transaction, page)
-        return self._many(acquirer_tables.acquirer_reports, statement, rows.ACQUIRER_REPORT.read)
-
-    def unreadable_notifications(self, query: UnreadableNotificationQuery, page: Page) -> list[UnreadableNotification]:
-        table = acquirer_tables.unreadable_notifications
-        statement = acquirer.unreadable_page(query, page, within(table, query.reach))
-        return self._many(table, statement, rows.UNREADABLE.read)
-
-    def configs_to_try(self) -> list[str]:
-        found = self._many(acquirer_tables.unreadable_notifications, acquirer.configs_to_try(), dict)
-        return sorted(row["webhook_config"] for row in found)
-
-    def contested_transactions(self) -> dict[str, int]:
-        found = self._many(acquirer_tables.acquirer_transactions, acquirer.contested_counts(), dict)
-        return {row["account"]: row["count"] for row in found}
-
-    def unreadable_counts(self) -> dict[str, int]:
-        found = self._many(acquirer_tables.unreadable_notifications, acquirer.unreadable_counts(), dict)
-        return {row["account"]: row["count"] for row in found}
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))

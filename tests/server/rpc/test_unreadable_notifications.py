@@ -83,7 +83,7 @@ def test_a_key_that_is_there_at_once_is_not_tried_for_ever(core: RunningCore, me
     unopened(merchant, os.urandom(32), said())
     add_key(merchant, os.urandom(32))
     view = core.core.store.view
-    eventually(lambda: merchant.config not in view.configs_to_try(), 30, "the key to be tried")
+    eventually(lambda: merchant.config not in view.acquirer.configs_to_try(), 30, "the key to be tried")
     assert len(merchant.unreadable()) == 1
 
 

@@ -64,11 +64,11 @@ def unreadable(number: int = 1, config: str = "webhookConfigs/w", **fields: Any)
 def test_a_transaction_comes_back_as_it_was(store: SqlStore) -> None:
     made = transaction(contested=True, conflict=True, last_query=CALL)
     store.write("k", lambda t: t.acquirer.transactions.insert([made]))
-    assert store.view.acquirer_transaction(made.name) == made
+    assert store.view.acquirer.transaction(made.name) == made
     later = replace(made, succeeded=None, payment="payments/1", revision=2)
     store.write("k", lambda t: t.acquirer.transactions.update([later]))
-    assert store.view.acquirer_transaction(made.name) == later
-    assert store.view.contested_transactions() == {"partnerAccounts/a": 1}
+    assert store.view.acquirer.transaction(made.name) == later
+    assert store.view.acquirer.contested_counts() == {"partnerAccounts/a": 1}
 
 
 def test_a_transaction_is_found_by_everything_that_may_be_asked_for(store: SqlStore) -> None:
@@ -82,17 +82,17 @@ def test_a_transaction_is_found_by_everything_that_may_be_asked_for(store: SqlSt
         {"contested": True},
     ):
         query = AcquirerTransactionQuery(EVERYTHING, **fields)  # type: ignore[arg-type]  # each has its field's type
-        assert store.view.acquirer_transactions(query, Page()) == [wanted], fields
+        assert store.view.acquirer.transactions(query, Page()) == [wanted], fields
     mine = AcquirerTransactionQuery(Reach(frozenset({"G"}), frozenset({"N"})))
-    assert [each.transaction_id for each in store.view.acquirer_transactions(mine, Page())] == ["2"]
+    assert [each.transaction_id for each in store.view.acquirer.transactions(mine, Page())] == ["2"]
 
 
 def test_reports_are_told_apart_by_what_they_say(store: SqlStore) -> None:
     of = transaction().name
     kept = [report(of, 1, effect_digest=b"e" * 32), report(of, 2, kind=ReportKind.STATUS_ANSWER, digest=b"d" * 32)]
     store.write("k", lambda t: t.acquirer.add_reports(kept))
-    assert store.view.acquirer_reports(of, Page()) == kept
-    assert store.view.acquirer_reports(of, Page(kept[0].name)) == kept[1:]
+    assert store.view.acquirer.reports(of, Page()) == kept
+    assert store.view.acquirer.reports(of, Page(kept[0].name)) == kept[1:]
     asked = store.write(
         "k",
         lambda t: (
@@ -141,10 +141,10 @@ def test_unreadable_ones_are_kept_in_the_order_in_which_they_came(store: SqlStor
     assert store.write("k", lambda t: t.acquirer.unreadable_with_digest(kept[2].digest)) == kept[2]
     assert store.write("k", lambda t: t.acquirer.unreadable_with_digest(b"?")) is None
     every = UnreadableNotificationQuery(EVERYTHING)
-    assert store.view.unreadable_notifications(every, Page()) == [other, *reversed(kept)]
-    assert store.view.unreadable_notifications(every, Page(kept[2].name, 1)) == [kept[1]]
+    assert store.view.acquirer.unreadable_notifications(every, Page()) == [other, *reversed(kept)]
+    assert store.view.acquirer.unreadable_notifications(every, Page(kept[2].name, 1)) == [kept[1]]
     mine = UnreadableNotificationQuery(Reach(frozenset({"G"}), frozenset({"N"})))
-    assert store.view.unreadable_notifications(mine, Page()) == [other]
+    assert store.view.acquirer.unreadable_notifications(mine, Page()) == [other]
     tally = UnreadableTally("webhookConfigs/w", 7, NOW)
     store.write("k", lambda t: t.acquirer.tallies.insert([tally]))
     assert store.write("k", lambda t: t.acquirer.tallies.get("webhookConfigs/w")) == tally
@@ -169,8 +169,8 @@ def test_retention_removes_what_has_not_changed_since_with_all_that_belongs_to_i
         "k", lambda t: (t.removal.acquirer_transactions(before, 10), t.removal.unreadable_notifications(before, 10))
     )
     assert removed == (seconds, seconds)
-    assert (store.view.acquirer_transaction(old.name) is None) is bool(seconds)
-    assert (store.view.acquirer_reports(old.name, Page()) == []) is bool(seconds)
+    assert (store.view.acquirer.transaction(old.name) is None) is bool(seconds)
+    assert (store.view.acquirer.reports(old.name, Page()) == []) is bool(seconds)
     assert (store.write("k", lambda t: t.ledger.tasks.get("tasks/1")) is None) is bool(seconds)
-    assert store.view.acquirer_transaction(young.name) == young
-    assert len(store.view.acquirer_reports(young.name, Page())) == 1
+    assert store.view.acquirer.transaction(young.name) == young
+    assert len(store.view.acquirer.reports(young.name, Page())) == 1
