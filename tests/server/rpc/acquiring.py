@@ -259,3 +259,7 @@ def add_key(merchant: Merchant, key: bytes) -> None:
         transaction.webhooks.keys.insert([made])
 
     house.store.write("x", unit)
+
+
+def keys_of(merchant: Merchant) -> list[Any]:
+    return merchant.core.core.store.view.webhook_keys([merchant.config])[merchant.config]

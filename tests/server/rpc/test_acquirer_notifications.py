@@ -13,6 +13,7 @@ from tests.server.rpc.acquiring import (
     Merchant,
     booking_of,
     deliver,
+    keys_of,
     open_merchant,
     outcome_of,
     said,
@@ -224,3 +225,22 @@ def test_neither_keys_nor_card_numbers_nor_contents_are_stored_in_plain(core: Ru
         for report in merchant.reports(each.resource.partition("~")[2])
     ]
     assert any("411111******1111" in body and canary in body for body in bodies)
+
+
+def test_a_transaction_that_may_have_been_forgotten_is_asked_about_and_not_booked(merchant: Merchant) -> None:
+    """Its key opens it still, but what was known of it could have been removed."""
+    old = merchant.get(merchant.tell(transactionDateTime="2020-03-12T10:48:44Z"))
+    assert (booking_of(old), old.contested, old.report_count) == ("UNSPECIFIED", True, 1)
+    known = merchant.tell(transactionDateTime=None)
+    merchant.tell(transactionID=known, transactionDateTime="2020-03-12T10:48:44Z")
+    assert (booking_of(merchant.get(known)), merchant.get(known).contested) == ("PAID", False)
+
+
+def test_a_use_of_a_key_is_noted(merchant: Merchant) -> None:
+    (key,) = keys_of(merchant)
+    assert key.last_use_time is None
+    merchant.tell()
+    (key,) = keys_of(merchant)
+    assert key.last_use_time is not None
+    merchant.tell()
+    assert keys_of(merchant) == [key]
