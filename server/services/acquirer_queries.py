@@ -38,7 +38,7 @@ def claim(
         if task.leased(now) or task.due_time > now:
             continue
         account = accounts.get(task.account)
-        endpoint = acquirer_endpoints.payments(house.hasher, house.sealer, account, "") if account else None
+        endpoint = acquirer_endpoints.payments(house.hasher, house.sealer, account, caller.client) if account else None
         if endpoint is None:
             transaction.ledger.tasks.update([tasks.asked_again(task, 0, now)])
             continue

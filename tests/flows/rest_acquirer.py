@@ -1,4 +1,4 @@
-"""The acquirer's transactions over REST and over gRPC alike, after one notification that opens and one that does not."""
+"""The acquirer's transactions over REST and over gRPC alike, after a notification that opens and one that does not."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ ACCOUNT, GATEWAY, MERCHANT, CONFIG = "walked-sibs", "SIBS_WALK", "1000000077", "
 
 @dataclass(frozen=True)
 class Acquirer:
-    """A transaction of an account that says where its status can be asked for, and the webhook config that told of it."""
+    """A transaction whose account says where its status can be asked for, and the config that told of it."""
 
     transaction: str
     config: str = f"webhookConfigs/{CONFIG}"
