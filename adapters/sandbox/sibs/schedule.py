@@ -53,11 +53,12 @@ def due_after(tries: int, now: float, first: float) -> float | None:
 
 def batches(waiting: Iterable[tuple[int, int]]) -> tuple[list[int], list[tuple[int, Tier]]]:
     """Which of the notifications that are due, each with its number and its tries, go now, and which have to wait for
-    the next run of their job because it takes no more: the oldest go first. First tries always go."""
+    the next run of their job because it takes no more: those with the fewest tries go first, then the oldest, so that
+    each has its turn. First tries always go."""
     go: list[int] = []
     left: list[tuple[int, Tier]] = []
     taken: dict[Tier, int] = {}
-    for number, tries in sorted(waiting):
+    for number, tries in sorted(waiting, key=lambda each: (each[1], each[0])):
         tier = tier_of(tries)
         if tries and taken.get(tier, 0) >= tier.most:
             left.append((number, tier))
