@@ -1,5 +1,7 @@
 """The seven tiers: when a notification is tried again, and how many at once."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,7 +75,7 @@ def test_44_tries_and_no_more(caller: Caller, receiver: Receiver) -> None:
     assert len(receiver.messages) == 44
     assert caller.control("GET", "/state")["givenUp"] == 1
     ats = [each["at"] for each in caller.control("GET", "/notifications/1")["history"]]
-    for count, (before, at) in enumerate(zip(ats, ats[1:], strict=False), start=1):
+    for count, (before, at) in enumerate(pairwise(ats), start=1):
         # The clock goes on while a try is answered: it is a little later than the job's run.
         period = tier_of(count).period
         assert at % period < 60, count
