@@ -31,8 +31,8 @@ def _bind_tcp(address: str) -> socket.socket:
     host = host.strip("[]")
     family = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0][0]
     listener = socket.create_server((host, int(port)), family=family, backlog=BACKLOG)
-    # Connections inherit it. asyncio would set it, but only on sockets that name their protocol: without it an answer in
-    # two writes waits 40 ms for the peer's delayed acknowledgement.
+    # Connections inherit it. asyncio sets it only on sockets that name their protocol; without it an answer in two
+    # writes waits 40 ms for the peer's delayed acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from adapters.sandbox.payment_options.background import Background
-from adapters.sandbox.payment_options.journal import JournalBroken
+from adapters.sandbox.payment_options.journal import Journal, JournalBroken
 from adapters.sandbox.sibs.calendar import Calendar
 from adapters.sandbox.sibs.deliveries import Deliveries
 from adapters.sandbox.sibs.transactions import Transactions
@@ -17,9 +17,15 @@ class Agenda:
     """Runs in the background, and by leaps when told to."""
 
     def __init__(
-        self, calendar: Calendar, transactions: Transactions, deliveries: Deliveries, background: Background
+        self,
+        calendar: Calendar,
+        ledger: Journal,
+        transactions: Transactions,
+        deliveries: Deliveries,
+        background: Background,
     ) -> None:
         self._calendar = calendar
+        self._ledger = ledger
         self._transactions = transactions
         self._deliveries = deliveries
         self._background = background
@@ -38,6 +44,7 @@ class Agenda:
             self._calendar.leap_to(due)
             await self._settle()
         self._calendar.leap_to(target)
+        await self._ledger.append({"time": target})
         return self._calendar.now
 
     def _next(self) -> float | None:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.sandbox.control import ControlInvalid, parse
 from adapters.sandbox.guard import Endpoint, error, guarded
+from adapters.sandbox.payment_options.journal import JournalBroken
 from adapters.sandbox.sibs import faults, rules, schedule
 from adapters.sandbox.sibs.config import Config
 from adapters.sandbox.sibs.configs import Drift, Foreign
@@ -85,7 +86,7 @@ class Control:
             ("POST", "/access-tokens/reinstate", self.reinstate),
         )
         return [
-            Route(f"{PREFIX}{path}", guarded(endpoint, LONGEST_SCRIPT), methods=[method])
+            Route(f"{PREFIX}{path}", guarded(_told(endpoint), LONGEST_SCRIPT), methods=[method])
             for method, path, endpoint in calls
         ]
 
@@ -256,6 +257,18 @@ class Control:
         """POST /access-tokens/reinstate: the static one is good again."""
         await self._twin.access_tokens.reinstate()
         return await self.access_tokens(request, body)
+
+
+def _told(endpoint: Endpoint) -> Endpoint:
+    """Says it where nothing can be written any more."""
+
+    async def inside(request: Request, body: bytes) -> Response:
+        try:
+            return await endpoint(request, body)
+        except JournalBroken:
+            return error(500, "the twin's files cannot be written; start it again when they can")
+
+    return inside
 
 
 def _config(found: Config | None) -> Response:

@@ -1,6 +1,7 @@
 """The SIBS twin put together."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.payment_options.background import Background
-from adapters.sandbox.payment_options.journal import Journal
+from adapters.sandbox.payment_options.journal import Journal, JournalBroken
 from adapters.sandbox.sibs.access_tokens import AccessTokens
 from adapters.sandbox.sibs.agenda import Agenda
 from adapters.sandbox.sibs.api import Api
@@ -61,7 +62,7 @@ class SibsTwin:
             now,
             lambda: self.habits,
         )
-        self.agenda = Agenda(self.calendar, self.transactions, self.deliveries, self.background)
+        self.agenda = Agenda(self.calendar, self.ledger, self.transactions, self.deliveries, self.background)
         self._restore()
         self.control = Control(self)
 
@@ -79,6 +80,9 @@ class SibsTwin:
         self.faults.release()
         await self.background.close()
         await self.deliveries.close()
+        # A file that cannot be written has said so already.
+        with suppress(JournalBroken):
+            await self.ledger.append({"time": self.calendar.now})
         await self.ledger.close()
         await self.journal.close()
         self.calls.close()
@@ -118,6 +122,9 @@ class SibsTwin:
             elif "habits" in document:
                 self.habits = changed(Habits(), document["habits"])
         for document in self.ledger.documents():
+            if "time" in document:
+                self.calendar.leap_to(document["time"])
+                continue
             if "try" in document:
                 self.calendar.leap_to(document["try"]["at"])
                 self.notifications.restore_try(document["try"])

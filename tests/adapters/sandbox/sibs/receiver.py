@@ -1,6 +1,7 @@
 """A gateway that opens notifications with the keys it knows and answers by script."""
 
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -72,7 +73,12 @@ class Receiver:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                length = int(self.headers.get("content-length", 0))
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # Whoever sent it was killed.
+                    self.close_connection = True
+                    return
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 answer = receiver.answer(Message(self.path, headers, body.decode()))
                 self.send_response(answer.status)
@@ -86,6 +92,12 @@ class Receiver:
 
         class Server(ThreadingHTTPServer):
             request_queue_size = 128
+
+            def handle_error(self, *_: Any) -> None:
+                """A peer that was killed is no error."""
+                raised = sys.exception()
+                if raised is not None and not isinstance(raised, ConnectionError):
+                    raise raised
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True

@@ -9,7 +9,7 @@ import pytest
 
 from tests.adapters.sandbox.sibs.caller import KEY, NOWHERE, Caller
 
-HEADERS = (
+HEADERS: tuple[tuple[str, str | None, int], ...] = (
     *(("content_type", value, 400) for value in (None, "text/plain", "application/x-www-form-urlencoded")),
     *(("authorization", value, 401) for value in (None, "Bearer wrong", "Basic c2FuZGJveA==", "Bearer", "wrong")),
     *(("x_ibm_client_id", value, 403) for value in (None, "", "another-client")),
@@ -18,10 +18,12 @@ HEADERS = (
     *(("user_organization_id", value, 400) for value in (None, "")),
 )
 CHANNEL, SECURITY = "channelTypeNotification", "channelTypeNotification.security"
+NO_METHODS: tuple[Any, ...] = (None, [], {}, "CARD", ["CARD"], [{}], [{"code": "CARD"}])
+NO_SECURITY: tuple[Any, ...] = (None, "key", [])
 WRONG: tuple[tuple[str, Any], ...] = (
     *(("notificationConfigurationCode", value) for value in (None, "", 7, "c" * 37)),
     *(("requestOperationType", value) for value in (None, "", "UPD", "DEL", "INSERT")),
-    *(("paymentMethods", value) for value in (None, [], {}, "CARD", ["CARD"], [{}], [{"code": "CARD"}])),
+    *(("paymentMethods", value) for value in NO_METHODS),
     ("paymentMethods", [{"paymentMethodNotificationCode": "M" * 16}]),
     ("paymentMethods", [{"paymentMethodNotificationCode": ""}]),
     (CHANNEL, None),
@@ -29,7 +31,7 @@ WRONG: tuple[tuple[str, Any], ...] = (
     *((f"{CHANNEL}.notificationType", value) for value in (None, "", "url", "SMS", "EMAILS")),
     *((f"{CHANNEL}.value", value) for value in (None, "", "ftp://a.example/", "gateway", "https://a b", "https://")),
     (f"{CHANNEL}.value", f"https://a.example/{'x' * 2031}"),
-    *((SECURITY, value) for value in (None, "key", [])),
+    *((SECURITY, value) for value in NO_SECURITY),
     *((f"{SECURITY}.key", value) for value in (None, "", "k" * 32, "QUJD", KEY[:-1], KEY + "=", KEY[:-2] + "5=", 7)),
     *((f"{SECURITY}.algorithm", value) for value in (None, "", "AES-128-GCM", "aes-256-gcm", "A" * 71)),
     *((f"{SECURITY}.supportEmail", value) for value in ("", "nobody", f"{'a' * 250}@b.example", 7)),
@@ -108,7 +110,8 @@ def test_a_field(shared_caller: Caller, path: str, value: Any) -> None:
 @pytest.mark.parametrize(("name", "value"), PATHS)
 @pytest.mark.usefixtures("nothing_changes")
 def test_a_path(shared_caller: Caller, name: str, value: str) -> None:
-    assert shared_caller.send(shared_caller.body(), **{name: value}).status_code == 400
+    ids: Any = {name: value}
+    assert shared_caller.send(shared_caller.body(), **ids).status_code == 400
 
 
 @pytest.mark.parametrize(("name", "value"), QUERIES)

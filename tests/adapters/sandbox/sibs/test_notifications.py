@@ -14,7 +14,7 @@ OTHER = "0e9de2a9-27ea-4cf8-8c1c-6ea1c9d6e1aa"
 
 
 def processed(caller: Caller, count: int) -> bool:
-    return caller.told("state") == [("Processed",)] * count
+    return list(caller.told("state")) == [("Processed",)] * count
 
 
 def test_a_purchase_is_told_and_acknowledged(caller: Caller, receiver: Receiver) -> None:
