@@ -121,12 +121,14 @@ def test_drift_and_the_test_button(mintmark: Command, caller: Caller, receiver: 
 def test_calls_that_go_wrong(mintmark: Command, caller: Caller, tmp_path: Path) -> None:
     added = mintmark(*TWIN, "faults", "add", "status", "--status", "429", "--retry-after", "7", "--endpoint", "list")
     assert added.out == "1 status 429 endpoint list (0 of 1)\n"
-    mintmark(*TWIN, "faults", "add", "rejected", "--code", "E0001", "--always", "--unapplied")
+    mintmark(*TWIN, "faults", "add", "rejected", "--code", "E0001", "--always")
+    mintmark(*TWIN, "faults", "add", "reset", "--unapplied", "--nth", "9")
     assert caller.list().headers["retry-after"] == "7"
     assert caller.list().json()["returnStatus"]["statusCode"] == "E0001"
     assert mintmark(*TWIN, "faults", "list").out.splitlines() == [
         "1 status 429 endpoint list (1 of 1)",
-        "2 rejected unapplied (1 of all)",
+        "2 rejected (1 of all)",
+        "3 reset unapplied nth 9 (0 of 1)",
     ]
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"seed": 1, "faults": [{"fault": "reset"}]}))
