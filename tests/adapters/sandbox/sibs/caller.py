@@ -104,7 +104,7 @@ class Caller:
         """The list of a scope; `headers` and other fields of the body can be given."""
         headers = more.pop("headers", None) or self.headers()
         document = {"acquirerId": ACQUIRER, "merchantId": merchant, **more}
-        return self.client.post("/sibs/v1/webhooks", json=document, headers=headers)
+        return self.client.post("/sibs/v1/webhooks", content=json.dumps(document), headers=headers)
 
     def listed(self, merchant: str = MERCHANT, **more: Any) -> dict[str, Any]:
         """The configs of a list in shape a, by code."""
