@@ -165,7 +165,7 @@ def accepted(answer: httpx.Response) -> bool:
 
 
 @contextmanager
-def caller_of(folder: Path, *, speed: float = 1, **settings: Any) -> Iterator[Caller]:
-    """A caller of a twin that keeps its books in `folder`."""
+def caller_of(folder: Path, *, speed: float = 0.001, **settings: Any) -> Iterator[Caller]:
+    """A caller of a twin that keeps its books in `folder`; its clock stands nearly still, and leaps with `advance`."""
     with running(Settings(data_dir=folder, sandbox_speed=speed, **settings)) as client:
         yield Caller(client, folder)
