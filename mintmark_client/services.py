@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import grpc
 
+from mintmark_client.acquirer_transactions import AcquirerTransactions
 from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
 from mintmark_client.connection import Connection
@@ -37,6 +38,7 @@ class Services:
         self.notifications = Notifications(self._channel)
         self.replays = Replays(self._channel)
         self.payments = Payments(self._channel)
+        self.acquirer_transactions = AcquirerTransactions(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)
 

@@ -16,6 +16,7 @@ from server.domain.refusals import StoreUnavailable
 from server.high_water import HighWaterMark
 from server.ids import RandomIds
 from server.keys import keyring
+from server.keys.acquirer import AcquirerKeys
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -30,6 +31,8 @@ from server.opening import (
 )
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
+from server.rpc.acquirer_notifications import AcquirerNotifications, UnreadableNotifications
+from server.rpc.acquirer_transactions import AcquirerTransactions
 from server.rpc.api_keys import ApiKeys
 from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
@@ -50,7 +53,10 @@ from server.rpc.retention import RetentionMethods
 from server.rpc.subscriptions import Subscriptions
 from server.rpc.tasks import Tasks
 from server.rpc.tokens import Tokens
+from server.rpc.webhook_configs import WebhookConfigs
+from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.events import EventFeed
 from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
@@ -63,7 +69,9 @@ from server.services.requests import InProgress
 from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
 from server.services.subscription_lag import LagMetrics
-from server.settings import Settings, SettingsInvalid, hide_opentelemetry
+from server.services.webhook_chores import WebhookTimes
+from server.services.webhook_house import WebhookHouse, WebhookLimits
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry, span
 from server.store.sole_use import SoleUse
 from server.store.writer import Writer
 
@@ -99,6 +107,17 @@ class Core:
         self.payments = PaymentHouse(
             self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
         )
+        self.desk = AcquirerDesk(self.payments, AcquirerKeys(), settings.periods.identities)
+        self.webhooks = WebhookHouse(
+            self.store,
+            self.clock,
+            ids,
+            hasher,
+            Sealer(keys),
+            AcquirerKeys(),
+            _webhook_limits(settings),
+            settings.issuer,
+        )
         self.high_water = HighWaterMark(settings.high_water_file, self.store.view)
         try:
             self._sole_use = sole_use(settings)
@@ -115,7 +134,9 @@ class Core:
         replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
         creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
         replaying = Replaying(self.store, replayer, creators, self.clock)
-        chores = (PaymentTimes(self.payments), self.retention, replaying)
+        unreadable = acquirer_chores.UnreadableNotifications(self.desk)
+        webhook_times = WebhookTimes(self.webhooks)
+        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -186,6 +207,9 @@ class Core:
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),
+            "WebhookConfigsService": WebhookConfigs(self.webhooks, calls, pages, self.feed),
+            "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
+            "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
         }
 
     def _internal_services(
@@ -201,7 +225,8 @@ class Core:
             ),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
-            "TasksService": Tasks(self.payments, self.feed, self.high_water),
+            "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
 
     def ready(self) -> bool:
@@ -257,6 +282,15 @@ def _limits(settings: Settings) -> PaymentLimits:
         lease=settings.task_lease,
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
+        page_window=settings.payment_page_window,
+    )
+
+
+def _webhook_limits(settings: Settings) -> WebhookLimits:
+    return WebhookLimits(
+        lease=PaymentLimits.micros(settings.task_lease),
+        key_keep=span(settings.webhook_key_keep),
+        refresh=span(settings.webhook_refresh),
     )
 
 

@@ -1,6 +1,7 @@
 """Resource names: segments outside `[A-Za-z0-9._~-]` are percent-encoded as UTF-8 (RFC 3986 section 2.1)."""
 
 from functools import lru_cache
+from hashlib import sha256
 from urllib.parse import quote, unquote
 
 from server.domain.refusals import FieldInvalid
@@ -153,6 +154,24 @@ def list_task(webhook_scope_name: str) -> str:
 
 def unmanaged_webhook(account_name: str, code: str) -> str:
     return f"{account_name}/unmanagedWebhooks/{segment(code)}"
+
+
+def acquirer_transaction(account_id: str, transaction_id: str) -> str:
+    return f"acquirerTransactions/{segment(f'{account_id}~{transaction_id}')}"
+
+
+def acquirer_report(acquirer_transaction_name: str, number: int) -> str:
+    """Numbers of one length, so that the order of the names is theirs."""
+    return f"{acquirer_transaction_name}/reports/{number:08}"
+
+
+def acquirer_query_task(acquirer_transaction_name: str) -> str:
+    """Short, however long the acquirer's id is: one task for each transaction."""
+    return f"tasks/{sha256(acquirer_transaction_name.encode()).hexdigest()[:40]}-acquirer-query"
+
+
+def unreadable_notification(webhook_config_name: str, unreadable_id: str) -> str:
+    return f"{webhook_config_name}/unreadableNotifications/{unreadable_id}"
 
 
 def _flat(operation_name: str) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from server.domain.acquirer_tellings import AcquirerState
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
@@ -99,3 +100,24 @@ class UnmanagedWebhookQuery:
 
     reach: Reach
     account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcquirerTransactionQuery:
+    reach: Reach
+    states: frozenset[AcquirerState] = frozenset()
+    account: str = ""
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    transaction_id: str = ""
+    merchant_reference: str = ""
+    payment: str = ""
+    contested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableNotificationQuery:
+    """Of one webhook config, or of all; the newest first."""
+
+    reach: Reach
+    webhook_config: str = ""

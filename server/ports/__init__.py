@@ -1,5 +1,6 @@
 """What the services need from the rooms around them. Ports are named by role, implementations by substance."""
 
+from server.ports.acquirer import Acquirer as Acquirer
 from server.ports.cache import CachedKind as CachedKind
 from server.ports.cache import CacheMarker as CacheMarker
 from server.ports.cache import CacheMarks as CacheMarks

@@ -37,6 +37,7 @@ from server.domain.tokens import Token
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
+from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
 from server.ports.shelf import Shelf
@@ -139,6 +140,8 @@ class Transaction(Protocol):
     @property
     def webhooks(self) -> Webhooks: ...
     @property
+    def acquirer(self) -> Acquirer: ...
+    @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
     def replays(self) -> Shelf[Replay]: ...
@@ -204,6 +207,11 @@ class Removal(Protocol):
     def identities(self, before: int, limit: int) -> int: ...
     def revoked_access_tokens(self, before: int, limit: int) -> int:
         """Those that have expired before."""
+
+    def acquirer_transactions(self, before: int, limit: int) -> int:
+        """Those that have not changed since, with their reports and tasks."""
+
+    def unreadable_notifications(self, before: int, limit: int) -> int: ...
 
     def may_warn(self, of: str, now: int, interval: int) -> bool:
         """Whether the last warning of this name is older than `interval`; if so, this is the last one."""
@@ -340,6 +348,8 @@ class View(Protocol):
 
     @property
     def retained(self) -> "Retained": ...
+    @property
+    def acquirer(self) -> AcquirerView: ...
 
 
 class Retained(Protocol):

@@ -1,8 +1,10 @@
 """What of TasksService is about webhook configs."""
 
+from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import tasks_pb2 as pb
 from mintmark.v1 import webhook_configs_pb2
 
+from server.domain.tasks import Task
 from server.domain.webhook_configs import AcquirerOperation, Channel, Presence
 from server.rpc import acquirer_calls
 from server.rpc.acquirer_calls import storable
@@ -79,6 +81,25 @@ def listing_to_proto(listing: Listing) -> pb.WebhookConfigListing:
     )
 
 
+def work_to_proto(task: Task, work: Application | Listing, lease_micros: int) -> pb.Task:
+    lease = Duration()
+    lease.FromMicroseconds(lease_micros)
+    shown = pb.Task(
+        name=task.name,
+        kind=pb.TaskKind.Value(f"TASK_KIND_{task.kind}"),
+        fence=task.fence,
+        lease=lease,
+        correlation_id=task.correlation_id,
+        account=task.account,
+    )
+    match work:
+        case Application():
+            shown.application.CopyFrom(application_to_proto(work))
+        case Listing():
+            shown.listing.CopyFrom(listing_to_proto(work))
+    return shown
+
+
 def listed_of(given: pb.ListedWebhook) -> ListedWebhook:
     """As the domain reads it: what may be kept is storable; the key is only compared."""
     return ListedWebhook(
@@ -97,6 +118,17 @@ class WebhookTasks:
 
     def __init__(self, house: WebhookHouse) -> None:
         self.house = house
+
+    def claim(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        kinds: Collection[TaskKind],
+        limit: int,
+        paused: Collection[str],
+    ) -> list[pb.Task]:
+        work = webhook_tasks.claim(self.house, transaction, caller, kinds, limit, paused)
+        return [work_to_proto(task, each, self.house.limits.lease) for task, each in work]
 
     def record_call(self, request: pb.RecordWebhookConfigCallRequest, call: Call) -> pb.RecordWebhookConfigCallResponse:
         house = self.house

@@ -8,10 +8,8 @@ from server.domain.accounts import Account
 from server.domain.callers import Caller
 from server.domain.tasks import Task, TaskKind
 from server.ports import Sealer, Transaction
-from server.services import partner_secrets, webhook_tasks
+from server.services import partner_secrets
 from server.services.payment_house import PaymentHouse
-from server.services.webhook_house import WebhookHouse
-from server.services.webhook_tasks import Application, Listing
 
 # Looked at for each one that is wanted, so that accounts with much to do don't hide others.
 SPARE = 4
@@ -30,12 +28,11 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A leased task; what is left of the lease, in microseconds; where to ask, of a query; what to do, of others."""
+    """A leased task; what is left of the lease, in microseconds; and where to ask, of a query."""
 
     task: Task
     lease: int
-    endpoint: Endpoint | None = None
-    work: Application | Listing | None = None
+    endpoint: Endpoint | None
 
 
 def endpoint(sealer: Sealer, account: Account) -> Endpoint | None:
@@ -49,31 +46,13 @@ def endpoint(sealer: Sealer, account: Account) -> Endpoint | None:
 
 def claim(
     house: PaymentHouse,
-    webhooks: WebhookHouse,
     transaction: Transaction,
     caller: Caller,
     kinds: Collection[TaskKind],
     limit: int,
     paused: Collection[str] = (),
 ) -> list[Claimed]:
-    """Leases due tasks, of `paused` accounts none. Claiming is not sending: what moves money needs a grant."""
-    # Configs are locked before their tasks, and tasks of payments last.
-    work = webhook_tasks.claim(webhooks, transaction, caller, kinds, limit, paused)
-    claimed = [Claimed(task, webhooks.limits.lease, work=each) for task, each in work]
-    wanted = frozenset(kinds) & tasks.OF_PAYMENTS
-    if wanted and len(claimed) < limit:
-        claimed += _claim_of_payments(house, transaction, caller, wanted, limit - len(claimed), paused)
-    return claimed
-
-
-def _claim_of_payments(
-    house: PaymentHouse,
-    transaction: Transaction,
-    caller: Caller,
-    kinds: Collection[TaskKind],
-    limit: int,
-    paused: Collection[str],
-) -> list[Claimed]:
+    """Leases due tasks, of `paused` accounts none. Claiming is not sending: that needs a grant."""
     now = house.now(transaction)
     ledger = transaction.ledger
     accounts = {each.name: each for each in transaction.accounts.all() if each.payment_options is not None}

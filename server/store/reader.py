@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Tracer
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, false, select, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, exists, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
-from server.domain.callers import ANY, Reach
+from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
@@ -56,8 +56,10 @@ from server.store import (
     webhook_tables,
     webhooks,
 )
+from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
@@ -73,18 +75,6 @@ IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections
 LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
-def within(table: Table, reach: Reach) -> ColumnElement[bool]:
-    """The rows that somebody with this reach may see. Those of no gateway are for whom nothing limits."""
-    if reach.everything:
-        return true()
-    merchants = table.c.merchant_id.in_(sorted(reach.merchant_ids)) if reach.merchant_ids else true()
-    if ANY in reach.merchant_gateway_ids:
-        return and_(table.c.merchant_gateway_id != "", merchants)
-    if not reach.merchant_gateway_ids:
-        return false()
-    return and_(table.c.merchant_gateway_id.in_(sorted(reach.merchant_gateway_ids)), merchants)
-
-
 def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return [table.c[column] == value for column, value in wanted.items() if value]
 
@@ -96,6 +86,7 @@ class SqlView:
         self._engine = engine
         self._tracer = tracer
         self.retained = SqlRetained(self)
+        self.acquirer = SqlAcquirerView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)

@@ -9,6 +9,8 @@ from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from server.domain.accounts import Account
+from server.domain.acquirer_transactions import AcquirerTransaction
+from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
@@ -25,6 +27,7 @@ from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tasks import Task
 from server.domain.tokens import Token
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.unreadable_notifications import UnreadableNotification, UnreadableTally
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 
@@ -139,6 +142,10 @@ REPLAY_RESULT = Shape(ReplayResult)
 WEBHOOK_CONFIG = Shape(WebhookConfig)
 WEBHOOK_KEY = Shape(WebhookKey)
 UNMANAGED_WEBHOOK = Shape(UnmanagedWebhook)
+ACQUIRER_TRANSACTION = Shape(AcquirerTransaction)
+ACQUIRER_REPORT = Shape(AcquirerReport)
+UNREADABLE = Shape(UnreadableNotification)
+UNREADABLE_TALLY = Shape(UnreadableTally)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
@@ -149,6 +156,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Merchant": MERCHANT,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
+    "AcquirerTransaction": ACQUIRER_TRANSACTION,
 }
 
 

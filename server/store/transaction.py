@@ -19,6 +19,7 @@ from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
 from server.store import rows, schema, subscriptions
+from server.store.acquirer import SqlAcquirer
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.ledger import SqlLedger
@@ -53,6 +54,7 @@ class SqlTransaction:
         self.replays: TableShelf[Replay] = TableShelf(self, schema.replays, rows.REPLAY)
         self.ledger = SqlLedger(self)
         self.webhooks = SqlWebhooks(self)
+        self.acquirer = SqlAcquirer(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1

@@ -36,11 +36,13 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
     """Never sent."""
     EVENT_KIND_TOKEN_CREATED: _EventKind.ValueType  # 1
-    """A partner reported that a token was created."""
+    """A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
     EVENT_KIND_TOKEN_IMPORTED: _EventKind.ValueType  # 2
     """A token was made known by ImportTokens."""
     EVENT_KIND_TOKEN_UPDATED: _EventKind.ValueType  # 3
-    """A partner reported a change of a token's state or details. Details: `error_code`."""
+    """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+    told more of the card.
+    """
     EVENT_KIND_TOKEN_REFRESH_REQUESTED: _EventKind.ValueType  # 4
     """A partner asked us to read a token again. Details: `update_type`."""
     EVENT_KIND_TOKEN_CREATION_FAILED: _EventKind.ValueType  # 5
@@ -156,11 +158,13 @@ class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
 EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Never sent."""
 EVENT_KIND_TOKEN_CREATED: EventKind.ValueType  # 1
-"""A partner reported that a token was created."""
+"""A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
 EVENT_KIND_TOKEN_IMPORTED: EventKind.ValueType  # 2
 """A token was made known by ImportTokens."""
 EVENT_KIND_TOKEN_UPDATED: EventKind.ValueType  # 3
-"""A partner reported a change of a token's state or details. Details: `error_code`."""
+"""A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+told more of the card.
+"""
 EVENT_KIND_TOKEN_REFRESH_REQUESTED: EventKind.ValueType  # 4
 """A partner asked us to read a token again. Details: `update_type`."""
 EVENT_KIND_TOKEN_CREATION_FAILED: EventKind.ValueType  # 5
@@ -361,7 +365,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def webhook_config(self) -> _webhook_configs_pb2.WebhookConfig:
-        """The webhook config, without its calls."""
+        """The webhook config, without its calls and its keys."""
 
     @_builtins.property
     def acquirer_transaction(self) -> _acquirer_transactions_pb2.AcquirerTransaction:

@@ -5,7 +5,15 @@ from hypothesis import strategies as st
 
 from server.domain.retention import Periods, Pin, RetainedKind, floor_of, removable
 
-PERIODS = Periods(events=90, pin_limit=30, notifications=91, quarantined_notifications=92, requests=30, identities=400)
+PERIODS = Periods(
+    events=90,
+    pin_limit=30,
+    notifications=91,
+    quarantined_notifications=92,
+    requests=30,
+    identities=400,
+    acquirer_transactions=400,
+)
 
 
 def test_only_what_is_older_goes() -> None:

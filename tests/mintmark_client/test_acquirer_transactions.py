@@ -1,0 +1,41 @@
+"""client.acquirer_transactions, against a real core."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mintmark_client import Client, NotFound, PreconditionFailed
+from tests.server.rpc.acquiring import open_merchant
+from tests.server.rpc.running import RunningCore, request_id, running_core
+
+
+@pytest.fixture(scope="module")
+def core() -> Iterator[RunningCore]:
+    with running_core() as running:
+        yield running
+
+
+def test_transactions_are_read_and_asked_for(core: RunningCore) -> None:
+    merchant = open_merchant(core, payments_base_url="https://api.example.com")
+    silent = open_merchant(core)
+    names = sorted(merchant.name_of(merchant.tell()) for _ in range(3))
+    unasked = silent.name_of(silent.tell())
+    created = core.create(
+        ["acquirer_transactions.read", "acquirer_transactions.write"], [merchant.gateway, silent.gateway]
+    )
+    credentials = {"client_id": created.client.client_id, "client_secret": created.client_secret}
+    with Client(core.settings.grpc_address, **credentials) as client:
+        transactions = client.acquirer_transactions
+        listed = list(transactions.list(account=merchant.account, page_size=2))
+        assert [each.name for each in listed] == names
+        assert transactions.get(names[0]) == listed[0]
+        assert [each.state_text for each in transactions.reports(name=names[0])] == ["Success"]
+        own = request_id()
+        first = transactions.refresh(names[0], request_id=own)
+        assert first.query_pending
+        assert transactions.refresh(names[0], request_id=own) == first
+        with pytest.raises(NotFound):
+            transactions.get("acquirerTransactions/nothing")
+        with pytest.raises(PreconditionFailed) as caught:
+            transactions.refresh(unasked)
+        assert caught.value.reason == "STATUS_QUERY_NOT_POSSIBLE"
