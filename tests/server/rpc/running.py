@@ -22,6 +22,7 @@ from mintmark.v1 import (
     api_keys_pb2,
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
+    cache_keys_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
     events_pb2,
@@ -100,6 +101,7 @@ class Session:
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
         self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
+        self.cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
