@@ -15,7 +15,7 @@ from server.clock import SystemClock
 from server.domain.refusals import StoreUnavailable
 from server.high_water import HighWaterMark
 from server.ids import RandomIds
-from server.keys import keyring
+from server.keys import cache_places, keyring
 from server.keys.acquirer import AcquirerKeys
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
@@ -36,6 +36,7 @@ from server.rpc.acquirer_transactions import AcquirerTransactions
 from server.rpc.api_keys import ApiKeys
 from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
+from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
@@ -163,7 +164,7 @@ class Core:
             recorder = Recorder(self.store, self.directory, hasher, Sealer(keys), self.clock, ids)
             self._internal = Listener(
                 settings.internal_listener,
-                self._internal_services(access_tokens, signer, recorder, keys.api_key_hash_key),
+                self._internal_services(access_tokens, signer, recorder, keys),
                 self.internal_calls,
                 INTERNAL_MESSAGE_LIMIT,
             )
@@ -213,7 +214,7 @@ class Core:
         }
 
     def _internal_services(
-        self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, api_key_hash_key: bytes
+        self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, keys: keyring.Keyring
     ) -> Mapping[str, object]:
         def database_time() -> int:
             return self.store.view.database_time() + self.clock.offset()
@@ -221,8 +222,9 @@ class Core:
         return {
             "NotificationRecordsService": NotificationRecords(recorder, self.internal_calls.tracer),
             "PrincipalsService": PrincipalMethods(
-                self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
+                self.directory, access_tokens, signer.jwks, keys.api_key_hash_key, database_time
             ),
+            "CacheKeysService": CacheKeys(cache_places.access_token_key(keys)),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),

@@ -1,11 +1,15 @@
 """What of TasksService is about webhook configs."""
 
+from collections.abc import Collection
+
 from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import tasks_pb2 as pb
 from mintmark.v1 import webhook_configs_pb2
 
-from server.domain.tasks import Task
+from server.domain.callers import Caller
+from server.domain.tasks import Task, TaskKind
 from server.domain.webhook_configs import AcquirerOperation, Channel, Presence
+from server.ports import Transaction
 from server.rpc import acquirer_calls
 from server.rpc.acquirer_calls import storable
 from server.rpc.calls import Call
@@ -106,7 +110,7 @@ def listed_of(given: pb.ListedWebhook) -> ListedWebhook:
         code=storable(given.notification_configuration_code),
         channel_text=storable(given.channel_text),
         value=storable(given.value),
-        key=given.key,
+        key_digest=given.key_digest,
         support_email=storable(given.support_email),
         algorithm=storable(given.algorithm),
         payment_method_codes=tuple(storable(code) for code in given.payment_method_codes),

@@ -3,8 +3,8 @@
 A config has one task at a time, of its present generation. Lock order: configs, their keys, tasks.
 """
 
-import base64
-import binascii
+import hashlib
+import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ from server.ports import Transaction
 from server.services import acquirer_endpoints, webhook_book
 from server.services.acquirer_endpoints import AcquirerEndpoint
 from server.services.webhook_house import WebhookHouse
-from server.services.webhook_keys import as_text, digest
+from server.services.webhook_keys import as_text, secret_of
 
 # How often a list is asked for that cannot be had, until somebody wants it again.
 MOST_LISTS = 12
@@ -60,12 +60,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class ListedWebhook:
-    """A config as the acquirer lists it; texts as they came. `key` is compared and kept nowhere."""
+    """A config as the acquirer lists it; texts as they came. `key_digest` is the SHA-256 of its key: compared, and kept
+    nowhere."""
 
     code: str
     channel_text: str
     value: str
-    key: str
+    key_digest: bytes
     support_email: str
     algorithm: str
     payment_method_codes: tuple[str, ...]
@@ -258,13 +259,10 @@ def _observed(
 
 def _observation(house: WebhookHouse, listed: ListedWebhook, keys: Sequence[WebhookKey], now: int) -> Observed:
     same = ""
-    if listed.key:
-        try:
-            secret = base64.b64decode(listed.key, validate=True)
-        except (binascii.Error, ValueError):
-            secret = listed.key.encode()
-        seen = digest(house.hasher, secret)
-        same = next((key.name for key in keys if key.digest == seen), "")
+    if listed.key_digest:
+        secrets = {key.name: secret_of(house.sealer, key) for key in keys}
+        digests = {name: hashlib.sha256(secret).digest() for name, secret in secrets.items()}
+        same = next((name for name, each in digests.items() if hmac.compare_digest(each, listed.key_digest)), "")
     return Observed(
         present=True,
         observe_time=now,
@@ -274,7 +272,7 @@ def _observation(house: WebhookHouse, listed: ListedWebhook, keys: Sequence[Webh
         support_email=listed.support_email,
         algorithm=listed.algorithm,
         key=same,
-        foreign_key=bool(listed.key) and not same,
+        foreign_key=bool(listed.key_digest) and not same,
     )
 
 
@@ -333,7 +331,7 @@ def _keep_unmanaged(
             payment_method_codes=tuple(sorted(each.payment_method_codes)),
             support_email=each.support_email,
             algorithm=each.algorithm,
-            foreign_key=bool(each.key),
+            foreign_key=bool(each.key_digest),
         )
         found[name] = UnmanagedWebhook(name, account, known.merchant_gateway_id, *scope, each.code, observed)
     elsewhere = transaction.webhooks.unmanaged.get_many(sorted(found))
