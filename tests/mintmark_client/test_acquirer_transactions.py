@@ -23,8 +23,8 @@ def test_transactions_are_read_and_asked_for(core: RunningCore) -> None:
     created = core.create(
         ["acquirer_transactions.read", "acquirer_transactions.write"], [merchant.gateway, silent.gateway]
     )
-    credentials = {"client_id": created.client.client_id, "client_secret": created.client_secret}
-    with Client(core.settings.grpc_address, **credentials) as client:
+    client_id, secret = created.client.client_id, created.client_secret
+    with Client(core.settings.grpc_address, client_id=client_id, client_secret=secret) as client:
         transactions = client.acquirer_transactions
         listed = list(transactions.list(account=merchant.account, page_size=2))
         assert [each.name for each in listed] == names
