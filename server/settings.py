@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     payment_action_window: float = Field(default=1800.0, gt=0)
     payment_page_window: float = Field(default=1800.0, gt=0)
     task_lease: float = Field(default=60.0, gt=0)
+    # Webhook configs: how long a key is kept after its last use, and how often the acquirer is asked what it has.
+    webhook_key_keep: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "62d"
+    webhook_refresh: Span = "1d"
 
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None

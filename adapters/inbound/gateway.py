@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from adapters import admin
 from adapters.clock import Clock
 from adapters.core import AioAccessToken, Tls, aio_channel
+from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
 from adapters.inbound.d1_ecom import D1Ecom
@@ -33,7 +34,6 @@ from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import table
 from adapters.inbound.sibs import SibsNotifications
-from adapters.inbound.spans import Following
 from adapters.inbound.tsh import Tsh
 from adapters.serving import Server, bind
 from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry

@@ -221,6 +221,14 @@ class WebhookConfig:
         return next(changing, self.calls[-1] if self.calls else None)
 
     @property
+    def key_end_time(self) -> int | None:
+        """When the acquirer agreed to use no key at all any more; None while it may use one."""
+        if self.delete_time is not None:
+            return self.delete_time
+        mails = self.applied is not None and self.applied.channel is Channel.EMAIL
+        return self.apply_time if mails and self.wanted.channel is Channel.EMAIL else None
+
+    @property
     def scope(self) -> tuple[str, str, str]:
         return self.merchant_id, self.acceptor_id, self.terminal_id
 

@@ -37,17 +37,17 @@ def in_order(keys: Sequence[WebhookKey]) -> list[WebhookKey]:
     return sorted(keys, key=lambda key: (key.retire_time is not None, -key.number))
 
 
-def expire_time(key: WebhookKey, keys: Sequence[WebhookKey], delete_time: int | None, keep: int) -> int | None:
+def expire_time(key: WebhookKey, keys: Sequence[WebhookKey], end_time: int | None, keep: int) -> int | None:
     """When the key may be removed: `keep` microseconds after its last use, and after the acquirer could first have
-    stopped using it. None where nobody can say yet: it is current, or the acquirer has agreed to no later one."""
+    stopped using it. None where nobody can say yet: it is current, or the acquirer has agreed to no later one.
+    `end_time`: when the acquirer agreed to use no key at all any more."""
     if key.retire_time is None:
         return None
-    if delete_time is None:
-        later = [each.apply_time for each in keys if each.number > key.number and each.apply_time is not None]
-        if not later:
-            return None
-        delete_time = min(later)
-    return max(key.retire_time, delete_time, key.last_use_time or 0) + keep
+    later = [each.apply_time for each in keys if each.number > key.number and each.apply_time is not None]
+    ended = min((*later, *([] if end_time is None else [end_time])), default=None)
+    if ended is None:
+        return None
+    return max(key.retire_time, ended, key.last_use_time or 0) + keep
 
 
 def retire(key: WebhookKey, now: int) -> WebhookKey:

@@ -295,8 +295,8 @@ class View(Protocol):
     def webhook_config_counts(self) -> dict[tuple[str, str], int]:
         """How many configs there are, by account and state."""
 
-    def has_webhook_chore(self, refresh_before: int | None) -> bool:
-        """Whether the steward has to look at a config's keys, or refresh one that was last asked for before then."""
+    def has_webhook_chore(self, expired_before: int, refresh_before: int | None) -> bool:
+        """Whether a config's key may have expired, or the acquirer was last asked for a config before then."""
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""

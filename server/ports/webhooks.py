@@ -1,6 +1,6 @@
 """Webhook configs, their keys, and what the acquirer has beside them, within a transaction."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Protocol
 
 from server.domain.tasks import Task, TaskKind
@@ -38,11 +38,14 @@ class Webhooks(Protocol):
     def due(self, kinds: Collection[TaskKind], paused: Collection[str], now: int, limit: int) -> list[Task]:
         """Due tasks that nobody has leased, the longest due first, unlocked: look again when they are locked."""
 
+    def task(self, name: str) -> Task | None:
+        """A task, unlocked."""
+
     def tasks_for(self, resource: str) -> list[Task]:
         """The tasks for a config, a transaction or a list."""
 
-    def to_tidy(self, limit: int) -> Sequence[str]:
-        """Configs with a key that is not the current one, or that are deleted."""
+    def expired(self, now: int, keep: int, limit: int) -> list[str]:
+        """Configs with a key whose time may be over: `keep` microseconds after its last use."""
 
     def to_refresh(self, before: int, limit: int) -> list[str]:
         """Configs that the acquirer was last asked for before that time."""

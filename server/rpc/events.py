@@ -12,8 +12,9 @@ from server.domain.merchants import Merchant
 from server.domain.payments import Payment
 from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
+from server.domain.webhook_configs import WebhookConfig
 from server.ports import Store
-from server.rpc import acquirer_transactions, bindings, merchants, payments, tokens
+from server.rpc import acquirer_transactions, bindings, merchants, payments, tokens, webhook_configs
 from server.rpc.calls import Call
 from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
@@ -55,6 +56,8 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.merchant.CopyFrom(merchants.to_proto(merchant))
         case Payment() as payment:
             shown.payment.CopyFrom(payments.to_proto(payment))
+        case WebhookConfig() as config:
+            shown.webhook_config.CopyFrom(webhook_configs.to_proto(config))
         case AcquirerTransaction() as transaction:
             shown.acquirer_transaction.CopyFrom(acquirer_transactions.to_proto(transaction))
     return shown

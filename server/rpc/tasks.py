@@ -15,16 +15,18 @@ from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
 from server.domain.payment_options import PageLink
 from server.domain.refusals import ResourceNotFound
-from server.domain.tasks import OF_PAYMENTS, TaskKind
+from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
 from server.ports import Feed, HighWater, Transaction
 from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
 from server.rpc.payments import operation_kind
+from server.rpc.webhook_tasks import WebhookTasks
 from server.services import acquirer_queries, payment_attempts, tasks
 from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
+from server.services.webhook_house import WebhookHouse
 
 # How soon a claim that waits sees a task that has become due.
 LOOK_S = 0.5
@@ -129,9 +131,12 @@ def storable(text: str) -> str:
 class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
-    def __init__(self, house: PaymentHouse, desk: AcquirerDesk, feed: Feed, high_water: HighWater) -> None:
+    def __init__(
+        self, house: PaymentHouse, desk: AcquirerDesk, webhooks: WebhookHouse, feed: Feed, high_water: HighWater
+    ) -> None:
         self._house = house
         self._desk = desk
+        self._webhooks = WebhookTasks(webhooks)
         self._feed = feed
         self._high_water = high_water
 
@@ -171,6 +176,8 @@ class Tasks:
         if kinds & acquirer_queries.KINDS and len(found) < limit:
             queries = acquirer_queries.claim(self._desk, transaction, caller, limit - len(found), paused)
             found += [acquirer_transactions.query_to_proto(each) for each in queries]
+        if kinds & OF_WEBHOOKS and len(found) < limit:
+            found += self._webhooks.claim(transaction, caller, kinds, limit - len(found), paused)
         return found
 
     def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
@@ -235,3 +242,13 @@ class Tasks:
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
+
+    def RecordWebhookConfigCall(
+        self, request: pb.RecordWebhookConfigCallRequest, call: Call
+    ) -> pb.RecordWebhookConfigCallResponse:
+        return self._webhooks.record_call(request, call)
+
+    def RecordWebhookConfigList(
+        self, request: pb.RecordWebhookConfigListRequest, call: Call
+    ) -> pb.RecordWebhookConfigListResponse:
+        return self._webhooks.record_list(request, call)

@@ -28,9 +28,13 @@ def sealed(hasher: Hasher, sealer: Sealer, config: str, number: int, key: bytes,
     return WebhookKey(name, config, number, digest(hasher, key), sealer.seal(key, context(name)), now)
 
 
+def secret_of(sealer: Sealer, key: WebhookKey) -> bytes:
+    return sealer.open(key.sealed_key, context(key.name))
+
+
 def as_text(sealer: Sealer, key: WebhookKey) -> str:
     """The key in Base64, as the acquirer takes it: for a claimed task only."""
-    return base64.b64encode(sealer.open(key.sealed_key, context(key.name))).decode()
+    return base64.b64encode(secret_of(sealer, key)).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Opening:
     ) -> tuple[WebhookKey, bytes] | None:
         """The key that opens a message, and what is in it; None where no key does."""
         for key in self.keys:
-            secret = sealer.open(key.sealed_key, context(key.name))
+            secret = secret_of(sealer, key)
             plaintext = cipher.open(secret, initialization_vector, tag, ciphertext)
             if plaintext is not None:
                 return key, plaintext

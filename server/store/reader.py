@@ -292,9 +292,9 @@ class SqlView:
         found = self._many(webhook_tables.webhook_configs, webhooks.counts(), dict)
         return {(row["account"], row["state"]): row["count"] for row in found}
 
-    def has_webhook_chore(self, refresh_before: int | None) -> bool:
+    def has_webhook_chore(self, expired_before: int, refresh_before: int | None) -> bool:
         table = webhook_tables.webhook_configs
-        if self._many(table, webhooks.tidied("").limit(1), dict):
+        if self._many(table, webhooks.expired(expired_before).limit(1), dict):
             return True
         return refresh_before is not None and bool(
             self._many(table, webhooks.unrefreshed(refresh_before).limit(1), dict)

@@ -74,11 +74,15 @@ class SqlWebhooks:
         )
         return [rows.TASK.read(row) for row in self._rows(statement)]
 
+    def task(self, name: str) -> Task | None:
+        found = self._rows(select(tasks).where(tasks.c.name == name))
+        return rows.TASK.read(found[0]) if found else None
+
     def tasks_for(self, resource: str) -> list[Task]:
         return [rows.TASK.read(row) for row in self._rows(select(tasks).where(tasks.c.resource == resource))]
 
-    def to_tidy(self, limit: int) -> list[str]:
-        return [str(row["name"]) for row in self._rows(tidied("").limit(limit))]
+    def expired(self, now: int, keep: int, limit: int) -> list[str]:
+        return [str(row["name"]) for row in self._rows(expired(now - keep).limit(limit))]
 
     def to_refresh(self, before: int, limit: int) -> list[str]:
         return [str(row["name"]) for row in self._rows(unrefreshed(before).limit(limit))]
@@ -89,11 +93,22 @@ def keys_of(names: Collection[str]) -> Select[Any]:
     return select(keys).where(keys.c.webhook_config.in_(sorted(names))).order_by(keys.c.webhook_config, keys.c.number)
 
 
-def tidied(after: str) -> Select[Any]:
-    """Configs with a key that is not the current one, or that are deleted."""
-    retired = exists().where(keys.c.webhook_config == configs.c.name, keys.c.retire_time.is_not(None))
-    gone = configs.c.state == WebhookConfigState.DELETED.value
-    return select(configs.c.name).where(configs.c.name > after, or_(gone, retired)).order_by(configs.c.name)
+def expired(before: int) -> Select[Any]:
+    """Configs with a key that was retired and last used before that time, and that the acquirer has had no reason to
+    use since; and deleted ones."""
+    later, current = keys.alias("later"), keys.alias("current")
+    replaced = exists().where(
+        later.c.webhook_config == keys.c.webhook_config, later.c.number > keys.c.number, later.c.apply_time < before
+    )
+    keyless = ~exists().where(current.c.webhook_config == configs.c.name, current.c.retire_time.is_(None))
+    ended = or_(configs.c.delete_time < before, and_(keyless, configs.c.apply_time < before))
+    over = exists().where(
+        keys.c.webhook_config == configs.c.name,
+        keys.c.retire_time < before,
+        func.coalesce(keys.c.last_use_time, 0) < before,
+        or_(replaced, ended),
+    )
+    return select(configs.c.name).where(or_(over, configs.c.delete_time < before)).order_by(configs.c.name)
 
 
 def unrefreshed(before: int) -> Select[Any]:

@@ -365,7 +365,7 @@ class Event(_message.Message):
 
     @_builtins.property
     def webhook_config(self) -> _webhook_configs_pb2.WebhookConfig:
-        """The webhook config, without its calls."""
+        """The webhook config, without its calls and its keys."""
 
     @_builtins.property
     def acquirer_transaction(self) -> _acquirer_transactions_pb2.AcquirerTransaction:

@@ -1133,7 +1133,7 @@ class ListedWebhook(_message.Message):
     NOTIFICATION_CONFIGURATION_CODE_FIELD_NUMBER: _builtins.int
     CHANNEL_TEXT_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
-    KEY_FIELD_NUMBER: _builtins.int
+    KEY_DIGEST_FIELD_NUMBER: _builtins.int
     SUPPORT_EMAIL_FIELD_NUMBER: _builtins.int
     ALGORITHM_FIELD_NUMBER: _builtins.int
     PAYMENT_METHOD_CODES_FIELD_NUMBER: _builtins.int
@@ -1143,8 +1143,10 @@ class ListedWebhook(_message.Message):
     """`notificationType`."""
     value: _builtins.str
     """The URL or the e-mail address."""
-    key: _builtins.str
-    """The key as it came."""
+    key_digest: _builtins.bytes
+    """The SHA-256 of the key's 32 bytes; of what came in its place where that is no key in Base64. Empty where the answer tells none. The
+    key itself is told to nobody.
+    """
     support_email: _builtins.str
     """`supportEmail`."""
     algorithm: _builtins.str
@@ -1159,14 +1161,14 @@ class ListedWebhook(_message.Message):
         notification_configuration_code: _builtins.str = ...,
         channel_text: _builtins.str = ...,
         value: _builtins.str = ...,
-        key: _builtins.str = ...,
+        key_digest: _builtins.bytes = ...,
         support_email: _builtins.str = ...,
         algorithm: _builtins.str = ...,
         payment_method_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "channel_text", b"channel_text", "key", b"key", "notification_configuration_code", b"notification_configuration_code", "payment_method_codes", b"payment_method_codes", "support_email", b"support_email", "value", b"value"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "channel_text", b"channel_text", "key_digest", b"key_digest", "notification_configuration_code", b"notification_configuration_code", "payment_method_codes", b"payment_method_codes", "support_email", b"support_email", "value", b"value"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -126,8 +126,8 @@ class TasksServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordWebhookConfigList(self, request, context):
-        """Records what the acquirer listed. Keys in it are compared in memory and kept nowhere. Counts only under the current lease. Repeating it is
-        safe. Never shed under load.
+        """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+        current lease. Repeating it is safe. Never shed under load.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,8 +57,8 @@ class TasksServiceStub:
     such config (the store was restored). Never shed under load.
     """
     RecordWebhookConfigList: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigListRequest, _tasks_pb2.RecordWebhookConfigListResponse]
-    """Records what the acquirer listed. Keys in it are compared in memory and kept nowhere. Counts only under the current lease. Repeating it is
-    safe. Never shed under load.
+    """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+    current lease. Repeating it is safe. Never shed under load.
     """
     RecordAcquirerStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordAcquirerStatusRequest, _tasks_pb2.RecordAcquirerStatusResponse]
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
@@ -94,8 +94,8 @@ class TasksServiceAsyncStub(TasksServiceStub):
     such config (the store was restored). Never shed under load.
     """
     RecordWebhookConfigList: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigListRequest, _tasks_pb2.RecordWebhookConfigListResponse]  # type: ignore[assignment]
-    """Records what the acquirer listed. Keys in it are compared in memory and kept nowhere. Counts only under the current lease. Repeating it is
-    safe. Never shed under load.
+    """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+    current lease. Repeating it is safe. Never shed under load.
     """
     RecordAcquirerStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordAcquirerStatusRequest, _tasks_pb2.RecordAcquirerStatusResponse]  # type: ignore[assignment]
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
@@ -164,8 +164,8 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.RecordWebhookConfigListRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.RecordWebhookConfigListResponse, _abc.Awaitable[_tasks_pb2.RecordWebhookConfigListResponse]]:
-        """Records what the acquirer listed. Keys in it are compared in memory and kept nowhere. Counts only under the current lease. Repeating it is
-        safe. Never shed under load.
+        """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+        current lease. Repeating it is safe. Never shed under load.
         """
 
     @_abc_1.abstractmethod

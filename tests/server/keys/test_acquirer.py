@@ -12,7 +12,7 @@ from tests.vectors import vector_json
 @pytest.fixture(scope="module")
 def message() -> dict[str, bytes]:
     """What the acquirer publishes as a sample."""
-    vector: dict[str, Any] = vector_json("sibs-webhook-1")
+    vector: dict[str, Any] = vector_json("../contracts/vectors/sibs-webhook-1.json")
     return {name: base64.b64decode(vector[name]) for name in ("key", "iv", "tag", "body")} | {
         "plaintext": vector["plaintext"].encode()
     }

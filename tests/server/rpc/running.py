@@ -24,6 +24,7 @@ from mintmark.v1 import (
     api_keys_pb2,
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
+    cache_keys_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
     events_pb2,
@@ -105,6 +106,7 @@ class Session:
         self.acquirer_transactions = acquirer_transactions_pb2_grpc.AcquirerTransactionsServiceStub(self.channel)
         self.acquirer_notifications = acquirer_notifications_pb2_grpc.AcquirerNotificationsServiceStub(self.channel)
         self.unreadable = acquirer_notifications_pb2_grpc.UnreadableNotificationsServiceStub(self.channel)
+        self.cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
