@@ -39,6 +39,7 @@ from mintmark.v1 import (
     subscriptions_pb2_grpc,
     tasks_pb2_grpc,
     tokens_pb2_grpc,
+    webhook_configs_pb2_grpc,
 )
 
 from server.core import Core
@@ -107,6 +108,7 @@ class Session:
         self.acquirer_notifications = acquirer_notifications_pb2_grpc.AcquirerNotificationsServiceStub(self.channel)
         self.unreadable = acquirer_notifications_pb2_grpc.UnreadableNotificationsServiceStub(self.channel)
         self.cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(self.channel)
+        self.webhook_configs = webhook_configs_pb2_grpc.WebhookConfigsServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
