@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from mintmark.v1 import accounts_pb2, notifications_pb2, webhook_configs_pb2_grpc
+from mintmark.v1 import accounts_pb2, notifications_pb2
 from mintmark.v1 import acquirer_notifications_pb2 as np
 from mintmark.v1 import acquirer_transactions_pb2 as pb
 from mintmark.v1 import events_pb2 as ev
@@ -195,7 +195,9 @@ def open_merchant(
         key=base64.b64encode(key).decode(),
         **desired,
     )
-    configs_of(core).CreateWebhookConfig(wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted))
+    core.admin.webhook_configs.CreateWebhookConfig(
+        wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted)
+    )
     return merchant
 
 
@@ -217,24 +219,19 @@ def apply_account(core: RunningCore, account: str, gateway: str, payments_base_u
     core.admin.accounts.ApplyAccounts(accounts_pb2.ApplyAccountsRequest(request_id=request_id(), accounts=[stated]))
 
 
-def configs_of(core: RunningCore) -> Any:
-    """Webhook configs, as an administrator has them."""
-    return webhook_configs_pb2_grpc.WebhookConfigsServiceStub(core.admin.channel)
-
-
 def add_key(merchant: Merchant, key: bytes) -> None:
     """Gives the merchant's config one more key."""
     text = base64.b64encode(key).decode()
     request = wp.RotateWebhookKeyRequest(request_id=request_id(), name=merchant.config, key=text)
-    configs_of(merchant.core).RotateWebhookKey(request)
+    merchant.core.admin.webhook_configs.RotateWebhookKey(request)
 
 
 def delete_config(merchant: Merchant) -> None:
     request = wp.DeleteWebhookConfigRequest(request_id=request_id(), name=merchant.config)
-    configs_of(merchant.core).DeleteWebhookConfig(request)
+    merchant.core.admin.webhook_configs.DeleteWebhookConfig(request)
 
 
 def keys_of(merchant: Merchant) -> list[wp.WebhookKey]:
     """The keys of the merchant's config, the current one first."""
     request = wp.GetWebhookConfigRequest(name=merchant.config)
-    return list(configs_of(merchant.core).GetWebhookConfig(request).webhook_config.keys)
+    return list(merchant.core.admin.webhook_configs.GetWebhookConfig(request).webhook_config.keys)

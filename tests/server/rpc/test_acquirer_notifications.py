@@ -14,7 +14,6 @@ from tests.server.rpc.acquiring import (
     Merchant,
     add_key,
     booking_of,
-    configs_of,
     delete_config,
     deliver,
     keys_of,
@@ -285,6 +284,8 @@ def test_a_config_without_a_key_is_unknown(core: RunningCore) -> None:
         value="ops@example.com",
         payment_method_codes=["CARD"],
     )
-    configs_of(core).CreateWebhookConfig(wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted))
+    core.admin.webhook_configs.CreateWebhookConfig(
+        wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted)
+    )
     answer = deliver(core, wanted.webhook_config_id, sealed(merchant.key, b"{}"))
     assert outcome_of(answer) == "CONFIG_UNKNOWN"
