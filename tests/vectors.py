@@ -31,5 +31,5 @@ def contract_vector(name: str) -> dict[str, Any]:
     path = CONTRACT_VECTORS / name
     if not path.is_file():
         pytest.skip(f"no {name} in ../shared/contracts/vectors beside the checkout")
-    found = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found | {field: base64.b64decode(found[field], validate=True) for field in ("key", "iv", "tag", "body")}

@@ -4,68 +4,27 @@ from typing import Any
 
 from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import acquirer_transactions_pb2 as pb
-from mintmark.v1 import money_pb2, tasks_pb2, webhook_configs_pb2
+from mintmark.v1 import money_pb2, tasks_pb2
 
-from server.domain import card_numbers
 from server.domain.acquirer_tellings import AcquirerState
 from server.domain.acquirer_transactions import AcquirerTransaction, Booking, Report
 from server.domain.queries import AcquirerTransactionQuery
-from server.domain.webhook_configs import AcquirerCall, AcquirerOperation, CallOutcome
+from server.domain.webhook_configs import AcquirerOperation
 from server.ports import Transaction
+from server.rpc import acquirer_calls
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
+from server.rpc.webhook_tasks import endpoint_to_proto
 from server.rpc.words import timestamp
 from server.services import acquirer_transactions
 from server.services.acquirer_desk import AcquirerDesk
-from server.services.acquirer_endpoints import AcquirerEndpoint
 from server.services.acquirer_queries import ClaimedQuery
 
 STATES = {pb.AcquirerTransactionState.Value(f"ACQUIRER_TRANSACTION_STATE_{state}"): state for state in AcquirerState}
-OPERATIONS = {
-    webhook_configs_pb2.AcquirerOperation.Value(f"ACQUIRER_OPERATION_{each}"): each for each in AcquirerOperation
-}
-OUTCOMES = {
-    webhook_configs_pb2.AcquirerCallOutcome.Value(f"ACQUIRER_CALL_OUTCOME_{each}"): each for each in CallOutcome
-}
 
 
 def state_to_proto(state: AcquirerState | None) -> pb.AcquirerTransactionState.ValueType:
     return pb.AcquirerTransactionState.Value(f"ACQUIRER_TRANSACTION_STATE_{state or 'UNSPECIFIED'}")
-
-
-def call_to_proto(call: AcquirerCall | None) -> webhook_configs_pb2.AcquirerCall | None:
-    if call is None:
-        return None
-    return webhook_configs_pb2.AcquirerCall(
-        operation=webhook_configs_pb2.AcquirerOperation.Value(f"ACQUIRER_OPERATION_{call.operation}"),
-        outcome=webhook_configs_pb2.AcquirerCallOutcome.Value(f"ACQUIRER_CALL_OUTCOME_{call.outcome}"),
-        tpp_request_id=call.tpp_request_id,
-        http_status=call.http_status,
-        transaction_status=call.transaction_status,
-        status_code=call.status_code,
-        status_message=call.status_message,
-        status_description=call.status_description,
-        trouble=call.trouble,
-        generation=call.generation,
-        time=timestamp(call.time),
-    )
-
-
-def call_of(given: webhook_configs_pb2.AcquirerCall) -> AcquirerCall:
-    """Adapters have cut card numbers; what they overlooked is cut here."""
-    texts: dict[str, Any] = {
-        name: card_numbers.cut(getattr(given, name)).replace("\0", "\\0")
-        for name in (
-            "tpp_request_id",
-            "transaction_status",
-            "status_code",
-            "status_message",
-            "status_description",
-            "trouble",
-        )
-    }
-    operation = OPERATIONS.get(given.operation, AcquirerOperation.STATUS)
-    return AcquirerCall(operation, OUTCOMES[given.outcome], http_status=given.http_status, **texts)
 
 
 def to_proto(transaction: AcquirerTransaction) -> pb.AcquirerTransaction:
@@ -100,7 +59,7 @@ def to_proto(transaction: AcquirerTransaction) -> pb.AcquirerTransaction:
         confirmed=transaction.confirmed,
         contested=transaction.contested,
         query_pending=transaction.query_pending,
-        last_query=call_to_proto(transaction.last_query),
+        last_query=acquirer_calls.to_proto(transaction.last_query) if transaction.last_query else None,
         report_count=transaction.report_count,
         create_time=timestamp(transaction.create_time),
         update_time=timestamp(transaction.update_time),
@@ -189,29 +148,6 @@ class AcquirerTransactions:
         return self._calls.write(call, request, request.name, unit)
 
 
-def endpoint_to_proto(endpoint: AcquirerEndpoint) -> tasks_pb2.AcquirerEndpoint:
-    source, fields = endpoint.token_source, endpoint.field_names
-    return tasks_pb2.AcquirerEndpoint(
-        account=endpoint.account,
-        base_url=endpoint.base_url,
-        path_prefix=endpoint.path_prefix,
-        version_id=endpoint.version_id,
-        acquirer_id=endpoint.acquirer_id,
-        client_id=endpoint.client_id,
-        token_source=tasks_pb2.AcquirerTokenSource(
-            access_token=source.access_token,
-            token_url=source.token_url,
-            client_id=source.client_id,
-            client_secret=source.client_secret,
-            scope=source.scope,
-            revision=source.revision,
-        ),
-        user_id=endpoint.user_id,
-        user_organization_id=endpoint.user_organization_id,
-        field_names=tasks_pb2.AcquirerFieldNames(value=fields.value, key=fields.key, algorithm=fields.algorithm),
-    )
-
-
 def query_to_proto(claimed: ClaimedQuery) -> tasks_pb2.Task:
     """A leased question for a transaction's status."""
     task, lease = claimed.task, Duration()
@@ -236,7 +172,8 @@ def record_status(
     desk: AcquirerDesk, request: tasks_pb2.RecordAcquirerStatusRequest, call: Call
 ) -> tasks_pb2.RecordAcquirerStatusResponse:
     """TasksService.RecordAcquirerStatus."""
-    told, retry_after = call_of(request.call), max(0, request.retry_after.ToMicroseconds())
+    told = acquirer_calls.call_of(request.call, AcquirerOperation.STATUS)
+    retry_after = max(0, request.retry_after.ToMicroseconds())
 
     def unit(transaction: Transaction) -> None:
         acquirer_transactions.record_status(

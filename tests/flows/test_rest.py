@@ -15,7 +15,7 @@ from mintmark.v1 import access_tokens_pb2, events_pb2, events_pb2_grpc
 from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
-from tests.flows.rest_acquirer import open_acquirer
+from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
 from tests.flows.rest_payments import Shop, open_shop
 from tests.rest import ROUTES, answered, told
@@ -220,6 +220,7 @@ ANY = Known(
     "clients/c/subscriptions/s",
     "replays/1",
     Shop(),
+    Acquirer("acquirerTransactions/a~t"),
 )
 _TOKENS: dict[str, str] = {}
 

@@ -85,7 +85,7 @@ def compare(lines: list[Line], channel: grpc.Channel, metadata: Any) -> Sums:
     for notification_id, line in ids.items():
         assert kept[notification_id].delivery_count >= line.acknowledged
     wanted = Counter(line.transaction_id for line in lines)
-    states = {line.transaction_id: set() for line in lines}
+    states: dict[str, set[str]] = {line.transaction_id: set() for line in lines}
     for line in lines:
         states[line.transaction_id].add(line.message["paymentStatus"])
     for each in transactions(channel, metadata):

@@ -74,6 +74,13 @@ def restarted(stack: Stack, role: str, killed: int) -> bool:
         return False
 
 
+def at_a_random_moment(sender: Sender, wanted: int, chance: random.Random) -> None:
+    """Returns after so many acknowledgements, and up to 20 ms later."""
+    eventually(lambda: sender.settled() >= wanted, RECOVERY_SECONDS, "some acknowledgements")
+    moment = time.monotonic() + chance.uniform(0, 0.02)
+    eventually(lambda: time.monotonic() >= moment)
+
+
 def campaign(stack: Stack, kills: int, notifications: int) -> ledger.Sums:
     """Kills the two roles in turn, each while a part of the notifications is on its way."""
     sender = Sender(f"{stack.http_url}/sibs/notifications/{CONFIG}", opened(stack))
@@ -82,10 +89,7 @@ def campaign(stack: Stack, kills: int, notifications: int) -> ledger.Sums:
     try:
         for number in range(kills):
             sendings = sender.begin(notifications // kills, seed=number)
-            wanted = settled + chance.randrange(sendings)
-            eventually(lambda wanted=wanted: sender.settled() >= wanted, RECOVERY_SECONDS, "some acknowledgements")
-            moment = time.monotonic() + chance.uniform(0, 0.02)
-            eventually(lambda moment=moment: time.monotonic() >= moment)
+            at_a_random_moment(sender, settled + chance.randrange(sendings), chance)
             kill(stack, ("core", "gateway")[number % 2])
             settled += sendings
         eventually(sender.done, RECOVERY_SECONDS, "the last acknowledgement")

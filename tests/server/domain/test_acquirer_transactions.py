@@ -1,6 +1,7 @@
 """A transaction at the acquirer: the whole table of what can be told of it, in every order."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ WORDS = {
 
 
 def told(state: str = "Success", at: int | None = 1, kind: str = "PURS", amount: str = "10.00", **more: str) -> Telling:
-    given = {
+    given: dict[str, Any] = {
         "transaction_id": "t",
         "state_text": state,
         "type_text": kind,
@@ -213,7 +214,7 @@ def test_a_notification_after_an_answer_takes_the_confirmation_only_where_it_cha
         {"currency_text": ""},
     ],
 )
-def test_an_answer_that_cannot_be_relied_upon_proves_nothing(changes: dict[str, str]) -> None:
+def test_an_answer_that_cannot_be_relied_upon_proves_nothing(changes: dict[str, Any]) -> None:
     assert answer_problem(NEW, told()) == ""
     assert answer_problem(NEW, replace(told(), **changes)) != ""
 

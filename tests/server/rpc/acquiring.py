@@ -1,6 +1,7 @@
 """The acquirer, as far as a core sees it: messages encrypted with a webhook config's key, and status answers by
 script."""
 
+import base64
 import itertools
 import json
 import os
@@ -8,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from mintmark.v1 import accounts_pb2, notifications_pb2
 from mintmark.v1 import acquirer_notifications_pb2 as np
 from mintmark.v1 import acquirer_transactions_pb2 as pb
 from mintmark.v1 import events_pb2 as ev
-from mintmark.v1 import notifications_pb2
 from mintmark.v1 import tasks_pb2 as tp
 from mintmark.v1 import webhook_configs_pb2 as wp
 
@@ -175,91 +176,62 @@ def open_merchant(
     key: bytes | None = None,
     payments_base_url: str = "",
     gateway: str = "",
+    **desired: Any,
 ) -> Merchant:
-    """A merchant on a merchant gateway that nobody else uses; `like` another, it is one more config of its account."""
-    from server.domain.accounts import Account, AccountMode, AccountProvider, InboundAuthentication
-    from server.domain.sibs_accounts import FieldNames, Sibs
-    from server.domain.webhook_configs import Channel, Wanted, WebhookConfig
-    from server.services.webhook_keys import sealed as sealed_key
-
+    """A merchant on a merchant gateway that nobody else uses; `like` another, it is one more config of its account.
+    `desired` is what else is wanted of the config."""
     number = next(_NUMBERS)
     key = key or os.urandom(32)
     gateway = like.gateway if like else gateway or f"SIBS_{number:06}"
-    account_name = like.account if like else f"partnerAccounts/sibs-{number}"
-    merchant_id, config_id = f"{1000000000 + number}", f"w-{number}"
-    sibs = Sibs(
-        "https://api.example.com",
-        "",
-        "v1",
-        "1",
-        None,
-        payments_base_url,
-        "/api/v1/payments",
-        False,
-        "u",
-        "o",
-        FieldNames(),
-        False,
-        False,
-        "200",
-        "",
-        (),
-        False,
-        (),
+    account = like.account if like else f"partnerAccounts/sibs-{number}"
+    if like is None:
+        apply_account(core, account, gateway, payments_base_url)
+    merchant = Merchant(core, account, gateway, f"{1000000000 + number}", f"w-{number}", key)
+    wanted = wp.DesiredWebhookConfig(
+        webhook_config_id=merchant.config_id,
+        account=account,
+        merchant_id=merchant.merchant_id,
+        payment_method_codes=["CARD", "BLIK"],
+        key=base64.b64encode(key).decode(),
+        **desired,
     )
-    account = Account(
-        account_name,
-        account_name.removeprefix("partnerAccounts/"),
-        AccountProvider.SIBS,
-        "",
-        AccountMode.TEST,
-        gateway,
-        (),
-        InboundAuthentication.MESSAGE_KEY,
-        "",
-        sibs=sibs,
+    core.admin.webhook_configs.CreateWebhookConfig(
+        wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted)
     )
-    config = WebhookConfig(
-        f"webhookConfigs/{config_id}",
-        config_id,
-        account_name,
-        gateway,
-        merchant_id,
-        "",
-        "",
-        "",
-        "",
-        "",
-        Wanted(Channel.URL, "https://x", ("CARD",), "", "AES-256-GCM", "200"),
-        request_id(),
-        1,
-        1,
-    )
-    house = core.core.payments
+    return merchant
 
-    def unit(transaction: Any) -> None:
-        if like is None:
-            transaction.accounts.insert([account])
-        transaction.webhooks.configs.insert([config])
-        transaction.webhooks.keys.insert([sealed_key(house.hasher, house.sealer, config.name, 1, key, 1)])
 
-    house.store.write("x", unit)
-    return Merchant(core, account_name, gateway, merchant_id, config_id, key)
+def apply_account(core: RunningCore, account: str, gateway: str, payments_base_url: str) -> None:
+    """An account with the acquirer; nobody is asked there but by script."""
+    stated = accounts_pb2.Account(
+        account_id=account.removeprefix("partnerAccounts/"),
+        provider=accounts_pb2.ACCOUNT_PROVIDER_SIBS,
+        mode=accounts_pb2.ACCOUNT_MODE_TEST,
+        merchant_gateway_id=gateway,
+        sibs=accounts_pb2.SibsAccount(
+            base_url="https://api.example.com",
+            acquirer_id="1",
+            client_id="client-canary-5512",
+            access_token="token-canary-5512",
+            payments_base_url=payments_base_url,
+        ),
+    )
+    core.admin.accounts.ApplyAccounts(accounts_pb2.ApplyAccountsRequest(request_id=request_id(), accounts=[stated]))
 
 
 def add_key(merchant: Merchant, key: bytes) -> None:
     """Gives the merchant's config one more key."""
-    from server.services.webhook_keys import sealed as sealed_key
-
-    house = merchant.core.core.payments
-
-    def unit(transaction: Any) -> None:
-        number = len(transaction.webhooks.keys_of([merchant.config])[merchant.config]) + 1
-        made = sealed_key(house.hasher, house.sealer, merchant.config, number, key, 1)
-        transaction.webhooks.keys.insert([made])
-
-    house.store.write("x", unit)
+    text = base64.b64encode(key).decode()
+    request = wp.RotateWebhookKeyRequest(request_id=request_id(), name=merchant.config, key=text)
+    merchant.core.admin.webhook_configs.RotateWebhookKey(request)
 
 
-def keys_of(merchant: Merchant) -> list[Any]:
-    return merchant.core.core.store.view.webhook_keys([merchant.config])[merchant.config]
+def delete_config(merchant: Merchant) -> None:
+    request = wp.DeleteWebhookConfigRequest(request_id=request_id(), name=merchant.config)
+    merchant.core.admin.webhook_configs.DeleteWebhookConfig(request)
+
+
+def keys_of(merchant: Merchant) -> list[wp.WebhookKey]:
+    """The keys of the merchant's config, the current one first."""
+    request = wp.GetWebhookConfigRequest(name=merchant.config)
+    return list(merchant.core.admin.webhook_configs.GetWebhookConfig(request).webhook_config.keys)

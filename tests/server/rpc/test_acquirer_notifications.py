@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 from mintmark.v1 import acquirer_notifications_pb2 as np
 from mintmark.v1 import acquirer_transactions_pb2 as pb
+from mintmark.v1 import webhook_configs_pb2 as wp
 
 from tests.server.rpc.acquiring import (
     Envelope,
     Merchant,
+    add_key,
     booking_of,
+    delete_config,
     deliver,
     keys_of,
     open_merchant,
@@ -236,11 +239,53 @@ def test_a_transaction_that_may_have_been_forgotten_is_asked_about_and_not_booke
     assert (booking_of(merchant.get(known)), merchant.get(known).contested) == ("PAID", False)
 
 
-def test_a_use_of_a_key_is_noted(merchant: Merchant) -> None:
+def test_a_use_of_a_key_is_noted_once_an_hour(merchant: Merchant) -> None:
     (key,) = keys_of(merchant)
-    assert key.last_use_time is None
+    assert not key.HasField("last_use_time")
     merchant.tell()
     (key,) = keys_of(merchant)
-    assert key.last_use_time is not None
+    assert key.HasField("last_use_time")
     merchant.tell()
     assert keys_of(merchant) == [key]
+
+
+def test_a_key_opens_from_the_moment_of_its_rotation_and_the_old_one_goes_on(
+    core: RunningCore, merchant: Merchant
+) -> None:
+    key = os.urandom(32)
+    add_key(merchant, key)
+    for each in (key, merchant.key, key):
+        message = said()
+        answer = deliver(core, merchant.config_id, sealed(each, json.dumps(message).encode()))
+        assert outcome_of(answer) == "ACKNOWLEDGED"
+        assert booking_of(merchant.get(message["transactionID"])) == "PAID"
+    assert [each.HasField("last_use_time") for each in keys_of(merchant)] == [True, True]
+
+
+def test_a_deleted_config_goes_on_receiving(core: RunningCore, merchant: Merchant) -> None:
+    message = said()
+    delete_config(merchant)
+    assert outcome_of(merchant.send(message)) == "ACKNOWLEDGED"
+    assert booking_of(merchant.get(message["transactionID"])) == "PAID"
+
+
+def test_a_config_says_with_which_status_code_it_acknowledges(core: RunningCore) -> None:
+    merchant = open_merchant(core, acknowledgement_status_code="000")
+    assert merchant.send(said()).acknowledgement_status_code == "000"
+
+
+def test_a_config_without_a_key_is_unknown(core: RunningCore) -> None:
+    merchant = open_merchant(core)
+    wanted = wp.DesiredWebhookConfig(
+        webhook_config_id=f"{merchant.config_id}-mail",
+        account=merchant.account,
+        merchant_id=merchant.merchant_id,
+        channel=wp.NOTIFICATION_CHANNEL_EMAIL,
+        value="ops@example.com",
+        payment_method_codes=["CARD"],
+    )
+    core.admin.webhook_configs.CreateWebhookConfig(
+        wp.CreateWebhookConfigRequest(request_id=request_id(), desired=wanted)
+    )
+    answer = deliver(core, wanted.webhook_config_id, sealed(merchant.key, b"{}"))
+    assert outcome_of(answer) == "CONFIG_UNKNOWN"

@@ -81,7 +81,7 @@ def test_a_transaction_is_found_by_everything_that_may_be_asked_for(store: SqlSt
         {"payment": "payments/1"},
         {"contested": True},
     ):
-        query = AcquirerTransactionQuery(EVERYTHING, **fields)  # type: ignore[arg-type]  # each has its field's type
+        query = AcquirerTransactionQuery(EVERYTHING, **fields)
         assert store.view.acquirer.transactions(query, Page()) == [wanted], fields
     mine = AcquirerTransactionQuery(Reach(frozenset({"G"}), frozenset({"N"})))
     assert [each.transaction_id for each in store.view.acquirer.transactions(mine, Page())] == ["2"]
