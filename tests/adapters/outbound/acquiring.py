@@ -1,4 +1,4 @@
-"""The dispatcher's tasks for the acquirer, done in this process against its twin, and a core that writes down what it is
+"""The dispatcher's tasks for the acquirer, done in this process against its twin, and a core that writes down what is
 told."""
 
 import asyncio

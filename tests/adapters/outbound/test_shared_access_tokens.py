@@ -1,4 +1,4 @@
-"""Access tokens that dispatchers share in Redis: one fetch for all, sealed, and no trouble from it but a little time."""
+"""Access tokens that dispatchers share in Redis: one fetch for all, sealed, and no trouble but a little time."""
 
 import asyncio
 import json
