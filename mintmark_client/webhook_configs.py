@@ -30,7 +30,7 @@ class WebhookConfigs:
         return self._stub.GetWebhookConfig(pb.GetWebhookConfigRequest(name=name)).webhook_config
 
     def create(self, desired: pb.DesiredWebhookConfig, *, request_id: str = "") -> pb.WebhookConfig:
-        """A new config, PENDING: `wait` tells what the acquirer makes of it. Raises AlreadyExists, InvalidArgument."""
+        """A new config, PENDING: `wait` tells what the acquirer makes of it. Raises AlreadyExists, InvalidRequest."""
         request = pb.CreateWebhookConfigRequest(request_id=request_id, desired=desired)
         return self._stub.CreateWebhookConfig(request).webhook_config
 
@@ -43,7 +43,7 @@ class WebhookConfigs:
         etag: str = "",
         request_id: str = "",
     ) -> pb.WebhookConfig:
-        """The config with these fields of `desired`. Raises NotFound, PreconditionFailed, InvalidArgument."""
+        """The config with these fields of `desired`. Raises NotFound, PreconditionFailed, InvalidRequest."""
         request = pb.UpdateWebhookConfigRequest(
             request_id=request_id, name=name, desired=desired, update_mask=FieldMask(paths=fields), etag=etag
         )
@@ -57,7 +57,7 @@ class WebhookConfigs:
     def plan(
         self, account: str, desired: Sequence[pb.DesiredWebhookConfig], *, delete_missing: bool = False
     ) -> Sequence[pb.WebhookConfigChange]:
-        """What `apply` would change. Raises InvalidArgument, whose violations name every entry that is wrong."""
+        """What `apply` would change. Raises InvalidRequest, whose violations name every entry that is wrong."""
         request = pb.PlanWebhookConfigsRequest(account=account, desired=desired, delete_missing=delete_missing)
         return self._stub.PlanWebhookConfigs(request).changes
 
@@ -69,7 +69,7 @@ class WebhookConfigs:
         delete_missing: bool = False,
         request_id: str = "",
     ) -> Sequence[pb.WebhookConfigChange]:
-        """Makes the account's configs what is desired, all or none. Raises InvalidArgument, PreconditionFailed."""
+        """Makes the account's configs what is desired, all or none. Raises InvalidRequest, PreconditionFailed."""
         request = pb.ApplyWebhookConfigsRequest(
             request_id=request_id, account=account, desired=desired, delete_missing=delete_missing
         )
