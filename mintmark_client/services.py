@@ -17,6 +17,7 @@ from mintmark_client.payments import Payments
 from mintmark_client.replays import Replays
 from mintmark_client.subscriptions import Subscriptions
 from mintmark_client.tokens import Tokens
+from mintmark_client.webhook_configs import WebhookConfigs
 
 Stub = TypeVar("Stub")
 
@@ -39,6 +40,7 @@ class Services:
         self.replays = Replays(self._channel)
         self.payments = Payments(self._channel)
         self.acquirer_transactions = AcquirerTransactions(self._channel)
+        self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)
 

@@ -25,6 +25,7 @@ from adapters.cli.sandbox import sandbox
 from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
 from adapters.cli.unreadable_notifications import unreadable_notifications
+from adapters.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="mintmark",
@@ -58,6 +59,7 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "payments": payments,
+    "webhooks": webhooks,
     "acquirer-transactions": acquirer_transactions,
     "unreadable-notifications": unreadable_notifications,
     "events": events,

@@ -18,6 +18,7 @@ from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
 from tests.flows.rest_payments import Shop, open_shop
+from tests.flows.rest_webhooks import Webhooks, open_webhooks
 from tests.rest import ROUTES, answered, told
 from tests.stack import Stack
 from tests.waiting import eventually
@@ -144,6 +145,7 @@ def known(running_stack: Stack) -> Known:
         replay,
         open_shop(stack),
         open_acquirer(stack),
+        open_webhooks(stack),
     )
 
 
@@ -221,6 +223,7 @@ ANY = Known(
     "replays/1",
     Shop(),
     Acquirer("acquirerTransactions/a~t"),
+    Webhooks(),
 )
 _TOKENS: dict[str, str] = {}
 
