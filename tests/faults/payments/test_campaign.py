@@ -12,7 +12,7 @@ SHORT = 20261125
 
 @pytest.fixture
 def till() -> Iterator[Till]:
-    made = Till()
+    made = Till(webhooks=True)
     try:
         yield made.start()
     finally:
@@ -20,8 +20,8 @@ def till() -> Iterator[Till]:
 
 
 @pytest.mark.timeout(400)
-def test_20_payments_and_3_kills(till: Till, figures: Callable[[str], None]) -> None:
-    figures(str(run(till, Plan(seed(SHORT), payments=20, kills=3, seconds=4))))
+def test_20_payments_and_4_kills(till: Till, figures: Callable[[str], None]) -> None:
+    figures(str(run(till, Plan(seed(SHORT), payments=20, kills=4, seconds=4, patience=6))))
 
 
 @pytest.mark.campaign
@@ -33,7 +33,7 @@ def test_400_payments_and_20_kills(till: Till, figures: Callable[[str], None]) -
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
 def test_400_payments_and_20_kills_on_postgresql(postgres_database: str, figures: Callable[[str], None]) -> None:
-    till = Till(postgres_database)
+    till = Till(postgres_database, webhooks=True)
     try:
         figures(str(run(till.start(), Plan(seed(), payments=400, kills=20, seconds=80))))
     finally:

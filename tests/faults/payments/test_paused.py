@@ -88,7 +88,7 @@ class Pauses:
     def _charged(self, name: str) -> list[str]:
         """The transactions of the payment, from the partner's books."""
         reference = self.till.get(name).operations[0].reference
-        return [each["transactionId"] for each in self.till.moved() if each["reference"] == reference]
+        return [each["transactionId"] for each in self.till.partner.moved() if each["reference"] == reference]
 
     def _resolve(self, name: str) -> None:
         """The operator looks at the partner's books and says what is there."""
@@ -166,8 +166,11 @@ def _restored(pauses: Pauses, places: list[str], label: str) -> None:
     eventually(lambda: state(till.get(other)) == "CAPTURED", SETTLING_S, "a payment after the release")
     assert state(till.get(name)) == "IN_DOUBT"
     assert not (found := wrong(till)), found
-    assert len([each for each in till.requests() if each["reference"] == till.get(name).operations[0].reference]) == 1
-    (charge,) = [each for each in till.moved() if each["reference"] == till.get(name).operations[0].reference]
+    assert (
+        len([each for each in till.partner.requests() if each["reference"] == till.get(name).operations[0].reference])
+        == 1
+    )
+    (charge,) = [each for each in till.partner.moved() if each["reference"] == till.get(name).operations[0].reference]
     till.resolve(name, charge["transactionId"])
     eventually(lambda: state(till.get(name)) == "CAPTURED", SETTLING_S, "the operator's word, confirmed")
     assert not (found := wrong(till)), found
@@ -204,7 +207,7 @@ def _two_cores(database_url: str, orders: int) -> None:
         eventually(lambda: all(settled(each) for each in till.payments()), SETTLING_S, "the end of all payments")
         assert {state(each) for each in till.payments()} == {"CAPTURED"}
         assert not (found := wrong(till)), found
-        assert len(till.moved()) == orders
+        assert len(till.partner.moved()) == orders
     finally:
         till.remove()
 
