@@ -23,7 +23,7 @@ CALLERS = 12
 SETTLING_S = 240.0
 # So long the books may disagree before the cores' clock is moved over the next of those waits; not too often, or what
 # is unsent would expire.
-IMPATIENCE_S, LEAP_S, LEAPS = 3.0, 11, 15
+IMPATIENCE_S, LEAPS_S = 2.0, (11, 11, 61, 61, 61)
 ROLES = ("core", "dispatcher", "twin", "gateway")
 
 
@@ -88,13 +88,13 @@ class Campaign:
 
     def _agreement(self, asked: set[str]) -> Books:
         """The books, once they agree. What comes after a while comes sooner: the cores' clock is moved on."""
-        leaps, moment = 0, time.monotonic()
+        leaps, moment = list(LEAPS_S), time.monotonic()
 
         def agree() -> Any:
-            nonlocal leaps, moment
-            if time.monotonic() - moment > IMPATIENCE_S and leaps < LEAPS:
-                self.till.move_clock(LEAP_S)
-                leaps, moment = leaps + 1, time.monotonic()
+            nonlocal moment
+            if time.monotonic() - moment > IMPATIENCE_S and leaps:
+                self.till.move_clock(leaps.pop(0))
+                moment = time.monotonic()
             return Books(self.till, len(self.ordered), asked).read().check()
 
         books: Books = eventually(agree, self.plan.settling, f"the agreement of the books (seed {self.plan.seed})")

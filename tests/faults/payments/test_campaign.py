@@ -7,8 +7,6 @@ import pytest
 from tests.faults.payments.campaign import Plan, run, seed
 from tests.faults.payments.till import Till
 
-SHORT = 20261125
-
 
 @pytest.fixture
 def till() -> Iterator[Till]:
@@ -17,11 +15,6 @@ def till() -> Iterator[Till]:
         yield made.start()
     finally:
         made.remove()
-
-
-@pytest.mark.timeout(400)
-def test_20_payments_and_4_kills(till: Till, figures: Callable[[str], None]) -> None:
-    figures(str(run(till, Plan(seed(SHORT), payments=20, kills=4, seconds=4, patience=6))))
 
 
 @pytest.mark.campaign
