@@ -23,7 +23,7 @@ CALLERS = 12
 SETTLING_S = 240.0
 # So long the books may disagree before the cores' clock is moved over the next of those waits; not too often, or what
 # is unsent would expire.
-IMPATIENCE_S, LEAPS_S = 2.0, (11, 11, 61, 61, 61)
+IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61)
 ROLES = ("core", "dispatcher", "twin", "gateway")
 
 
@@ -38,7 +38,8 @@ def seed(default: int | None = None) -> int:
 @dataclass(frozen=True)
 class Plan:
     """How much of everything. `kills` are shared out among the roles in turn; `seconds`: the time in which all orders
-    are placed. A customer waits for `patience` until what it asked for is done."""
+    are placed; what follows takes longer, and kills come then as well. A customer waits for `patience` until what it
+    asked for is done."""
 
     seed: int
     payments: int
@@ -66,7 +67,7 @@ class Campaign:
         plan, began = self.plan, time.monotonic()
         self._brief_twin()
         chance = Random(f"kills/{plan.seed}")
-        moments = sorted(chance.uniform(0, plan.seconds) for _ in range(plan.kills))
+        moments = sorted(chance.uniform(0.1, 1.5) * plan.seconds for _ in range(plan.kills))
         roles = [plan.killed[number % len(plan.killed)] for number in range(plan.kills)]
         chance.shuffle(roles)
         shuffled = Random(f"sequence/{plan.seed}").sample(self.ordered, len(self.ordered))

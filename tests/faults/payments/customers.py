@@ -77,7 +77,11 @@ class Customer:
 
         def over() -> bool:
             payment = self.till.get(self.payment)
-            return time.monotonic() > until or (settled(payment) and not in_doubt(payment))
+            if settled(payment) and not in_doubt(payment):
+                return True
+            # What has not come to its end by now most likely never does.
+            self.patience = self.patience if time.monotonic() < until else 0
+            return self.patience == 0
 
         eventually(over, self.patience + 60, f"the end of {self.payment}")
         return settled(self.till.get(self.payment))
