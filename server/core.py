@@ -266,6 +266,7 @@ def _limits(settings: Settings) -> PaymentLimits:
         lease=settings.task_lease,
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
+        page_window=settings.payment_page_window,
     )
 
 

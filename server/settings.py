@@ -121,6 +121,7 @@ class Settings(BaseSettings):
     payment_call_timeout: float = Field(default=15.0, gt=0, le=60)
     payment_resolve_after: float = Field(default=900.0, ge=0)
     payment_action_window: float = Field(default=1800.0, gt=0)
+    payment_page_window: float = Field(default=1800.0, gt=0)
     task_lease: float = Field(default=60.0, gt=0)
 
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.

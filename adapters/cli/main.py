@@ -11,6 +11,7 @@ from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
 from adapters.cli.events import events
+from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.payment_reconciliations import list_unknown_charges, reconcile
@@ -43,6 +44,7 @@ def _options(form: output.Output = None) -> None:
 
 for command in (serve, core, gateway, dispatcher, migrate):
     app.command()(command)
+payments.command("create-hosted-page")(create_hosted_page)
 payments.command("reconcile")(reconcile)
 payments.command("unknown-charges")(list_unknown_charges)
 for name, group in {

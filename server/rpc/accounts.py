@@ -8,7 +8,7 @@ from mintmark.v1 import accounts_pb2 as pb
 from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
-from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
 from server.ports import Hasher, Sealer, Store, Transaction
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
@@ -55,6 +55,8 @@ def options_to_proto(options: PaymentOptions) -> pb.PaymentOptionsAccount:
         ],
         return_url_prefixes=options.return_url_prefixes,
         send_concurrency=options.send_concurrency,
+        merchant_email=options.merchant_email,
+        hosted_page_path=pb.HostedPagePath.Value(f"HOSTED_PAGE_PATH_{options.hosted_page_path}"),
     )
 
 
@@ -69,6 +71,7 @@ WORDS_OF_UNITS = {value: word for word, value in UNITS.items()}
 def options_of(options: pb.PaymentOptionsAccount) -> PaymentOptions:
     """What an account states, with the defaults where it states nothing."""
     path = pb.PurchasePath.Name(options.purchase_path).removeprefix("PURCHASE_PATH_")
+    page_path = pb.HostedPagePath.Name(options.hosted_page_path).removeprefix("HOSTED_PAGE_PATH_")
     return PaymentOptions(
         base_url=options.base_url.rstrip("/"),
         path_prefix=options.path_prefix or payment_options.DEFAULT_PREFIX,
@@ -82,6 +85,8 @@ def options_of(options: pb.PaymentOptionsAccount) -> PaymentOptions:
         ),
         return_url_prefixes=tuple(sorted(options.return_url_prefixes)),
         send_concurrency=options.send_concurrency or payment_options.DEFAULT_CONCURRENCY,
+        merchant_email=options.merchant_email,
+        hosted_page_path=(HostedPagePath(page_path) if options.hosted_page_path else HostedPagePath.SERVER_TO_SERVER),
     )
 
 

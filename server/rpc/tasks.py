@@ -9,8 +9,10 @@ from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
+from server.domain.hosted_pages import asks_for_page
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.payment_options import PageLink
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
@@ -67,8 +69,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
 
 def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     operation = submission.operation
-    details = payments_pb2.PaymentDetails.FromString(submission.details) if submission.details else None
-    return pb.PaymentSubmission(
+    shown = pb.PaymentSubmission(
         operation=operation.name,
         kind=operation_kind(operation.kind),
         endpoint=endpoint_to_proto(submission.endpoint),
@@ -80,27 +81,40 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
         stored_payment_method_id=operation.stored_payment_method_id,
         parent_transaction_id=operation.parent_transaction_id,
         webhook_url=submission.webhook_url,
-        details=details,
+        merchant_email=submission.merchant_email,
+        store_payment_method=operation.store_payment_method,
     )
+    if submission.details:
+        details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
+        details.MergeFromString(submission.details)
+    return shown
 
 
+# As good as keys: told to the payer as they are.
+LINKS = ("redirect_url", "page_url")
 TEXTS = tuple(
     field.name
     for field in pb.PartnerAnswer.DESCRIPTOR.fields
-    if field.type == field.TYPE_STRING and field.name != "redirect_url"
+    if field.type == field.TYPE_STRING and field.name not in LINKS
 )
+
+
+PAGE_TEXTS = tuple(name for name in TEXTS if name.startswith("page_"))
 
 
 def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
     """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
     texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
     texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    said = {name.removeprefix("page_"): texts.pop(name) for name in PAGE_TEXTS}
+    page = PageLink(given.page_url, partner_merchant_id=said.pop("merchant_id"), **said) if given.page_url else None
     body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
     return PartnerAnswer(
         http_status=given.http_status,
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
+        page=page,
         **texts,
     )
 

@@ -78,6 +78,13 @@ TABLE = (
     RestRoute("NotificationsService.ReplayNotification", "POST", "/v1/{name=notifications/*}:replay"),
     RestRoute("PaymentsService.CreatePayment", "POST", "/v1/payments", status=201, waits=WAIT_PAYMENT),
     RestRoute("PaymentsService.AuthorizePayment", "POST", "/v1/payments:authorize", waits=WAIT_PAYMENT),
+    RestRoute(
+        "PaymentsService.CreateHostedPaymentPage",
+        "POST",
+        "/v1/payments:createHostedPage",
+        status=201,
+        waits=WAIT_PAYMENT,
+    ),
     RestRoute("PaymentsService.HoldPayments", "POST", "/v1/payments:hold"),
     RestRoute("PaymentsService.ReleasePayments", "POST", "/v1/payments:release"),
     RestRoute("PaymentsService.PlanReconciliation", "POST", "/v1/payments:planReconciliation"),

@@ -34,11 +34,13 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
     """Never sent."""
     EVENT_KIND_TOKEN_CREATED: _EventKind.ValueType  # 1
-    """A partner reported that a token was created."""
+    """A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
     EVENT_KIND_TOKEN_IMPORTED: _EventKind.ValueType  # 2
     """A token was made known by ImportTokens."""
     EVENT_KIND_TOKEN_UPDATED: _EventKind.ValueType  # 3
-    """A partner reported a change of a token's state or details. Details: `error_code`."""
+    """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+    told more of the card.
+    """
     EVENT_KIND_TOKEN_REFRESH_REQUESTED: _EventKind.ValueType  # 4
     """A partner asked us to read a token again. Details: `update_type`."""
     EVENT_KIND_TOKEN_CREATION_FAILED: _EventKind.ValueType  # 5
@@ -130,11 +132,13 @@ class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
 EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Never sent."""
 EVENT_KIND_TOKEN_CREATED: EventKind.ValueType  # 1
-"""A partner reported that a token was created."""
+"""A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
 EVENT_KIND_TOKEN_IMPORTED: EventKind.ValueType  # 2
 """A token was made known by ImportTokens."""
 EVENT_KIND_TOKEN_UPDATED: EventKind.ValueType  # 3
-"""A partner reported a change of a token's state or details. Details: `error_code`."""
+"""A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+told more of the card.
+"""
 EVENT_KIND_TOKEN_REFRESH_REQUESTED: EventKind.ValueType  # 4
 """A partner asked us to read a token again. Details: `update_type`."""
 EVENT_KIND_TOKEN_CREATION_FAILED: EventKind.ValueType  # 5

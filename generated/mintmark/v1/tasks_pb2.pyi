@@ -383,6 +383,9 @@ class PaymentSubmission(_message.Message):
     PARENT_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_DETAILS_FIELD_NUMBER: _builtins.int
+    MERCHANT_EMAIL_FIELD_NUMBER: _builtins.int
+    STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     operation: _builtins.str
     """The name of the operation."""
     kind: _payments_pb2.PaymentOperationKind.ValueType
@@ -403,6 +406,10 @@ class PaymentSubmission(_message.Message):
     """The partner's id of the transaction that this one follows; capture, void, refund."""
     webhook_url: _builtins.str
     """Where the partner's webhook goes."""
+    merchant_email: _builtins.str
+    """The merchant's e-mail address (`merchant_email`); hosted purchase."""
+    store_payment_method: _builtins.bool
+    """Whether the partner is to store the card; hosted purchase."""
     @_builtins.property
     def endpoint(self) -> Global___PartnerEndpoint:
         """Where to send it."""
@@ -410,6 +417,10 @@ class PaymentSubmission(_message.Message):
     @_builtins.property
     def details(self) -> _payments_pb2.PaymentDetails:
         """What the partner has to know of the payer; purchase and authorization."""
+
+    @_builtins.property
+    def hosted_page_details(self) -> _payments_pb2.HostedPageDetails:
+        """What a hosted page has to know; hosted purchase."""
 
     def __init__(
         self,
@@ -426,10 +437,13 @@ class PaymentSubmission(_message.Message):
         parent_transaction_id: _builtins.str = ...,
         webhook_url: _builtins.str = ...,
         details: _payments_pb2.PaymentDetails | None = ...,
+        hosted_page_details: _payments_pb2.HostedPageDetails | None = ...,
+        merchant_email: _builtins.str = ...,
+        store_payment_method: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "kind", b"kind", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "reference", b"reference", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details", "kind", b"kind", "merchant_email", b"merchant_email", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "reference", b"reference", "store_payment_method", b"store_payment_method", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +517,11 @@ class PartnerAnswer(_message.Message):
     PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     PARTNER_REFERENCE_FIELD_NUMBER: _builtins.int
     STORED_PAYMENT_METHOD_ID_FIELD_NUMBER: _builtins.int
+    PAGE_URL_FIELD_NUMBER: _builtins.int
+    PAGE_AMOUNT_FIELD_NUMBER: _builtins.int
+    PAGE_CURRENCY_FIELD_NUMBER: _builtins.int
+    PAGE_REFERENCE_FIELD_NUMBER: _builtins.int
+    PAGE_MERCHANT_ID_FIELD_NUMBER: _builtins.int
     http_status: _builtins.int
     """The HTTP status."""
     readable: _builtins.bool
@@ -547,6 +566,16 @@ class PartnerAnswer(_message.Message):
     """`transaction_details.ref`."""
     stored_payment_method_id: _builtins.str
     """`transaction_details.stored_payment_method_id`."""
+    page_url: _builtins.str
+    """`url`: of a hosted page; a 3-D Secure answer has one too. The page's fields are read only where it is there."""
+    page_amount: _builtins.str
+    """`amount` of a hosted page."""
+    page_currency: _builtins.str
+    """`currency` of a hosted page."""
+    page_reference: _builtins.str
+    """`merchant_txn_ref` of a hosted page."""
+    page_merchant_id: _builtins.str
+    """`merchant_id` of a hosted page."""
     def __init__(
         self,
         *,
@@ -572,10 +601,15 @@ class PartnerAnswer(_message.Message):
         partner_transaction_id: _builtins.str = ...,
         partner_reference: _builtins.str = ...,
         stored_payment_method_id: _builtins.str = ...,
+        page_url: _builtins.str = ...,
+        page_amount: _builtins.str = ...,
+        page_currency: _builtins.str = ...,
+        page_reference: _builtins.str = ...,
+        page_merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "masked_number", b"masked_number", "message", b"message", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "masked_number", b"masked_number", "message", b"message", "page_amount", b"page_amount", "page_currency", b"page_currency", "page_merchant_id", b"page_merchant_id", "page_reference", b"page_reference", "page_url", b"page_url", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,7 +20,7 @@ from server.domain.payment_answers import Decline, DeclineClass, Doubt, Operatio
 from server.domain.payment_evidence import Attempt, Evidence, EvidenceKind, Outcome
 from server.domain.payment_exports import ExportOutcome, ExportRow, UnknownCharge
 from server.domain.payment_operations import Operation, OperationState
-from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
 from server.domain.payments import Card, Payment, PaymentState
 from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token, TokenProvider, TokenState
@@ -145,6 +145,8 @@ def account(account_id: str = "d1-live") -> Account:
             ),
             return_url_prefixes=("https://shop.example/ü",),
             send_concurrency=3,
+            merchant_email="shop@example.com",
+            hosted_page_path=HostedPagePath.OLDER,
         ),
         authorization_digest="ab",
         api_key_digest="cd",
@@ -224,6 +226,7 @@ def operation(operation_id: str = "p-1", number: int = 1) -> Operation:
         hinted=True,
         redirect_expire_time=TIME + 4,
         attend_time=TIME + 5,
+        store_payment_method=True,
     )
 
 
