@@ -24,6 +24,7 @@ from server.opening import (
     check_database_url,
     check_keyring,
     check_restore,
+    known,
     load_keyring,
     open_cache,
     open_store,
@@ -59,6 +60,7 @@ from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
 from server.services.acquirer_desk import AcquirerDesk
 from server.services.events import EventFeed
+from server.services.failovers import Failovers
 from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.payment_chores import PaymentTimes
@@ -137,7 +139,8 @@ class Core:
         replaying = Replaying(self.store, replayer, creators, self.clock)
         unreadable = acquirer_chores.UnreadableNotifications(self.desk)
         webhook_times = WebhookTimes(self.webhooks)
-        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times)
+        failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
+        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times, failovers)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -185,7 +188,7 @@ class Core:
     def _retention(self, sealer: Sealer, ids: RandomIds) -> Retention:
         folder = self._settings.retention_export_dir
         archive = ArchiveFolder(folder) if folder else None
-        export = JsonExport(archive, sealer, self.store.generation, self.clock.now) if archive else None
+        export = JsonExport(archive, sealer, lambda: self.store.generation, self.clock.now) if archive else None
         return Retention(self.store, self.clock, ids, self._settings.periods, SubscriptionPins(self.store.view), export)
 
     def _public_services(
@@ -230,6 +233,12 @@ class Core:
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),
             "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
+
+    def _begin_anew(self) -> None:
+        """The database holds another history than before."""
+        self.store.renew_generation()
+        self.feed.begin_anew()
+        self.high_water.reach()
 
     def ready(self) -> bool:
         """Whether the store answers."""

@@ -304,6 +304,9 @@ class View(Protocol):
     def has_operation_to_attend(self, now: int) -> bool:
         """Whether the steward has to look at an operation."""
 
+    def database_identities(self) -> tuple[str, str]:
+        """As the ledger has them: the one that is kept, and the present one."""
+
     def doubts(self) -> dict[str, int]:
         """How many operations are in doubt, by account."""
 

@@ -40,7 +40,9 @@ class HighWater(Protocol):
     """How far this history of events is known to have come, kept outside of the database."""
 
     def reach(self) -> None:
-        """Keeps where the history is now, durably, before anybody outside hears of it. Raises StoreUnavailable."""
+        """Keeps where the history is now, durably, before anybody outside hears of it.
+
+        Raises StoreUnavailable, also where the history has fallen behind what is kept."""
 
 
 class Ids(Protocol):

@@ -98,6 +98,7 @@ class Events:
     def StreamEvents(self, request: pb.StreamEventsRequest, call: Call) -> Iterator[pb.StreamEventsResponse]:
         # What was committed before the call is shown, or passed over, before the stream says that it has caught up:
         # the feed may be a moment behind.
+        generation = self._store.generation
         head = self._store.view.bounds()[1]
         place = events.position(self._store, request.cursor) if request.cursor else head
         start = place
@@ -111,6 +112,9 @@ class Events:
             while not call.over():
                 now = time.monotonic()
                 follower.place = place
+                if self._store.generation != generation:
+                    # The history has changed under it: its place is refused as that of any stream from before.
+                    events.position(self._store, events.cursor(generation, place))
                 if now - checked >= CHECK_S:
                     caller, checked = call.check(), now
                 try:
@@ -127,32 +131,34 @@ class Events:
                     shown = events.shown(batch, caller, wanted)
                     # Nothing to show is worth a message only as a heartbeat, or to say that nothing newer is there.
                     if shown or told_caught_up or now - spoke >= interval:
-                        yield from self._messages(shown, place, caught_up=told_caught_up)
+                        yield from self._messages(shown, generation, place, caught_up=told_caught_up)
                         spoke = time.monotonic()
                     continue
                 caught_up = place >= head
                 if (caught_up and not told_caught_up) or now - spoke >= interval:
                     told_caught_up, spoke = caught_up, now
-                    yield self._message((), place, caught_up=caught_up)
+                    yield self._message((), generation, place, caught_up=caught_up)
                 self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
         call.end()
 
-    def _messages(self, shown: Sequence[Event], place: int, *, caught_up: bool) -> Iterator[pb.StreamEventsResponse]:
+    def _messages(
+        self, shown: Sequence[Event], generation: str, place: int, *, caught_up: bool
+    ) -> Iterator[pb.StreamEventsResponse]:
         """The events in messages of a bearable size; only the last one moves past what was left out."""
-        message = self._message((), place, caught_up=caught_up)
+        message = self._message((), generation, place, caught_up=caught_up)
         size = 0
         for event in shown:
-            told = to_proto(event, self._store.generation)
+            told = to_proto(event, generation)
             size += told.ByteSize()
             if size > MESSAGE_BYTES and message.events:
                 message.cursor = message.events[-1].cursor
                 message.caught_up = False
                 yield message
-                message, size = self._message((), place, caught_up=caught_up), told.ByteSize()
+                message, size = self._message((), generation, place, caught_up=caught_up), told.ByteSize()
             message.events.append(told)
         yield message
 
-    def _message(self, shown: Sequence[pb.Event], place: int, *, caught_up: bool) -> pb.StreamEventsResponse:
-        return pb.StreamEventsResponse(
-            events=shown, cursor=events.cursor(self._store.generation, place), caught_up=caught_up
-        )
+    def _message(
+        self, shown: Sequence[pb.Event], generation: str, place: int, *, caught_up: bool
+    ) -> pb.StreamEventsResponse:
+        return pb.StreamEventsResponse(events=shown, cursor=events.cursor(generation, place), caught_up=caught_up)

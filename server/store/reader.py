@@ -59,6 +59,7 @@ from server.store import (
 from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.ledger import database_identity
 from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
@@ -305,6 +306,11 @@ class SqlView:
 
     def has_operation_to_attend(self, now: int) -> bool:
         return bool(self._many(payment_tables.payment_operations, payment_reads.operation_to_attend(now), dict))
+
+    def database_identities(self) -> tuple[str, str]:
+        with self.connection("get the database's identity") as connection:
+            kept = connection.execute(select(schema.store_head.c.database_identity)).scalar_one()
+            return str(kept), database_identity(connection)
 
     def doubts(self) -> dict[str, int]:
         found = self._many(payment_tables.payment_operations, payment_reads.doubts(), dict)
