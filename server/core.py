@@ -140,7 +140,7 @@ class Core:
         unreadable = acquirer_chores.UnreadableNotifications(self.desk)
         webhook_times = WebhookTimes(self.webhooks)
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
-        chores = (PaymentTimes(self.payments), self.retention, replaying, failovers, unreadable, webhook_times)
+        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times, failovers)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:

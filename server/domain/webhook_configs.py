@@ -288,7 +288,8 @@ def want_gone(config: WebhookConfig, actor: str, now: int) -> WebhookConfig:
     nothing."""
     if config.state in GOING:
         return config
-    absent = config.presence is Presence.ABSENT
+    # While the acquirer is being asked for it, nobody knows that it is absent.
+    absent = config.presence is Presence.ABSENT and config.state is not WebhookConfigState.APPLYING
     return saved(
         config,
         now,

@@ -82,8 +82,8 @@ class WebhookConfigChange:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a plan is made in: the account, where notifications reach us, what the caller may see, and what is there.
-    `taken` are names of configs of other accounts, `key_owners` the configs that have keys of these digests."""
+    """What a plan is made in: the account, where notifications reach us, what the caller may see, and what is there of
+    that. `taken` are names of configs of other accounts, `key_owners` the configs that have keys of these digests."""
 
     account: Account
     sibs: Sibs
@@ -215,10 +215,9 @@ def plan(
     changes = [change_of(each, around) for each in desired]
     if delete_missing:
         for name, held in around.held.items():
-            config = held.config
-            if name in seen_names or config.state in GOING or not around.sees(config.merchant_id):
+            if name in seen_names or held.config.state in GOING:
                 continue
-            check_deletable(config, around.sibs)
+            check_deletable(held.config, around.sibs)
             changes.append(WebhookConfigChange(name, WebhookConfigAction.DELETE, (), held))
     return tuple(sorted(changes, key=lambda change: change.webhook_config))
 

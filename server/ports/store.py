@@ -328,6 +328,9 @@ class View(Protocol):
     def event_sequences(self, notifications: Sequence[str]) -> dict[str, int]:
         """The same for several, by name; those that caused none are left out."""
 
+    def head(self) -> tuple[str, int, int]:
+        """The name of this history of events, the newest removed sequence and the head."""
+
     def bounds(self) -> tuple[int, int]:
         """The sequence before the oldest kept event, and that of the newest (the head)."""
 

@@ -120,11 +120,10 @@ def test_the_acquirer_against_the_twin(run: Runner) -> None:
 def test_the_acquirers_webhook_configs(run: Runner, running_stack: Stack) -> None:
     (example,) = blocks("The acquirer (SIBS)", "sh")
     shown = run("sh", "-ec", example=example)
-    states = [line.split()[1] for line in shown if line.startswith("shop-cards ")]
+    states = [line.split()[1] for line in shown if line.lstrip().startswith("shop-cards ")]
     assert states == ["APPLIED", "DRIFTED", "APPLIED"]
-    assert [word for line in shown for word in line.split() if word in ("CREATE", "REAPPLY")] == ["CREATE"] * 3 + [
-        "REAPPLY"
-    ]
+    done = [word for line in shown for word in line.split() if word in ("CREATE", "REAPPLY")]
+    assert done == [*["CREATE"] * 3, "REAPPLY"]
     paid = lambda: running_stack.command("acquirer-transactions", "list", "--merchant-gateway", "SIBS_SHOP").stdout  # noqa: E731
     eventually(lambda: "PAID" in paid(), 30, "the notification")
 

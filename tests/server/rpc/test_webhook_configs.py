@@ -115,6 +115,17 @@ def test_an_answer_for_an_earlier_generation_applies_nothing(acquirer: Acquirer)
     assert acquirer.get(made.name).applied_generation == 2
 
 
+def test_a_report_that_comes_twice_counts_once(acquirer: Acquirer) -> None:
+    made = acquirer.create()
+    (task,) = acquirer.claim(APPLY)
+    calls = [call(UNKNOWN, trouble="read_timeout"), call(wp.ACQUIRER_CALL_OUTCOME_ACCEPTED)]
+    assert acquirer.report(task, *calls) == "APPLIED"
+    first = acquirer.get(made.name)
+    assert acquirer.report(task, *calls) == "APPLIED"
+    assert acquirer.get(made.name) == first
+    assert [each.generation for each in first.calls] == [1, 1]
+
+
 def test_what_is_unknown_is_looked_up_before_it_is_asked_for_again(moving: RunningCore) -> None:
     acquirer = open_acquirer(moving)
     made = acquirer.create()

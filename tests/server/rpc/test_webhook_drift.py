@@ -171,6 +171,22 @@ def test_what_we_know_nothing_of_is_listed_apart(acquirer: Acquirer) -> None:
     assert not acquirer.session.webhook_configs.ListUnmanagedWebhooks(request).unmanaged_webhooks
 
 
+def test_what_was_deleted_and_is_there_again_is_unmanaged(acquirer: Acquirer) -> None:
+    acquirer.state(delete_by_update=True)
+    made = applied(acquirer)
+    before = acquirer.listed()
+    acquirer.delete(made.name)
+    acquirer.agree()
+    other = applied(acquirer)
+    acquirer.refresh(other.name)
+    (task,) = acquirer.claim(LIST)
+    acquirer.answer_list(task, [*before, *acquirer.listed()])
+    request = wp.ListUnmanagedWebhooksRequest(account=acquirer.account)
+    (found,) = acquirer.session.webhook_configs.ListUnmanagedWebhooks(request).unmanaged_webhooks
+    assert found.notification_configuration_code == made.notification_configuration_code
+    assert acquirer.state_of(made.name) == "DELETED"
+
+
 def test_an_account_that_heals_drift_applies_it_again_by_itself(acquirer: Acquirer) -> None:
     acquirer.state(heal_drift=True)
     made = applied(acquirer)
@@ -230,6 +246,15 @@ def test_a_refresh_names_what_it_means(acquirer: Acquirer) -> None:
         acquirer.session.webhook_configs.RefreshWebhookConfigs(request)
     with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
         acquirer.refresh("webhookConfigs/nothing")
+
+
+def test_a_refresh_of_an_account_is_of_what_the_caller_may_see(acquirer: Acquirer) -> None:
+    made = applied(acquirer)
+    applied(acquirer, merchant_id="1000000002")
+    seeing = acquirer.core.client(["webhook_configs.write"], [acquirer.gateway], [made.desired.merchant_id])
+    request = wp.RefreshWebhookConfigsRequest(request_id=request_id(), account=acquirer.account)
+    assert list(seeing.webhook_configs.RefreshWebhookConfigs(request).names) == [made.name]
+    assert {task.listing.merchant_id for task in acquirer.claim(LIST)} == {made.desired.merchant_id}
 
 
 def test_nobody_else_asks_and_the_steward_does(acquirer: Acquirer) -> None:

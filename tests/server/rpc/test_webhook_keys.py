@@ -11,7 +11,7 @@ from mintmark.v1 import webhook_configs_pb2 as wp
 from server.services.webhook_chores import WebhookTimes
 from tests.server.rpc.acquiring import deliver, outcome_of, said, sealed
 from tests.server.rpc.configuring import APPLY, REJECTED, SECRETS, Acquirer, call, made_key, open_acquirer, word
-from tests.server.rpc.running import RunningCore, refused, running_core
+from tests.server.rpc.running import RunningCore, refused, request_id, running_core
 
 DAY = 24 * 3600
 
@@ -99,6 +99,9 @@ def test_a_deleted_config_goes_on_opening_and_is_removed_with_its_last_key(acqui
     acquirer.core.advance(60 * DAY)
     tidy(acquirer)
     assert opens(acquirer, made, key) == "ACKNOWLEDGED"
+    acquirer.core.advance(40 * DAY)
+    tidy(acquirer)
+    assert opens(acquirer, made, key) == "ACKNOWLEDGED"
     acquirer.core.advance(63 * DAY)
     tidy(acquirer)
     with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
@@ -108,12 +111,15 @@ def test_a_deleted_config_goes_on_opening_and_is_removed_with_its_last_key(acqui
 
 def test_a_config_has_room_for_sixteen_keys(acquirer: Acquirer) -> None:
     made = acquirer.create()
+    full = made.desired.webhook_config_id
     for _ in range(15):
         acquirer.rotate(made.name)
     with refused("FAILED_PRECONDITION", "WEBHOOK_KEYS_FULL"):
         acquirer.rotate(made.name)
     with refused("FAILED_PRECONDITION", "WEBHOOK_KEYS_FULL"):
-        acquirer.apply(acquirer.desired(made.desired.webhook_config_id, key=made_key()))
+        acquirer.apply(acquirer.desired(f"a-{request_id()}"), acquirer.desired(full, key=made_key()))
+    listed = acquirer.session.webhook_configs.ListWebhookConfigs(wp.ListWebhookConfigsRequest(account=acquirer.account))
+    assert [config.name for config in listed.webhook_configs] == [made.name]
     assert len(acquirer.get(made.name).keys) == 16
 
 
