@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from google.protobuf.message import Message
 from mintmark.v1 import webhook_configs_pb2 as pb
@@ -51,9 +52,13 @@ def open_webhooks(stack: Stack) -> Webhooks:
         answer = stack.http.post(path, json=document, headers={"Idempotency-Key": key()})
         assert answer.is_success, answer.text
     for name in (made.read, made.changed, made.rotated, made.deleted):
-        state = lambda: stack.http.get(f"/v1/{name}").json()["webhookConfig"]["state"]  # noqa: B023, E731  at once
-        eventually(lambda: state() == "WEBHOOK_CONFIG_STATE_REJECTED", 20, "the acquirer's no")  # noqa: B023  at once
+        eventually(partial(_refused, stack, name), 20, "the acquirer's no")
     return made
+
+
+def _refused(stack: Stack, name: str) -> bool:
+    answer = stack.http.get(f"/v1/{name}").json()
+    return bool(answer["webhookConfig"]["state"] == "WEBHOOK_CONFIG_STATE_REJECTED")
 
 
 def _desired() -> dict[str, object]:

@@ -124,8 +124,12 @@ def test_the_acquirers_webhook_configs(run: Runner, running_stack: Stack) -> Non
     assert states == ["APPLIED", "DRIFTED", "APPLIED"]
     done = [word for line in shown for word in line.split() if word in ("CREATE", "REAPPLY")]
     assert done == [*["CREATE"] * 3, "REAPPLY"]
-    paid = lambda: running_stack.command("acquirer-transactions", "list", "--merchant-gateway", "SIBS_SHOP").stdout  # noqa: E731
-    eventually(lambda: "PAID" in paid(), 30, "the notification")
+
+    def paid() -> bool:
+        listed = running_stack.command("acquirer-transactions", "list", "--merchant-gateway", "SIBS_SHOP")
+        return "PAID" in listed.stdout
+
+    eventually(paid, 30, "the notification")
 
 
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:

@@ -31,7 +31,7 @@ def differences(config: wp.WebhookConfig) -> dict[str, tuple[str, str]]:
     return {each.field: (each.desired, each.observed) for each in config.differences}
 
 
-def applied(acquirer: Acquirer, **fields: object) -> wp.WebhookConfig:
+def applied(acquirer: Acquirer, **fields: str) -> wp.WebhookConfig:
     made = acquirer.create(**fields)
     acquirer.agree()
     return acquirer.get(made.name)

@@ -162,7 +162,7 @@ class OneConfig(RuleBasedStateMachine):
 
 def test_one_config_in_any_order(moving: RunningCore) -> None:
     machine: Any = type("OneConfigHere", (OneConfig,), {"core": moving})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis says no type
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
@@ -173,7 +173,7 @@ def test_one_config_in_any_order(moving: RunningCore) -> None:
 @pytest.mark.campaign
 def test_one_config_in_very_many_orders(moving: RunningCore) -> None:
     machine: Any = type("OneConfigHere", (OneConfig,), {"core": moving})
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis says no type
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=400, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
