@@ -26,22 +26,17 @@ from server.domain.queries import (
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
-    UnmanagedWebhookQuery,
-    WebhookConfigQuery,
 )
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
-from server.domain.unmanaged_webhooks import UnmanagedWebhook
-from server.domain.webhook_configs import WebhookConfig
-from server.domain.webhook_keys import WebhookKey
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
 from server.ports.removal import Removal, Retained
 from server.ports.shelf import Shelf
-from server.ports.webhooks import Webhooks
+from server.ports.webhooks import Webhooks, WebhookView
 
 R = TypeVar("R")
 
@@ -196,7 +191,7 @@ class Transaction(Protocol):
 LAST_KEY = "~"
 
 
-class View(Protocol):
+class View(WebhookView, Protocol):
     """Reads outside of the writer, each call a consistent one of its own."""
 
     def token(self, name: str) -> Token | None: ...
@@ -254,22 +249,6 @@ class View(Protocol):
 
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         """In the order of their names."""
-
-    def webhook_config(self, name: str) -> WebhookConfig | None: ...
-    def webhook_configs(self, query: WebhookConfigQuery, page: Page) -> list[WebhookConfig]:
-        """In the order of their names."""
-
-    def webhook_keys(self, configs: Sequence[str]) -> dict[str, list[WebhookKey]]:
-        """The keys of these configs, in the order of their numbers."""
-
-    def unmanaged_webhooks(self, query: UnmanagedWebhookQuery, page: Page) -> list[UnmanagedWebhook]:
-        """In the order of their names."""
-
-    def webhook_config_counts(self) -> dict[tuple[str, str], int]:
-        """How many configs there are, by account and state."""
-
-    def has_webhook_chore(self, expired_before: int, refresh_before: int | None) -> bool:
-        """Whether a config's key may have expired, or the acquirer was last asked for a config before then."""
 
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         """Whether there may be a task to claim."""

@@ -1,8 +1,9 @@
 """Webhook configs, their keys, and what the acquirer has beside them, within a transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from server.domain.queries import Page, UnmanagedWebhookQuery, WebhookConfigQuery
 from server.domain.tasks import Task, TaskKind
 from server.domain.unmanaged_webhooks import UnmanagedWebhook
 from server.domain.webhook_configs import WebhookConfig
@@ -49,3 +50,23 @@ class Webhooks(Protocol):
 
     def to_refresh(self, before: int, limit: int) -> list[str]:
         """Configs that the acquirer was last asked for before that time."""
+
+
+class WebhookView(Protocol):
+    """Reads outside of the writer, each a consistent one of its own."""
+
+    def webhook_config(self, name: str) -> WebhookConfig | None: ...
+    def webhook_configs(self, query: WebhookConfigQuery, page: Page) -> list[WebhookConfig]:
+        """In the order of their names."""
+
+    def webhook_keys(self, configs: Sequence[str]) -> dict[str, list[WebhookKey]]:
+        """The keys of these configs, in the order of their numbers."""
+
+    def unmanaged_webhooks(self, query: UnmanagedWebhookQuery, page: Page) -> list[UnmanagedWebhook]:
+        """In the order of their names."""
+
+    def webhook_config_counts(self) -> dict[tuple[str, str], int]:
+        """How many configs there are, by account and state."""
+
+    def has_webhook_chore(self, expired_before: int, refresh_before: int | None) -> bool:
+        """Whether a config's key may have expired, or the acquirer was last asked for a config before then."""

@@ -21,7 +21,8 @@ UNITS = ("seconds", "bytes", "units", "size", "events", "records")
 LABELS = {"role", "method", "code", "route", "status", "kind", "outcome", "reason", "read", "fault", "use", "version"}
 LABELS |= {"call_class", "feed", "state"}
 # Clients have 100 subscriptions at most, and only clients of ours have any.
-LABELS |= {"subscription", "account"}
+# A webhook config has seven states.
+LABELS |= {"subscription", "account", "state"}
 CANARY = "canary-of-the-metrics"
 
 

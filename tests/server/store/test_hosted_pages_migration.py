@@ -24,6 +24,8 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def test_an_account_from_before_states_no_address_and_the_documented_path(empty_database: str) -> None:
     migrate.upgrade(empty_database, "0008")
     row = ACCOUNT.row(samples.account())
+    # What later migrations add.
+    del row["sibs"], row["sibs_secrets"]
     stated = json.loads(row["payment_options"])
     del stated["merchant_email"], stated["hosted_page_path"]
     row["payment_options"] = json.dumps(stated)
