@@ -7,6 +7,7 @@ import typer
 
 from adapters.cli import output
 from adapters.cli.accounts import accounts
+from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
@@ -23,6 +24,8 @@ from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serv
 from adapters.cli.sandbox import sandbox
 from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
+from adapters.cli.unreadable_notifications import unreadable_notifications
+from adapters.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="mintmark",
@@ -56,6 +59,9 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "payments": payments,
+    "webhooks": webhooks,
+    "acquirer-transactions": acquirer_transactions,
+    "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
     "notifications": notifications,

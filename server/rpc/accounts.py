@@ -10,6 +10,7 @@ from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
 from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
 from server.ports import Hasher, Sealer, Store, Transaction
+from server.rpc import sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -34,6 +35,7 @@ def to_proto(account: Account) -> pb.Account:
         payment_options=options_to_proto(account.payment_options) if account.payment_options else None,
         held=account.held,
         hold_reason=account.hold_reason,
+        sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
     )
 
 
@@ -128,6 +130,7 @@ def stated(account: pb.Account) -> Account:
         inbound_authentication=(InboundAuthentication(word) if given else domain.DOCUMENTED_AUTHENTICATION[provider]),
         client_certificate_common_name=account.client_certificate_common_name,
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
+        sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
     )
 
 
@@ -151,7 +154,13 @@ class Accounts:
         self._now = calls.clock.now
 
     def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
-        return [with_secrets(stated(each), each.payment_options, self._hasher, self._sealer) for each in given]
+        hasher, sealer = self._hasher, self._sealer
+        return [
+            sibs_accounts.with_secrets(
+                with_secrets(stated(each), each.payment_options, hasher, sealer), each.sibs, hasher, sealer
+            )
+            for each in given
+        ]
 
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:
         desired = self._stated(request.accounts)

@@ -117,6 +117,21 @@ def test_the_acquirer_against_the_twin(run: Runner) -> None:
     assert told == [["Requested", "PURS", "Pending"], ["Requested", "PURS", "Success"]]
 
 
+def test_the_acquirers_webhook_configs(run: Runner, running_stack: Stack) -> None:
+    (example,) = blocks("The acquirer (SIBS)", "sh")
+    shown = run("sh", "-ec", example=example)
+    states = [line.split()[1] for line in shown if line.lstrip().startswith("shop-cards ")]
+    assert states == ["APPLIED", "DRIFTED", "APPLIED"]
+    done = [word for line in shown for word in line.split() if word in ("CREATE", "REAPPLY")]
+    assert done == [*["CREATE"] * 3, "REAPPLY"]
+
+    def paid() -> bool:
+        listed = running_stack.command("acquirer-transactions", "list", "--merchant-gateway", "SIBS_SHOP")
+        return "PAID" in listed.stdout
+
+    eventually(paid, 30, "the notification")
+
+
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     (example,) = blocks("Find, understand and replay a notification", "sh")
     shown = "\n".join(run("sh", "-ec", example=example))
