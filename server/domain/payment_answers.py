@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
+from server.domain.partner_subscriptions import PartnerSubscription
 from server.domain.payment_options import AmountUnit, page_url_problem
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -25,6 +26,8 @@ class OperationKind(StrEnum):
     REFUND = "REFUND"
     EXTERNAL = "EXTERNAL"
     HOSTED_PURCHASE = "HOSTED_PURCHASE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CYCLE = "CYCLE"
 
 
 class Doubt(StrEnum):
@@ -102,6 +105,9 @@ _CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in c
 DONE_CODES = {
     OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    # INFO3000 is the subscription's own; that money moved is said by everything beside it.
+    OperationKind.SUBSCRIPTION: frozenset({"INFO0000", "INFO0001", "INFO3000"}),
+    OperationKind.CYCLE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
     OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
     OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
@@ -111,6 +117,8 @@ TRANSACTION_TYPES = {
     # Purchase pages print PRE_AUTH in their samples.
     OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.SUBSCRIPTION: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.CYCLE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
     OperationKind.CAPTURE: frozenset({"CAPTURE"}),
     OperationKind.REFUND: frozenset({"REFUND"}),
@@ -156,6 +164,11 @@ class PartnerAnswer:
     page_currency: str = ""
     page_reference: str = ""
     page_merchant_id: str = ""
+    # Of subscriptions; of a list those that name our reference, and how many there are in all.
+    subscriptions: tuple[PartnerSubscription, ...] = ()
+    listed_count: int = 0
+    # Whether the body went on beyond what is read of one.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +261,7 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     # A status that the contract does not list says no only together with a code that it lists.
     listed = no in _NOES and no is not CodeClass.UNRECOGNIZED
     if 400 <= status < 500 and answer.readable and answer.success == "false" and listed:
-        if stranger := _stranger(expected, answer):
+        if stranger := stranger_of(expected, answer):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
         return _declined(said, answer, no, f"refused with HTTP {status} and a code")
     if 500 <= status < 600:
@@ -307,7 +320,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     # Before `success`, which says true here and means: send the payer there.
     if answer.redirect_url:
         return _judge_redirect(expected, answer, said)
-    if stranger := _stranger(expected, answer):
+    if stranger := stranger_of(expected, answer):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
     code = class_of_code(answer.response_code)
     if code is CodeClass.PENDING:
@@ -348,7 +361,7 @@ def _judge_page(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
         return _doubt(said, Doubt.ANSWER_UNREADABLE, "neither a page nor a no")
     if answer.success == "false" or _class_of_no(answer) not in (CodeClass.NONE, CodeClass.APPROVED):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, "a page together with a no")
-    if stranger := _stranger(expected, answer) or _strange_page(expected, answer):
+    if stranger := stranger_of(expected, answer) or _strange_page(expected, answer):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
     if problem := page_url_problem(answer.page_url, live=expected.live):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, f"the page's address {problem}")
@@ -394,7 +407,7 @@ def _judge_success(expected: Expected, answer: PartnerAnswer, said: Reading, cod
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "another amount than ours")
 
 
-def _stranger(expected: Expected, answer: PartnerAnswer) -> str:
+def stranger_of(expected: Expected, answer: PartnerAnswer) -> str:
     """Why an answer is not about ours; empty where nothing says so."""
     if answer.reference and answer.reference != expected.reference:
         return "another reference than ours"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
+from server.domain.payment_subscriptions import SubscriptionState
 from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
 
@@ -71,6 +72,17 @@ class PaymentQuery:
     account: str = ""
     in_doubt: bool = False
     duplicate_charge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSubscriptionQuery:
+    reach: Reach
+    states: frozenset[SubscriptionState] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token: str = ""
+    merchant_subscription_id: str = ""
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

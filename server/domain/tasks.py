@@ -16,6 +16,7 @@ IDLE_QUERIES = 5
 class TaskKind(StrEnum):
     SUBMIT_PAYMENT_OPERATION = "SUBMIT_PAYMENT_OPERATION"
     QUERY_TRANSACTION = "QUERY_TRANSACTION"
+    ATTEND_SUBSCRIPTION = "ATTEND_SUBSCRIPTION"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Task:
     fence: int = 0
     holder: str = ""
     lease_expire_time: int | None = None
+    # When it was last leased.
+    lease_time: int = 0
+    # Of a subscription: when a change of it was last handed out to be sent.
+    change_time: int = 0
 
     def leased(self, now: int) -> bool:
         return self.lease_expire_time is not None and now < self.lease_expire_time
@@ -57,7 +62,7 @@ def query_delay(tries: int) -> int:
 
 
 def leased(task: Task, holder: str, lease: int, now: int) -> Task:
-    return replace(task, holder=holder, fence=task.fence + 1, lease_expire_time=now + lease)
+    return replace(task, holder=holder, fence=task.fence + 1, lease_expire_time=now + lease, lease_time=now)
 
 
 def asked_again(task: Task, retry_after: int, now: int) -> Task:

@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
+from mintmark.v1 import payment_subscriptions_pb2 as _payment_subscriptions_pb2
 from mintmark.v1 import payments_pb2 as _payments_pb2
 from mintmark.v1 import tokens_pb2 as _tokens_pb2
 import builtins as _builtins
@@ -125,6 +126,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
     Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
     """
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_CREATED: _EventKind.ValueType  # 40
+    """A payment subscription was asked for."""
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 41
+    """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: _EventKind.ValueType  # 42
+    """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`, `next_payment_time`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -223,6 +230,12 @@ EVENT_KIND_PAYMENT_UNKNOWN_CHARGE: EventKind.ValueType  # 39
 """ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
 Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
 """
+EVENT_KIND_PAYMENT_SUBSCRIPTION_CREATED: EventKind.ValueType  # 40
+"""A payment subscription was asked for."""
+EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 41
+"""A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
+EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: EventKind.ValueType  # 42
+"""ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`, `next_payment_time`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -267,6 +280,7 @@ class Event(_message.Message):
     BINDING_FIELD_NUMBER: _builtins.int
     MERCHANT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    PAYMENT_SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
     sequence: _builtins.int
@@ -311,6 +325,10 @@ class Event(_message.Message):
     def payment(self) -> _payments_pb2.Payment:
         """The payment, without operations and without where the payer has to go."""
 
+    @_builtins.property
+    def payment_subscription(self) -> _payment_subscriptions_pb2.PaymentSubscription:
+        """The payment subscription."""
+
     def __init__(
         self,
         *,
@@ -330,12 +348,13 @@ class Event(_message.Message):
         binding: _bindings_pb2.Binding | None = ...,
         merchant: _merchants_pb2.Merchant | None = ...,
         payment: _payments_pb2.Payment | None = ...,
+        payment_subscription: _payment_subscriptions_pb2.PaymentSubscription | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "merchant", b"merchant", "payment", b"payment", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "payment_subscription"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 
