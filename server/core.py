@@ -258,6 +258,7 @@ def _limits(settings: Settings) -> PaymentLimits:
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
         page_window=settings.payment_page_window,
+        cycle_overdue_after=settings.payment_cycle_overdue_after,
     )
 
 

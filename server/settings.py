@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     payment_resolve_after: float = Field(default=900.0, ge=0)
     payment_action_window: float = Field(default=1800.0, gt=0)
     payment_page_window: float = Field(default=1800.0, gt=0)
+    payment_cycle_overdue_after: float = Field(default=86400.0, ge=0)
     task_lease: float = Field(default=60.0, gt=0)
 
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.

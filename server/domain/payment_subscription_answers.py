@@ -20,8 +20,6 @@ from server.domain.payment_answers import (
 from server.domain.payment_options import AmountUnit
 from server.domain.payment_subscriptions import Listed, PaymentSubscription, whole_number
 
-# How many transactions are asked for at a time that the partner lists and nobody knows.
-MOST_LISTED = 100
 TRIAL_CODES = frozenset({"INFO0000", "INFO3000"})
 
 
@@ -80,11 +78,11 @@ def strange(subscription: PaymentSubscription, unit: AmountUnit, said: PartnerSu
     return next((f"another {name} than ours" for name, text, same in facts if text and not same), "")
 
 
-def newly_listed(said: PartnerSubscription, known: frozenset[str]) -> tuple[Listed, ...]:
-    """The transactions that the partner lists and nobody knows, the first of them."""
+def listed_by(said: PartnerSubscription) -> tuple[Listed, ...]:
+    """The transactions that the partner lists, each once; without those whose id is none."""
     found: dict[str, Listed] = {}
     for each in said.transactions:
         named = each.partner_transaction_id
-        if TRANSACTION_ID.fullmatch(named) and named not in known and named not in found:
+        if TRANSACTION_ID.fullmatch(named) and named not in found:
             found[named] = Listed(named, whole_number(each.cycle, 0))
-    return tuple(found.values())[:MOST_LISTED]
+    return tuple(found.values())

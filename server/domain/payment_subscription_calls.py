@@ -79,7 +79,7 @@ def next_look(subscription: PaymentSubscription, first: Operation, tries: int, n
     if subscription.observed in FINAL:
         # It may just have charged.
         return idle
-    if subscription.wish or subscription.listed or first.unresolved:
+    if subscription.wish or first.unresolved or (subscription.listed and idle):
         return soon
     due = subscription.next_payment_time
     if due is None or subscription.state not in CHARGING:
