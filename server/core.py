@@ -42,6 +42,7 @@ from server.rpc.merchants import Merchants
 from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payment_subscriptions import PaymentSubscriptions
 from server.rpc.payment_webhooks import PaymentWebhooks
 from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
@@ -56,6 +57,7 @@ from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.payment_chores import PaymentTimes
 from server.services.payment_house import PaymentHouse, PaymentLimits
+from server.services.payment_subscription_chores import PaymentCycles
 from server.services.principals import Directory
 from server.services.replays import NAME as REPLAYS
 from server.services.replays import Creators, Replaying
@@ -115,7 +117,7 @@ class Core:
         replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
         creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
         replaying = Replaying(self.store, replayer, creators, self.clock)
-        chores = (PaymentTimes(self.payments), self.retention, replaying)
+        chores = (PaymentTimes(self.payments), PaymentCycles(self.payments), self.retention, replaying)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -186,6 +188,7 @@ class Core:
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),
+            "PaymentSubscriptionsService": PaymentSubscriptions(self.payments, calls, pages),
         }
 
     def _internal_services(

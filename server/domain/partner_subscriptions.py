@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PartnerTransaction:
-    """A charge, or a try, that a subscription's details list."""
+    """A charge, or a try, that a subscription's details list. What became of it its own status tells."""
 
     partner_transaction_id: str
     cycle: str = ""
-    status: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,9 @@ from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
 from server.domain.partner_subscriptions import PartnerSubscription
-from server.domain.payment_options import AmountUnit, page_url_problem
+from server.domain.payment_options import AmountUnit, PageLink
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-STORED_PAYMENT_METHOD_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class OperationKind(StrEnum):
@@ -158,12 +157,7 @@ class PartnerAnswer:
     partner_transaction_id: str = ""
     partner_reference: str = ""
     stored_payment_method_id: str = ""
-    # Of a hosted page.
-    page_url: str = ""
-    page_amount: str = ""
-    page_currency: str = ""
-    page_reference: str = ""
-    page_merchant_id: str = ""
+    page: PageLink | None = None
     # Of subscriptions; of a list those that name our reference, and how many there are in all.
     subscriptions: tuple[PartnerSubscription, ...] = ()
     listed_count: int = 0
@@ -241,21 +235,15 @@ def is_of(kind: OperationKind, answer: PartnerAnswer) -> bool:
     return kind in TRANSACTION_TYPES and answer.transaction_type.upper() in TRANSACTION_TYPES[kind]
 
 
-def asks_for_page(kind: OperationKind) -> bool:
-    """Whether what is sent asks for a page on which the payer pays: its answer says nothing about money."""
-    return kind is OperationKind.HOSTED_PURCHASE
-
-
 def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     """What the answer to an attempt says of it."""
     said = _told(answer)
     status = answer.http_status
-    no = _class_of_no(answer)
+    no = class_of_no(answer)
     if status in READ_STATUSES:
-        return (_judge_page if asks_for_page(expected.kind) else _judge_body)(expected, answer, said)
+        return _judge_body(expected, answer, said)
     if status in REFUSED_STATUSES:
-        acts = answer.redirect_url or (asks_for_page(expected.kind) and answer.page_url)
-        if answer.readable and (answer.success == "true" or acts or no in _OPEN):
+        if answer.readable and (answer.success == "true" or answer.redirect_url or no in _OPEN):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, f"HTTP {status} with a body that says otherwise")
         return _declined(said, answer, no if no in _NOES else CodeClass.REQUEST, f"refused with HTTP {status}")
     # A status that the contract does not list says no only together with a code that it lists.
@@ -302,7 +290,7 @@ _NOES = {
 _OPEN = frozenset({CodeClass.APPROVED, CodeClass.PARTIAL, CodeClass.PENDING, CodeClass.UNCLEAR})
 
 
-def _class_of_no(answer: PartnerAnswer) -> CodeClass:
+def class_of_no(answer: PartnerAnswer) -> CodeClass:
     """The class of both codes together: the more careful one."""
     of = class_of_code(answer.response_code)
     if of in _OPEN:
@@ -334,7 +322,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     if answer.success == "false":
         if code in (CodeClass.APPROVED, CodeClass.PARTIAL) or answer.gateway_code.upper().startswith("INFO"):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, "says no, with a code that says yes")
-        no = _class_of_no(answer)
+        no = class_of_no(answer)
         return _declined(said, answer, no if no in _NOES else CodeClass.UNRECOGNIZED, "declined")
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "does not say whether it succeeded")
 
@@ -347,39 +335,6 @@ def _judge_redirect(expected: Expected, answer: PartnerAnswer, said: Reading) ->
     if not re.match(r"https?://[^/\s]", answer.redirect_url):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, "a redirect to what is no URL")
     return _with(said, Verdict.REQUIRES_ACTION, "the payer has to act", redirect_url=answer.redirect_url)
-
-
-def _judge_page(expected: Expected, answer: PartnerAnswer, said: Reading) -> Reading:
-    """A link to a page, or a no; never a payment. Its id is not the transaction's, so that nothing is bound by it."""
-    if not answer.readable:
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, "not a JSON object")
-    if answer.redirect_url:
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, "a redirect where a page was asked for")
-    if not answer.page_url:
-        if answer.success == "false":
-            return _judge_body(expected, answer, said)
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, "neither a page nor a no")
-    if answer.success == "false" or _class_of_no(answer) not in (CodeClass.NONE, CodeClass.APPROVED):
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, "a page together with a no")
-    if stranger := stranger_of(expected, answer) or _strange_page(expected, answer):
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
-    if problem := page_url_problem(answer.page_url, live=expected.live):
-        return _doubt(said, Doubt.ANSWER_UNREADABLE, f"the page's address {problem}")
-    return _with(said, Verdict.REQUIRES_ACTION, "the payer has to act on the page", redirect_url=answer.page_url)
-
-
-def _strange_page(expected: Expected, answer: PartnerAnswer) -> str:
-    """Why a page is not for what was asked for; empty where nothing says so."""
-    ours = expected.amount
-    if answer.page_reference and answer.page_reference != expected.reference:
-        return "a page with another reference than ours"
-    if answer.page_merchant_id and answer.page_merchant_id != expected.partner_merchant_id:
-        return "a page of another merchant than ours"
-    if answer.page_currency and answer.page_currency.upper() != ours.currency_code:
-        return "a page with another currency than ours"
-    if answer.page_amount and amount_said(answer.page_amount, ours.currency_code, expected.amount_unit) != ours:
-        return "a page with another amount than ours"
-    return ""
 
 
 def _judge_success(expected: Expected, answer: PartnerAnswer, said: Reading, code: CodeClass) -> Reading:

@@ -1,10 +1,8 @@
 """What a partner is asked to do for a payment, and every way in which its state can change.
 
 `TRANSITIONS` is the whole truth: (state, fact) -> state. A fact that it does not list for a state changes nothing; it
-is kept
-as evidence. Nothing here turns an operation in doubt into a failed one without a fact that says so, and no state
-absorbs the
-fact that money was moved.
+is kept as evidence. Nothing here turns an operation in doubt into a failed one without a fact that says so, and no
+state absorbs the fact that money was moved.
 """
 
 from dataclasses import dataclass, replace

@@ -62,6 +62,17 @@ class PaymentOptions:
         return PaymentCurrency(code, AmountUnit.NONE, 0, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link to a hosted page as the partner gives it: texts as they came, empty where absent."""
+
+    url: str
+    amount: str = ""
+    currency: str = ""
+    reference: str = ""
+    partner_merchant_id: str = ""
+
+
 class AmountUnsayable(ValueError):
     """The amount cannot be told to the partner. The text says why."""
 

@@ -8,11 +8,12 @@ from mintmark.v1 import events_pb2 as pb
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
 from server.ports import Store
-from server.rpc import bindings, merchants, payments, tokens
+from server.rpc import bindings, merchants, payment_subscriptions, payments, tokens
 from server.rpc.calls import Call
 from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
@@ -54,6 +55,8 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.merchant.CopyFrom(merchants.to_proto(merchant))
         case Payment() as payment:
             shown.payment.CopyFrom(payments.to_proto(payment))
+        case PaymentSubscription() as subscription:
+            shown.payment_subscription.CopyFrom(payment_subscriptions.to_proto(subscription))
     return shown
 
 

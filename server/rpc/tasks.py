@@ -5,18 +5,23 @@ from typing import Any
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
-from mintmark.v1 import payments_pb2
+from mintmark.v1 import payment_subscriptions_pb2, payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
-from server.domain.payment_answers import PartnerAnswer, asks_for_page
+from server.domain.hosted_pages import asks_for_page
+from server.domain.partner_subscriptions import PartnerSubscription, PartnerTransaction
+from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.payment_options import PageLink
+from server.domain.payment_subscription_calls import CallKind
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import TaskKind
 from server.ports import Feed, HighWater
 from server.rpc.calls import Call
+from server.rpc.payment_subscriptions import plan_to_proto
 from server.rpc.payments import operation_kind
-from server.services import payment_attempts, tasks
+from server.services import payment_attempts, payment_subscription_records, tasks
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
@@ -27,7 +32,9 @@ ANSWER_S = 0.2
 
 KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
 OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
+CALL_KINDS = {pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{kind}"): kind for kind in CallKind}
 LONGEST_BODY = 64 * 1024
+LONGEST_WAIT = 24 * 3600 * 1_000_000
 
 log = structlog.get_logger("tasks")
 
@@ -59,7 +66,13 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
         operation=task.operation if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else "",
         account=task.account,
     )
-    if claimed.endpoint is not None:
+    if claimed.subscription is not None and claimed.endpoint is not None:
+        call = shown.subscription_call
+        call.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
+        call.kind = pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{claimed.call}")
+        call.partner_subscription_id = claimed.subscription.partner_subscription_id or ""
+        call.reference = claimed.subscription.reference
+    elif claimed.endpoint is not None and task.kind is TaskKind.QUERY_TRANSACTION:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         shown.query.partner_transaction_id = task.partner_transaction_id
     return shown
@@ -85,6 +98,9 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     if submission.details:
         details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
         details.MergeFromString(submission.details)
+    if submission.subscription is not None:
+        shown.plan.CopyFrom(plan_to_proto(submission.subscription.plan))
+        shown.plan.description = submission.subscription.sent_description
     return shown
 
 
@@ -97,19 +113,45 @@ TEXTS = tuple(
 )
 
 
+PAGE_TEXTS = tuple(name for name in TEXTS if name.startswith("page_"))
+
+
 def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
     """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
     texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
     texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    said = {name.removeprefix("page_"): texts.pop(name) for name in PAGE_TEXTS}
+    page = PageLink(given.page_url, partner_merchant_id=said.pop("merchant_id"), **said) if given.page_url else None
     body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
     return PartnerAnswer(
         http_status=given.http_status,
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
-        page_url=given.page_url,
+        page=page,
+        subscriptions=tuple(_subscription(each) for each in given.subscriptions),
+        listed_count=given.listed_count,
+        cut_off=given.cut_off,
         **texts,
     )
+
+
+def _subscription(given: pb.PartnerSubscription) -> PartnerSubscription:
+    texts = {
+        field.name: storable(card_numbers.cut(getattr(given, field.name)))
+        for field in given.DESCRIPTOR.fields
+        if field.type == field.TYPE_STRING
+    }
+    listed = (
+        PartnerTransaction(*(storable(card_numbers.cut(text)) for text in (each.partner_transaction_id, each.cycle)))
+        for each in given.transactions
+    )
+    return PartnerSubscription(transactions=tuple(listed), **texts)
+
+
+def waited(given: Duration) -> int:
+    """How long a partner asked to wait: in microseconds, a day at most."""
+    return max(0, min(given.ToMicroseconds(), LONGEST_WAIT))
 
 
 def storable(text: str) -> str:
@@ -192,7 +234,7 @@ class Tasks:
     def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
         answer = answer_of(request.answer) if answered and request.HasField("answer") else None
-        retry_after = max(0, min(request.retry_after.ToMicroseconds(), 24 * 3600 * 1_000_000))
+        retry_after = waited(request.retry_after)
         state = self._house.store.write(
             request.task,
             lambda transaction: payment_attempts.record_status(
@@ -202,4 +244,25 @@ class Tasks:
         )
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
+        )
+
+    def RecordSubscription(self, request: pb.RecordSubscriptionRequest, call: Call) -> pb.RecordSubscriptionResponse:
+        answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
+        answer = answer_of(request.answer) if answered and request.HasField("answer") else None
+        state = self._house.store.write(
+            request.task,
+            lambda transaction: payment_subscription_records.record(
+                self._house,
+                transaction,
+                call.caller,
+                request.task,
+                request.fence,
+                CALL_KINDS[request.kind],
+                answer,
+                waited(request.retry_after),
+            ),
+            deadline=call.deadline,
+        )
+        return pb.RecordSubscriptionResponse(
+            state=payment_subscriptions_pb2.PaymentSubscriptionState.Value(f"PAYMENT_SUBSCRIPTION_STATE_{state}")
         )

@@ -1,12 +1,17 @@
 """Tokens that PaymentOptions makes of the cards that it stores: known by a confirmed charge, and by nothing else."""
 
+import re
+
 from server.domain import names, tokens
 from server.domain.events import Event, EventKind
-from server.domain.payment_answers import STORED_PAYMENT_METHOD_ID, PartnerAnswer, asks_for_page
+from server.domain.hosted_pages import asks_for_page
+from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.tokens import Token, TokenProvider
 from server.ports import Transaction
+
+STORED_PAYMENT_METHOD_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 def learn(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from server.domain import names, payment_operations, tasks
 from server.domain.callers import Caller
 from server.domain.events import EventKind
+from server.domain.hosted_pages import asks_for_page, judge
 from server.domain.payment_answers import (
     FOLLOWING,
     TRANSACTION_ID,
@@ -15,9 +16,7 @@ from server.domain.payment_answers import (
     PartnerAnswer,
     Reading,
     Verdict,
-    asks_for_page,
     is_of,
-    judge,
     judge_status,
 )
 from server.domain.payment_evidence import Attempt, EvidenceKind, Outcome
@@ -36,10 +35,10 @@ from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
 from server.services import payment_cycles, payment_subscription_records
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_ceilings
 from server.services.payment_cycles import Aim
 from server.services.payment_house import PaymentHouse
 from server.services.payment_subscription_book import hurry
-from server.services.payments import check_ceilings
 from server.services.tasks import Endpoint, endpoint
 
 SERVER_TO_SERVER = "/server-to-server-interface"

@@ -5,15 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from server.domain import names, payment_operations, payments
 from server.domain.events import Event, EventKind
-from server.domain.payment_answers import (
-    FOLLOWING,
-    Doubt,
-    OperationKind,
-    PartnerAnswer,
-    Reading,
-    Verdict,
-    asks_for_page,
-)
+from server.domain.hosted_pages import asks_for_page
+from server.domain.payment_answers import FOLLOWING, Doubt, OperationKind, PartnerAnswer, Reading, Verdict
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Change, Fact, Operation, OperationState
 from server.domain.payment_subscriptions import LIVE, PaymentSubscription

@@ -14,6 +14,7 @@ from server.domain.refusals import FieldInvalid, PaymentStateUnfit, ResourceNotF
 from server.ports import Store, Transaction
 from server.services import payments, tokens
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_amount, check_ceilings
 from server.services.payment_house import PaymentHouse
 from server.services.payment_subscription_book import hurry
 from server.services.payments import Order, Payee
@@ -44,9 +45,9 @@ def create(
     if amount.minor_amount <= 0:
         raise FieldInvalid("amount.minor_amount", "must be more than 0", "int64.gt")
     payment_subscriptions.check_plan(order.plan, amount)
-    payments.check_amount(options, amount)
+    check_amount(options, amount)
     # What is charged today is counted by the payment; here it is about one cycle alone.
-    payments.check_ceilings(transaction, account, options, amount, now, already=amount.minor_amount)
+    check_ceilings(transaction, account, options, amount, now, already=amount.minor_amount)
 
     def attach(book: PaymentBook) -> None:
         payment = book.payment

@@ -7,18 +7,17 @@ from server.domain import accounts, names, payment_options, payments
 from server.domain.accounts import Account, AccountMode, AccountProvider
 from server.domain.callers import Caller
 from server.domain.events import Event, EventKind
+from server.domain.hosted_pages import asks_for_page
 from server.domain.money import Money
-from server.domain.payment_answers import OperationKind, asks_for_page
+from server.domain.payment_answers import OperationKind
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Fact, Operation, OperationState
-from server.domain.payment_options import AmountUnsayable, PaymentOptions, PurchasePath
+from server.domain.payment_options import PaymentOptions, PurchasePath
 from server.domain.payments import Payment, PaymentState
 from server.domain.queries import Page, PaymentQuery
 from server.domain.refusals import (
     AccountUnusable,
     AlreadySent,
-    AmountUnsendable,
-    CeilingExceeded,
     FieldInvalid,
     MerchantPaymentIdUsed,
     PaymentStateUnfit,
@@ -31,10 +30,10 @@ from server.domain.tokens import Token, TokenProvider, TokenState
 from server.ports import Store, Transaction
 from server.services import tokens
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_amount, check_ceilings
 from server.services.payment_house import PaymentHouse
 
 MICROS = 1_000_000
-DAY = 24 * 3600 * MICROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,30 +261,6 @@ def visible(caller: Caller, payment: Payment | None, name: str) -> Payment:
     if payment is None or not caller.reach.merchant(payment.merchant_gateway_id, payment.merchant_id):
         raise ResourceNotFound(name)
     return payment
-
-
-def check_amount(options: PaymentOptions, amount: Money) -> None:
-    """Raises AmountUnsendable."""
-    try:
-        payment_options.amount_text(amount, options.currency(amount.currency_code).amount_unit)
-    except AmountUnsayable as unsayable:
-        raise AmountUnsendable(amount.currency_code, str(unsayable)) from None
-
-
-def check_ceilings(
-    transaction: Transaction, account: Account, options: PaymentOptions, amount: Money, now: int, *, already: int
-) -> None:
-    """`already`: what of the amount is counted. Raises CeilingExceeded."""
-    code = amount.currency_code
-    limits = options.currency(code)
-    if account.mode is AccountMode.LIVE and not (limits.payment_ceiling and limits.day_ceiling):
-        raise CeilingExceeded("missing", "0", code)
-    if limits.payment_ceiling and amount.minor_amount > limits.payment_ceiling:
-        raise CeilingExceeded("payment", str(limits.payment_ceiling), code)
-    if limits.day_ceiling:
-        used = transaction.ledger.charged_since(account.name, code, now - now % DAY)
-        if used - already + amount.minor_amount > limits.day_ceiling:
-            raise CeilingExceeded("day", str(limits.day_ceiling), code)
 
 
 def check_token(token: Token) -> None:

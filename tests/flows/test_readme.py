@@ -83,6 +83,17 @@ def test_paying(run: Runner, running_stack: Stack) -> None:
     assert ends == ["PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_DECLINED"]
 
 
+def test_a_hosted_page(run: Runner, running_stack: Stack) -> None:
+    token = "merchantGateways/SHOP_000001/merchants/shop-0001/tokens"
+    eventually(lambda: token in running_stack.command("tokens", "list").stdout, 30, "the account to pay through")
+    (example,) = blocks("Hosted payment pages", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert [line for line in shown if line.startswith("the link: http://127.0.0.1:")]
+    assert "provider: PAYMENT_OPTIONS" in shown
+    assert [line for line in shown if line.startswith("card: ") and "520000" in line and "1005" in line]
+    assert shown[-1] == "PAYMENT_STATE_CAPTURED"
+
+
 def test_payments_against_the_twin(run: Runner) -> None:
     (example,) = blocks("Trying payments against the twin", "sh")
     shown = run("sh", "-ec", example=example)

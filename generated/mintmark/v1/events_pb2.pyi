@@ -131,7 +131,7 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 41
     """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
     EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: _EventKind.ValueType  # 42
-    """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`, `next_payment_time`."""
+    """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -235,7 +235,7 @@ EVENT_KIND_PAYMENT_SUBSCRIPTION_CREATED: EventKind.ValueType  # 40
 EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 41
 """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
 EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: EventKind.ValueType  # 42
-"""ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`, `next_payment_time`."""
+"""ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final

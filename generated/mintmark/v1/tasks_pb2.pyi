@@ -584,23 +584,19 @@ class PartnerTransaction(_message.Message):
 
     PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     CYCLE_FIELD_NUMBER: _builtins.int
-    STATUS_FIELD_NUMBER: _builtins.int
     partner_transaction_id: _builtins.str
     """`id`."""
     cycle: _builtins.str
     """`cycle`."""
-    status: _builtins.str
-    """`status`."""
     def __init__(
         self,
         *,
         partner_transaction_id: _builtins.str = ...,
         cycle: _builtins.str = ...,
-        status: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "partner_transaction_id", b"partner_transaction_id", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "partner_transaction_id", b"partner_transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

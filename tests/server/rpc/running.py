@@ -28,6 +28,7 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payment_subscriptions_pb2_grpc,
     payment_webhooks_pb2_grpc,
     payments_pb2_grpc,
     principals_pb2_grpc,
@@ -99,6 +100,7 @@ class Session:
         self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.payment_subscriptions = payment_subscriptions_pb2_grpc.PaymentSubscriptionsServiceStub(self.channel)
         self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
