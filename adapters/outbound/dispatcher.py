@@ -9,7 +9,7 @@ import contextlib
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -37,6 +37,7 @@ RECORD_S = 2.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 SUBMIT = pb.TASK_KIND_SUBMIT_PAYMENT_OPERATION
 QUERY = pb.TASK_KIND_QUERY_TRANSACTION
+ATTEND = pb.TASK_KIND_ATTEND_SUBSCRIPTION
 # They say nothing about how the partner is.
 OURS = frozenset({"too_late", "stopped", "fault", "pool_timeout"})
 
@@ -159,7 +160,7 @@ class Dispatcher:
         return True
 
     async def _do(self, lease: Lease) -> None:
-        work = {SUBMIT: self._submit, QUERY: self._query}.get(lease.task.kind)
+        work = {SUBMIT: self._submit, QUERY: self._query, ATTEND: self._attend}.get(lease.task.kind)
         try:
             if work is not None:
                 await work(lease)
@@ -301,12 +302,29 @@ class Dispatcher:
         if isinstance(result, Answered):
             request.answer.CopyFrom(reports.answer(result))
             request.retry_after.CopyFrom(_duration(result.retry_after))
+        await self._tell_of_task(lease, lambda: self._core.record_status(request))
+
+    async def _attend(self, lease: Lease) -> None:
+        left = lease.until - self._monotonic()
+        call = lease.task.subscription_call
+        if left <= 0 or not call.kind:
+            return
+        began = self._monotonic()
+        # Past the lease somebody else may be at it.
+        result = await self._partner.call(call, total=min(QUERY_TOTAL_S, left), send_by=lease.until)
+        kind = pb.SubscriptionCallKind.Name(call.kind).removeprefix("SUBSCRIPTION_CALL_KIND_").lower()
+        self._account(f"subscription_{kind}", lease.task, result, began)
+        request = reports.of_call(lease.to_proto(), call, result)
+        await self._tell_of_task(lease, lambda: self._core.record_subscription(request))
+
+    async def _tell_of_task(self, lease: Lease, tell: Callable[[], Awaitable[object]]) -> None:
+        """Tells the core while the lease lasts; after it somebody else asks again."""
         tries = 0
         while self._monotonic() < lease.until and not self._hurried:
             try:
-                await self._core.record_status(request)
+                await tell()
             except CORE_TROUBLE as error:
-                log.warning("a status could not be told", task=lease.task.name, **_why(error))
+                log.warning("an answer could not be told", task=lease.task.name, **_why(error))
                 if not _passes(error):
                     return
             else:

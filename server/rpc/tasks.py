@@ -71,7 +71,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
         call.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         call.kind = pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{claimed.call}")
         call.partner_subscription_id = claimed.subscription.partner_subscription_id or ""
-        call.reference = claimed.subscription.reference
+        call.mark = claimed.subscription.mark
     elif claimed.endpoint is not None and task.kind is TaskKind.QUERY_TRANSACTION:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         shown.query.partner_transaction_id = task.partner_transaction_id

@@ -152,7 +152,7 @@ class PaymentPlan(_message.Message):
     name: _builtins.str
     """A name that the payer may see."""
     description: _builtins.str
-    """A description. Our reference goes behind it, in brackets: that is how the subscription is found in the partner's list."""
+    """A description. A mark of ours goes behind it, in brackets: that is how the subscription is found in the partner's list."""
     cycle_unit: Global___PaymentCycleUnit.ValueType
     """How cycles are counted."""
     cycle_interval: _builtins.int

@@ -59,7 +59,7 @@ class _SubscriptionCallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     SUBSCRIPTION_CALL_KIND_UNSPECIFIED: _SubscriptionCallKind.ValueType  # 0
     """Never sent."""
     SUBSCRIPTION_CALL_KIND_LIST: _SubscriptionCallKind.ValueType  # 1
-    """All subscriptions: those that name our reference are wanted."""
+    """All subscriptions: those that have our mark are wanted."""
     SUBSCRIPTION_CALL_KIND_DETAILS: _SubscriptionCallKind.ValueType  # 2
     """How one stands."""
     SUBSCRIPTION_CALL_KIND_CANCEL: _SubscriptionCallKind.ValueType  # 3
@@ -73,7 +73,7 @@ class SubscriptionCallKind(_SubscriptionCallKind, metaclass=_SubscriptionCallKin
 SUBSCRIPTION_CALL_KIND_UNSPECIFIED: SubscriptionCallKind.ValueType  # 0
 """Never sent."""
 SUBSCRIPTION_CALL_KIND_LIST: SubscriptionCallKind.ValueType  # 1
-"""All subscriptions: those that name our reference are wanted."""
+"""All subscriptions: those that have our mark are wanted."""
 SUBSCRIPTION_CALL_KIND_DETAILS: SubscriptionCallKind.ValueType  # 2
 """How one stands."""
 SUBSCRIPTION_CALL_KIND_CANCEL: SubscriptionCallKind.ValueType  # 3
@@ -185,13 +185,13 @@ class SubscriptionCall(_message.Message):
     ENDPOINT_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
     PARTNER_SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
-    REFERENCE_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
     kind: Global___SubscriptionCallKind.ValueType
     """What for. CANCEL and RESUME are sent once for each lease, and not after it has ended."""
     partner_subscription_id: _builtins.str
     """The partner's id of the subscription; all but LIST."""
-    reference: _builtins.str
-    """Our reference, as it stands in brackets in the plan's description."""
+    mark: _builtins.str
+    """Our mark, which stands at the end of the plan's description."""
     @_builtins.property
     def endpoint(self) -> Global___PartnerEndpoint:
         """Where to call."""
@@ -202,11 +202,11 @@ class SubscriptionCall(_message.Message):
         endpoint: Global___PartnerEndpoint | None = ...,
         kind: Global___SubscriptionCallKind.ValueType = ...,
         partner_subscription_id: _builtins.str = ...,
-        reference: _builtins.str = ...,
+        mark: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "kind", b"kind", "partner_subscription_id", b"partner_subscription_id", "reference", b"reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "kind", b"kind", "mark", b"mark", "partner_subscription_id", b"partner_subscription_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,7 +504,7 @@ class PaymentSubmission(_message.Message):
 
     @_builtins.property
     def plan(self) -> _payment_subscriptions_pb2.PaymentPlan:
-        """When and how often the partner is to charge, our reference in its description; subscription, whose amount is that of a cycle
+        """When and how often the partner is to charge, our mark at the end of its description; subscription, whose amount is that of a cycle
         without discount.
         """
 
@@ -774,7 +774,7 @@ class PartnerAnswer(_message.Message):
     """Whether the body went on beyond what is read of one."""
     @_builtins.property
     def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartnerSubscription]:
-        """The subscriptions that it tells of: `subscription_details`, or of a list the entries that name our reference."""
+        """The subscriptions that it tells of: `subscription_details`, or of a list the entries that have our mark."""
 
     def __init__(
         self,
