@@ -51,6 +51,8 @@ class PaymentBook:
     _evidence: list[Evidence] = field(default_factory=list)
     _told: list[tuple[EventKind, Operation, Source, dict[str, str]]] = field(default_factory=list)
     _tasks: dict[str, Task | None] = field(default_factory=dict)
+    # The confirmed charge that may tell what its card was stored as.
+    _learned: tuple[Operation, PartnerAnswer, Source] | None = None
 
     def operation(self, number: int) -> Operation | None:
         return next((each for each in self.operations if each.number == number), None)
@@ -172,7 +174,7 @@ class PaymentBook:
         if change.changed and change.after.charged:
             self._keep_card(change.after, answer)
         if reading.verdict in CHARGES and change.after.charged and named == change.after.partner_transaction_id:
-            self._learn_token(change.after, answer, source)
+            self._learned = (change.after, answer, source)
         if second and reading.confirmed_minor_amount is not None:
             self._add_external(operation, reading, source)
         elif named and change.after.unresolved:
@@ -184,8 +186,11 @@ class PaymentBook:
             card = Card(answer.masked_number, answer.scheme, answer.card_expiry)
             self.payment = replace(self.payment, card=card)
 
-    def _learn_token(self, operation: Operation, answer: PartnerAnswer, source: Source) -> None:
+    def _learn_token(self) -> None:
         """What the partner stored the card as; a hosted page's payment tells it from then on."""
+        if self._learned is None:
+            return
+        operation, answer, source = self._learned
         token, trouble = learned_tokens.learn(
             self.transaction, self.payment, operation, answer, source.actor, source.correlation_id, self.now
         )
@@ -275,6 +280,7 @@ class PaymentBook:
         if not (self.is_new or self._new or self._changed or self._evidence):
             self._save_tasks()
             return self.payment
+        self._learn_token()
         ledger = self.transaction.ledger
         revision = self.payment.revision
         payment = payments.derive(self.payment, self.operations, self.now)

@@ -107,6 +107,16 @@ def test_payments_against_the_twin(run: Runner) -> None:
     ]
 
 
+def test_the_acquirer_against_the_twin(run: Runner) -> None:
+    (gateway,) = blocks("Trying the acquirer against the twin", "python")
+    shown = run(sys.executable, "-c", example=gateway)
+    assert shown == ["ACTC 000", "PURS CARD Success {'currency': 'EUR', 'value': 16.2}"]
+    (example,) = blocks("Trying the acquirer against the twin", "sh")
+    shown = run("sh", "-ec", example=example)
+    told = [line.split()[1:4] for line in shown if "ConnectError" in line]
+    assert told == [["Requested", "PURS", "Pending"], ["Requested", "PURS", "Success"]]
+
+
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     (example,) = blocks("Find, understand and replay a notification", "sh")
     shown = "\n".join(run("sh", "-ec", example=example))

@@ -102,6 +102,10 @@ class Demonstration:
                 f"{settings.sandbox_payment_options}",
                 None,
             ),
+            (
+                f"  SIBS acquirer twin, at http://{settings.sandbox_address}/sibs: {command} sandbox sibs state",
+                None,
+            ),
             (f"  a token to pay with     {payments.TOKEN}" if payments.possible(settings) else "", None),
             ("", None),
             ("Three commands to try in another terminal", "bold"),

@@ -1,6 +1,7 @@
 """Links to hosted pages: never taken for payments, and in no order of what comes back called failed."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -80,7 +81,8 @@ def test_no_answer_to_the_request_for_a_page_is_a_payment(
     status: int, readable: bool, url: str, said: dict[str, str]
 ) -> None:
     page = replace(LINK.page, url=url) if LINK.page and url else None
-    answer = replace(LINK, http_status=status, readable=readable, page=page, **said)
+    texts: dict[str, Any] = dict(said)
+    answer = replace(LINK, http_status=status, readable=readable, page=page, **texts)
     told = judge(EXPECTED, answer)
     assert told.verdict not in (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED)
     if told.verdict is Verdict.REQUIRES_ACTION:

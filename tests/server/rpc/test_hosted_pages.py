@@ -7,6 +7,7 @@ from mintmark.v1 import accounts_pb2, money_pb2
 from mintmark.v1 import payments_pb2 as pb
 from mintmark.v1 import tasks_pb2 as tp
 
+from tests.server.rpc import exporting
 from tests.server.rpc.hosting import confirmed, opened, paid, token
 from tests.server.rpc.paying import (
     PARTNER_MERCHANT,
@@ -15,6 +16,7 @@ from tests.server.rpc.paying import (
     UNKNOWN,
     Shop,
     account,
+    address,
     approved,
     declined,
     doubt,
@@ -77,7 +79,7 @@ def test_a_lost_link_leaves_doubt_and_is_never_asked_for_again(shop: Shop) -> No
     assert shop.record(grant.attempt, link(grant)) == "REQUIRES_ACTION"
 
 
-WRONG = [
+WRONG: list[dict[str, Any]] = [
     {"page_amount": "1001"},
     {"page_amount": "x"},
     {"page_currency": "EUR"},
@@ -105,24 +107,49 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_a_link_that_is_not_what_was_asked_for_is_shown_to_nobody(shop: Shop, wrong: dict[str, Any]) -> None:
-    payment = shop.page()
-    grant = shop.granted(payment)
-    assert shop.record(grant.attempt, link(grant, **wrong)) == "IN_DOUBT"
-    told = shop.get(payment)
-    assert (doubt(told) in {"ANSWER_UNREADABLE", "OUTCOME_UNKNOWN"}, told.redirect_url) == (True, "")
-    assert shop.claim(SUBMIT, of=payment) == []
+def test_a_link_that_is_not_what_was_asked_for_is_shown_to_nobody(shop: Shop) -> None:
+    for wrong in WRONG:
+        payment = shop.page()
+        grant = shop.granted(payment)
+        assert shop.record(grant.attempt, link(grant, **wrong)) == "IN_DOUBT", wrong
+        told = shop.get(payment)
+        assert (doubt(told) in {"ANSWER_UNREADABLE", "OUTCOME_UNKNOWN"}, told.redirect_url) == (True, ""), wrong
+    assert shop.claim(SUBMIT) == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 406, 412])
-def test_a_refused_page_is_a_decline(shop: Shop, status: int) -> None:
-    payment = shop.page()
+def test_a_refused_page_is_a_decline(shop: Shop) -> None:
+    for status in (201, 400, 401, 404, 406, 412):
+        payment = shop.page()
+        grant = shop.granted(payment)
+        answer = tp.PartnerAnswer(http_status=status, readable=True, success="false", gateway_code="ERR0400")
+        assert shop.record(grant.attempt, answer) == "DECLINED", status
+        # Nothing can have been charged: the order may be paid otherwise.
+        shop.page(merchant_payment_id=payment.merchant_payment_id)
+
+
+def test_links_and_details_are_kept_sealed(core: RunningCore) -> None:
+    shop = open_shop(core)
+    payment = shop.page(details=page_details(billing_address=address(address1="canary-road 5")))
     grant = shop.granted(payment)
-    answer = tp.PartnerAnswer(http_status=status, readable=True, success="false", gateway_code=f"ERR0{status}")
-    assert shop.record(grant.attempt, answer) == "DECLINED"
-    # Nothing can have been charged: the order may be paid otherwise.
-    shop.page(merchant_payment_id=payment.merchant_payment_id)
+    body = b'{"url": "https://checkout.example/canary-link"}'
+    assert shop.record(grant.attempt, link(grant, body=body)) == "REQUIRES_ACTION"
+    assert any("canary-link" in line.redacted_body for line in shop.evidence(payment))
+    kept = b"".join(file.read_bytes() for file in (core.folder / "data").glob("mintmark.sqlite*"))
+    for canary in (b"canary-road", b"canary-link", b"checkout/back"):
+        assert canary not in kept
+
+
+def test_a_partners_export_settles_a_page(shop: Shop) -> None:
+    """The answer was lost and so was the webhook; a no in the export may be another try's."""
+    payment, _ = opened(shop)
+    lost = shop.page()
+    assert shop.record(shop.granted(lost).attempt, outcome=UNKNOWN, trouble="reset") == "IN_DOUBT"
+    no = exporting.row(shop.get(payment), outcome=exporting.NO, response_code="51")
+    assert exporting.finding(exporting.reconcile(shop, no)[0]) == "PROVES_NOTHING"
+    assert shop.state(payment) == "REQUIRES_ACTION"
+    rows = [exporting.row(shop.get(payment)), exporting.row(shop.get(lost), line=3)]
+    assert [exporting.finding(each) for each in exporting.reconcile(shop, *rows)] == ["SETTLES", "SETTLES"]
+    assert (shop.state(payment), shop.state(lost)) == ("CAPTURED", "CAPTURED")
 
 
 def test_what_the_link_does_not_say_cannot_differ(shop: Shop) -> None:

@@ -29,7 +29,9 @@ def test_a_webhook_makes_us_ask_and_the_answer_pays_and_makes_the_token(shop: Sh
     yes = paid(grant, method, partner_transaction_id=named)
     deliver(shop.core, token_of(grant), yes)
     assert shop.state(payment) == "REQUIRES_ACTION"
-    assert method not in tokens(shop)
+    # Remembered by a cache as one that is not there.
+    with refused("NOT_FOUND", "RESOURCE_NOT_FOUND"):
+        token(shop, method)
     (task,) = shop.claim(QUERY, of=payment)
     assert task.query.partner_transaction_id == named
     assert shop.record_status(task, yes) == "SUCCEEDED"
@@ -77,12 +79,12 @@ def test_where_storing_was_not_asked_for_there_is_no_token(shop: Shop) -> None:
     assert method not in tokens(shop)
 
 
-@pytest.mark.parametrize("method", ["../x", "a b", "x" * 65, "ü"])
-def test_an_odd_id_is_no_token(shop: Shop, method: str) -> None:
-    payment, grant = opened(shop, store_payment_method=True)
-    assert confirmed(shop, payment, paid(grant, method)) == "SUCCEEDED"
-    assert shop.get(payment).token == ""
-    assert any("can be no token" in line.summary for line in shop.evidence(payment))
+def test_an_odd_id_is_no_token(shop: Shop) -> None:
+    for method in ("../x", "a b", "x" * 65, "ü"):
+        payment, grant = opened(shop, store_payment_method=True)
+        assert confirmed(shop, payment, paid(grant, method)) == "SUCCEEDED"
+        assert shop.get(payment).token == ""
+        assert any("can be no token" in line.summary for line in shop.evidence(payment))
 
 
 def test_repeated_evidence_makes_a_token_once(shop: Shop) -> None:
