@@ -41,7 +41,7 @@ class PaymentOptions:
         return await self._transport.call("POST", url, headers, content, total=total, send_by=send_by)
 
     async def call(self, call: pb.SubscriptionCall, *, total: float, send_by: float) -> Result:
-        """Asks or tells the partner about a subscription, as `query` asks; not begun at `send_by` (monotonic) or later."""
+        """Asks or tells the partner about a subscription; not begun at `send_by` (monotonic) or later."""
         verb, path = SUBSCRIPTION_CALLS[call.kind]
         url = _url(call.endpoint, path.format(quote(call.partner_subscription_id, safe="")))
         return await self._transport.call(verb, url, _credentials(call.endpoint), b"", total=total, send_by=send_by)

@@ -163,7 +163,7 @@ class PaymentSubscription:
 
     @property
     def mark(self) -> str:
-        """What the partner's list is searched for: our reference, parted so that no card number can seem to be in it."""
+        """What the partner's list is searched for: our reference, in parts too short to look like a card number."""
         parts = [self.reference[place : place + MARK_PART] for place in range(0, len(self.reference), MARK_PART)]
         return f"[{'_'.join(parts)}]"
 
