@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
+from server.domain.partner_subscriptions import PartnerSubscription
 from server.domain.payment_options import AmountUnit, PageLink
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -24,6 +25,8 @@ class OperationKind(StrEnum):
     REFUND = "REFUND"
     EXTERNAL = "EXTERNAL"
     HOSTED_PURCHASE = "HOSTED_PURCHASE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CYCLE = "CYCLE"
 
 
 class Doubt(StrEnum):
@@ -101,6 +104,9 @@ _CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in c
 DONE_CODES = {
     OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    # INFO3000 is the subscription's own; that money moved is said by everything beside it.
+    OperationKind.SUBSCRIPTION: frozenset({"INFO0000", "INFO0001", "INFO3000"}),
+    OperationKind.CYCLE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
     OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
     OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
@@ -110,6 +116,8 @@ TRANSACTION_TYPES = {
     # Purchase pages print PRE_AUTH in their samples.
     OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.SUBSCRIPTION: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.CYCLE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
     OperationKind.CAPTURE: frozenset({"CAPTURE"}),
     OperationKind.REFUND: frozenset({"REFUND"}),
@@ -150,6 +158,11 @@ class PartnerAnswer:
     partner_reference: str = ""
     stored_payment_method_id: str = ""
     page: PageLink | None = None
+    # Of subscriptions; of a list those that name our reference, and how many there are in all.
+    subscriptions: tuple[PartnerSubscription, ...] = ()
+    listed_count: int = 0
+    # Whether the body went on beyond what is read of one.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,8 @@ class Operation:
     attend_time: int | None = None
     # Whether the partner was asked to store the card that pays on its page.
     store_payment_method: bool = False
+    # Of a subscription's charges: the number of the cycle, 0 where none is known.
+    cycle: int = 0
 
     @property
     def amount(self) -> Money:

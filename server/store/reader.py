@@ -21,6 +21,7 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
@@ -29,6 +30,7 @@ from server.domain.queries import (
     NotificationQuery,
     Page,
     PaymentQuery,
+    PaymentSubscriptionQuery,
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
@@ -258,6 +260,21 @@ class SqlView:
         return self._many(
             payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
         )
+
+    def payment_subscription(self, name: str) -> PaymentSubscription | None:
+        return self._one(payment_tables.payment_subscriptions, rows.PAYMENT_SUBSCRIPTION, name)
+
+    def payment_subscriptions(self, query: PaymentSubscriptionQuery, page: Page) -> list[PaymentSubscription]:
+        table = payment_tables.payment_subscriptions
+        statement = payment_reads.subscription_page(query, page, within(table, query.reach))
+        return self._many(table, statement, rows.PAYMENT_SUBSCRIPTION.read)
+
+    def has_subscription_to_attend(self, now: int) -> bool:
+        return bool(self._many(payment_tables.payment_subscriptions, payment_reads.subscription_to_attend(now), dict))
+
+    def overdue_subscriptions(self) -> dict[str, int]:
+        found = self._many(payment_tables.payment_subscriptions, payment_reads.overdue_subscriptions(), dict)
+        return {row["account"]: row["count"] for row in found}
 
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         table = payment_tables.unknown_charges
