@@ -87,6 +87,12 @@ def located(refused: Refused, path: Path, prefix: str, lines: Sequence[Mapping[s
     return refused
 
 
+def entries_of(refused: Refused, prefix: str) -> set[int]:
+    """The indexes of the entries that a refusal is about: of `desired[1].value` 1."""
+    parted = [each.field.removeprefix(f"{prefix}[").partition("]") for each in refused.violations]
+    return {int(index) for index, bracket, _ in parted if bracket and index.isdigit()}
+
+
 def _located(violation: Violation, path: Path, prefix: str, lines: Sequence[Mapping[str, int]]) -> Violation:
     index, bracket, rest = violation.field.removeprefix(f"{prefix}[").partition("]")
     if not bracket or not index.isdigit() or int(index) >= len(lines):

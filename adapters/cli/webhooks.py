@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from adapters.cli import stated_files
 from adapters.cli.output import Column, Form, Limit, Output, enum_word, form_of, line, note, show, show_list, time_text
 from adapters.cli.refusals import Refused
 from adapters.cli.session import Session, connect, request_id
@@ -214,13 +215,29 @@ def delete_webhook(name: Name, output: Output = None) -> None:
 
 
 def _plan(session: Session, read: "WebhooksFile", delete_missing: bool) -> list[Any]:
+    """What would change. Raises Refused that names every wrong entry: those that the core does not look at because of
+    others are asked about without these."""
     from mintmark.v1 import webhook_configs_pb2 as pb
 
-    request = pb.PlanWebhookConfigsRequest(account=read.account, desired=read.desired, delete_missing=delete_missing)
-    try:
-        return list(session.call(_stub(session).PlanWebhookConfigs, request).changes)
-    except Refused as refused:
-        raise read.located(refused) from None
+    stated = list(zip(read.desired, read.lines, strict=True))
+    found: Refused | None = None
+    while True:
+        request = pb.PlanWebhookConfigsRequest(
+            account=read.account, desired=[desired for desired, _ in stated], delete_missing=delete_missing
+        )
+        try:
+            changes = list(session.call(_stub(session).PlanWebhookConfigs, request).changes)
+        except Refused as refused:
+            wrong = stated_files.entries_of(refused, "desired")
+            stated_files.located(refused, read.path, "desired", [lines for _, lines in stated])
+            refused.violations = (*(found.violations if found else ()), *refused.violations)
+            found = refused
+            stated = [each for place, each in enumerate(stated) if place not in wrong]
+            if wrong and stated:
+                continue
+        if found is not None:
+            raise found
+        return changes
 
 
 def _wait(session: Session, name: str) -> Any:

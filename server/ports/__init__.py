@@ -15,15 +15,15 @@ from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer
 from server.ports.ledger import Ledger as Ledger
+from server.ports.removal import Removal as Removal
+from server.ports.removal import Retained as Retained
 from server.ports.shelf import Shelf as Shelf
 from server.ports.store import LAST_KEY as LAST_KEY
 from server.ports.store import ContentRefused as ContentRefused
 from server.ports.store import Deliveries as Deliveries
 from server.ports.store import Identity as Identity
 from server.ports.store import PullState as PullState
-from server.ports.store import Removal as Removal
 from server.ports.store import Request as Request
-from server.ports.store import Retained as Retained
 from server.ports.store import Store as Store
 from server.ports.store import Transaction as Transaction
 from server.ports.store import View as View
