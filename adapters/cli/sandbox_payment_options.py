@@ -308,15 +308,22 @@ def list_subscriptions(output: Output = None) -> None:
 @subscriptions.command("charge")
 def charge_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
     """Charge the next cycle now, as if its day had come."""
-    with connected() as control:
-        path = f"{CONTROL}/subscriptions/{segment(subscription)}/charge"
-        _show(control.call("POST", path), _transaction_line, output)
+    _post(f"subscriptions/{segment(subscription)}/charge", _transaction_line, output)
+
+
+@subscriptions.command("pause")
+def pause_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
+    """Pause it, as somebody in the partner's portal does."""
+    _post(f"subscriptions/{segment(subscription)}/pause", lambda each: f"{each['id']} {each['status']}", output)
 
 
 def _decide(page: str, payment: str, decision: str, output: Form | None) -> None:
+    _post(f"{page}/{segment(payment)}/{decision}", _transaction_line, output)
+
+
+def _post(path: str, text: Callable[[Document], str], output: Form | None) -> None:
     with connected() as control:
-        path = f"{CONTROL}/{page}/{segment(payment)}/{decision}"
-        _show(control.call("POST", path), _transaction_line, output)
+        _show(control.call("POST", f"{CONTROL}/{path}"), text, output)
 
 
 def _show(document: Document, text: Callable[[Document], str], output: Form | None) -> None:

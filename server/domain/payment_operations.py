@@ -12,8 +12,6 @@ from server.domain.money import Money
 from server.domain.payment_answers import Decline, Doubt, Expected, OperationKind, Reading, Verdict
 from server.domain.payment_options import AmountUnit
 
-MICROS = 1_000_000
-
 
 class OperationState(StrEnum):
     PENDING = "PENDING"

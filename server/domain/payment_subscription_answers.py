@@ -6,17 +6,16 @@ from server.domain.partner_subscriptions import PartnerSubscription
 from server.domain.payment_answers import (
     READ_STATUSES,
     TRANSACTION_ID,
-    CodeClass,
     Doubt,
     Expected,
     PartnerAnswer,
     Reading,
     Verdict,
     amount_said,
-    class_of_code,
     judge,
     stranger_of,
 )
+from server.domain.payment_codes import CodeClass, class_of_code
 from server.domain.payment_options import AmountUnit
 from server.domain.payment_subscriptions import Listed, PaymentSubscription, whole_number
 

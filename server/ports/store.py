@@ -15,7 +15,6 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
-from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
@@ -24,7 +23,6 @@ from server.domain.queries import (
     NotificationQuery,
     Page,
     PaymentQuery,
-    PaymentSubscriptionQuery,
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
@@ -36,6 +34,7 @@ from server.domain.tokens import Token
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
+from server.ports.payment_subscriptions import PaymentSubscriptionView
 from server.ports.removal import Removal, Retained
 from server.ports.shelf import Shelf
 from server.ports.webhooks import Webhooks, WebhookView
@@ -249,16 +248,6 @@ class View(WebhookView, Protocol):
     def payment_evidence(self, payment: str, page: Page) -> list[Evidence]:
         """The oldest first."""
 
-    def payment_subscription(self, name: str) -> PaymentSubscription | None: ...
-    def payment_subscriptions(self, query: PaymentSubscriptionQuery, page: Page) -> list[PaymentSubscription]:
-        """The newest first; `page.after` names the last one of the page before."""
-
-    def has_subscription_to_attend(self, now: int) -> bool:
-        """Whether the steward has to look at a subscription."""
-
-    def overdue_subscriptions(self) -> dict[str, int]:
-        """How many subscriptions have an overdue cycle, by account."""
-
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         """In the order of their names."""
 
@@ -320,6 +309,8 @@ class View(WebhookView, Protocol):
     def retained(self) -> Retained: ...
     @property
     def acquirer(self) -> AcquirerView: ...
+    @property
+    def payment_subscriptions(self) -> PaymentSubscriptionView: ...
 
 
 class Store(Protocol):

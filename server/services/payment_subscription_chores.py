@@ -27,7 +27,7 @@ class PaymentCycles:
 
     def wanted(self) -> bool:
         self._count()
-        return self._house.store.view.has_subscription_to_attend(self._house.now_outside())
+        return self._house.store.view.payment_subscriptions.any_to_attend(self._house.now_outside())
 
     def step(self) -> bool:
         house = self._house
@@ -43,7 +43,7 @@ class PaymentCycles:
         house.store.write(payment, lambda transaction: attend(house, transaction, payment))
 
     def _count(self) -> None:
-        counts = self._house.store.view.overdue_subscriptions()
+        counts = self._house.store.view.payment_subscriptions.overdue_counts()
         for account in self._counted - counts.keys():
             OVERDUE.labels(account).set(0)
         for account, count in counts.items():

@@ -116,11 +116,11 @@ def refresh(house: PaymentHouse, transaction: Transaction, caller: Caller, name:
 
 def get(house: PaymentHouse, caller: Caller, name: str) -> PaymentSubscription:
     """Raises ResourceNotFound."""
-    return _visible(caller, house.store.view.payment_subscription(name), name)
+    return _visible(caller, house.store.view.payment_subscriptions.get(name), name)
 
 
 def list_page(store: Store, query: PaymentSubscriptionQuery, page: Page) -> list[PaymentSubscription]:
-    return store.view.payment_subscriptions(query, page)
+    return store.view.payment_subscriptions.page(query, page)
 
 
 def _wish(book: PaymentBook, caller: Caller, wish: Wish) -> PaymentSubscription:

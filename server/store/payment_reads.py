@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from server.domain.payment_operations import OperationState
-from server.domain.queries import Page, PaymentQuery, PaymentSubscriptionQuery
+from server.domain.queries import Page, PaymentQuery
 from server.domain.tasks import TaskKind
 from server.store import payment_tables
 
@@ -74,35 +74,4 @@ def doubts() -> Select[Any]:
         select(operations.c.account, func.count().label("count"))
         .where(operations.c.state == OperationState.IN_DOUBT.value)
         .group_by(operations.c.account)
-    )
-
-
-def subscription_page(query: PaymentSubscriptionQuery, page: Page, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """The newest first."""
-    wanted = {
-        "merchant_gateway_id": query.merchant_gateway_id,
-        "merchant_id": query.merchant_id,
-        "token": query.token,
-        "merchant_subscription_id": query.merchant_subscription_id,
-    }
-    where = [*conditions, *(subscriptions.c[column] == value for column, value in wanted.items() if value)]
-    if query.states:
-        where.append(subscriptions.c.state.in_(sorted(state.value for state in query.states)))
-    if query.overdue:
-        where.append(subscriptions.c.overdue)
-    if page.after:
-        where.append(subscriptions.c.name < page.after)
-    return select(subscriptions).where(*where).order_by(subscriptions.c.name.desc()).limit(page.limit)
-
-
-def subscription_to_attend(now: int) -> Select[Any]:
-    return select(subscriptions.c.name).where(subscriptions.c.attend_time <= now).limit(1)
-
-
-def overdue_subscriptions() -> Select[Any]:
-    """How many there are, by account."""
-    return (
-        select(subscriptions.c.account, func.count().label("count"))
-        .where(subscriptions.c.overdue)
-        .group_by(subscriptions.c.account)
     )

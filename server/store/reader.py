@@ -21,7 +21,6 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
-from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
@@ -30,7 +29,6 @@ from server.domain.queries import (
     NotificationQuery,
     Page,
     PaymentQuery,
-    PaymentSubscriptionQuery,
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
@@ -62,6 +60,7 @@ from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.ledger import database_identity
+from server.store.payment_subscription_reads import SqlPaymentSubscriptionView
 from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
@@ -90,6 +89,7 @@ class SqlView:
         self._tracer = tracer
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
+        self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -260,21 +260,6 @@ class SqlView:
         return self._many(
             payment_tables.payment_evidence, payment_reads.evidence_page(payment, page), rows.EVIDENCE.read
         )
-
-    def payment_subscription(self, name: str) -> PaymentSubscription | None:
-        return self._one(payment_tables.payment_subscriptions, rows.PAYMENT_SUBSCRIPTION, name)
-
-    def payment_subscriptions(self, query: PaymentSubscriptionQuery, page: Page) -> list[PaymentSubscription]:
-        table = payment_tables.payment_subscriptions
-        statement = payment_reads.subscription_page(query, page, within(table, query.reach))
-        return self._many(table, statement, rows.PAYMENT_SUBSCRIPTION.read)
-
-    def has_subscription_to_attend(self, now: int) -> bool:
-        return bool(self._many(payment_tables.payment_subscriptions, payment_reads.subscription_to_attend(now), dict))
-
-    def overdue_subscriptions(self) -> dict[str, int]:
-        found = self._many(payment_tables.payment_subscriptions, payment_reads.overdue_subscriptions(), dict)
-        return {row["account"]: row["count"] for row in found}
 
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         table = payment_tables.unknown_charges

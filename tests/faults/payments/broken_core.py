@@ -53,7 +53,7 @@ def take_doubt_for_failure() -> None:
     def impatient(operation: Any, fact: Fact, now: int, *rest: Any, **named: Any) -> Change:
         made = change(operation, fact, now, *rest, **named)
         if made.after.state is in_doubt and made.after is not operation:
-            soon = now + round(PATIENCE_S * payment_operations.MICROS)
+            soon = now + round(PATIENCE_S * 1_000_000)
             return replace(made, after=replace(made.after, attend_time=soon))
         return made
 
