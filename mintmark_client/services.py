@@ -13,6 +13,7 @@ from mintmark_client.connection import Connection
 from mintmark_client.events import Events
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
+from mintmark_client.payment_subscriptions import PaymentSubscriptions
 from mintmark_client.payments import Payments
 from mintmark_client.replays import Replays
 from mintmark_client.subscriptions import Subscriptions
@@ -39,6 +40,7 @@ class Services:
         self.notifications = Notifications(self._channel)
         self.replays = Replays(self._channel)
         self.payments = Payments(self._channel)
+        self.payment_subscriptions = PaymentSubscriptions(self._channel)
         self.acquirer_transactions = AcquirerTransactions(self._channel)
         self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)

@@ -47,6 +47,7 @@ from server.rpc.merchants import Merchants
 from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payment_subscriptions import PaymentSubscriptions
 from server.rpc.payment_webhooks import PaymentWebhooks
 from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
@@ -65,6 +66,7 @@ from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.payment_chores import PaymentTimes
 from server.services.payment_house import PaymentHouse, PaymentLimits
+from server.services.payment_subscription_chores import PaymentCycles
 from server.services.principals import Directory
 from server.services.replays import NAME as REPLAYS
 from server.services.replays import Creators, Replaying
@@ -140,7 +142,8 @@ class Core:
         unreadable = acquirer_chores.UnreadableNotifications(self.desk)
         webhook_times = WebhookTimes(self.webhooks)
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
-        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times, failovers)
+        times = (PaymentTimes(self.payments), PaymentCycles(self.payments), webhook_times)
+        chores = (*times, self.retention, replaying, unreadable, failovers)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -214,6 +217,7 @@ class Core:
             "WebhookConfigsService": WebhookConfigs(self.webhooks, calls, pages, self.feed),
             "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
             "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
+            "PaymentSubscriptionsService": PaymentSubscriptions(self.payments, calls, pages),
         }
 
     def _internal_services(
@@ -294,6 +298,7 @@ def _limits(settings: Settings) -> PaymentLimits:
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
         page_window=settings.payment_page_window,
+        cycle_overdue_after=settings.payment_cycle_overdue_after,
     )
 
 

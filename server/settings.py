@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     payment_resolve_after: float = Field(default=900.0, ge=0)
     payment_action_window: float = Field(default=1800.0, gt=0)
     payment_page_window: float = Field(default=1800.0, gt=0)
+    payment_cycle_overdue_after: float = Field(default=86400.0, ge=0)
     task_lease: float = Field(default=60.0, gt=0)
     # Webhook configs: how long a key is kept after its last use, and how often the acquirer is asked what it has.
     webhook_key_keep: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "62d"

@@ -16,6 +16,7 @@ from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.payment_reconciliations import list_unknown_charges, reconcile
+from adapters.cli.payment_subscriptions import payment_subscriptions
 from adapters.cli.payments import payments
 from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.replays import replays
@@ -59,6 +60,7 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "payments": payments,
+    "payment-subscriptions": payment_subscriptions,
     "webhooks": webhooks,
     "acquirer-transactions": acquirer_transactions,
     "unreadable-notifications": unreadable_notifications,

@@ -30,15 +30,8 @@ for name, group in {
     payment_options.add_typer(group, name=name, no_args_is_help=True)
 
 CONTROL = "/payment-options/control"
-EXPORT_COLUMNS = (
-    "transaction_id",
-    "reference",
-    "transaction_type",
-    "amount",
-    "currency",
-    "outcome",
-    "merchant_id",
-    "time",
+EXPORT_COLUMNS = tuple(
+    ["transaction_id", "reference", "transaction_type", "amount", "currency", "outcome", "merchant_id", "time"]
 )
 # The partner's words for what the ledger calls otherwise.
 TRANSACTION_TYPES: dict[str, str] = {
@@ -308,15 +301,22 @@ def list_subscriptions(output: Output = None) -> None:
 @subscriptions.command("charge")
 def charge_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
     """Charge the next cycle now, as if its day had come."""
-    with connected() as control:
-        path = f"{CONTROL}/subscriptions/{segment(subscription)}/charge"
-        _show(control.call("POST", path), _transaction_line, output)
+    _post(f"subscriptions/{segment(subscription)}/charge", _transaction_line, output)
+
+
+@subscriptions.command("pause")
+def pause_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
+    """Pause it, as somebody in the partner's portal does."""
+    _post(f"subscriptions/{segment(subscription)}/pause", lambda each: f"{each['id']} {each['status']}", output)
 
 
 def _decide(page: str, payment: str, decision: str, output: Form | None) -> None:
+    _post(f"{page}/{segment(payment)}/{decision}", _transaction_line, output)
+
+
+def _post(path: str, text: Callable[[Document], str], output: Form | None) -> None:
     with connected() as control:
-        path = f"{CONTROL}/{page}/{segment(payment)}/{decision}"
-        _show(control.call("POST", path), _transaction_line, output)
+        _show(control.call("POST", f"{CONTROL}/{path}"), text, output)
 
 
 def _show(document: Document, text: Callable[[Document], str], output: Form | None) -> None:

@@ -7,7 +7,6 @@ status of any payment is.
 from server.domain import payment_answers
 from server.domain.payment_answers import (
     READ_STATUSES,
-    CodeClass,
     Doubt,
     Expected,
     OperationKind,
@@ -18,6 +17,7 @@ from server.domain.payment_answers import (
     class_of_no,
     stranger_of,
 )
+from server.domain.payment_codes import CodeClass
 from server.domain.payment_options import PageLink, page_url_problem
 
 

@@ -117,6 +117,19 @@ def query_task(operation_name: str, partner_transaction_id: str) -> str:
     return f"tasks/{_flat(operation_name)}-query-{partner_transaction_id}"
 
 
+def payment_subscription(payment_name: str) -> str:
+    """Of the payment that has its charges: the two share an id."""
+    return f"paymentSubscriptions/{payment_name.removeprefix('payments/')}"
+
+
+def payment_of_subscription(name: str) -> str:
+    return payment(name.removeprefix("paymentSubscriptions/"))
+
+
+def subscription_task(payment_name: str) -> str:
+    return f"tasks/{payment_name.removeprefix('payments/')}-subscription"
+
+
 def payment_of_task(name: str) -> str:
     """The name of the payment that a task is for."""
     return payment(name.removeprefix("tasks/").partition("-")[0])

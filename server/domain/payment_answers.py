@@ -1,9 +1,5 @@
 """What PaymentOptions answers, read leniently and judged strictly: not paid unless proven paid, not failed unless
 proven failed.
-
-The code tables are those of the contract. Where a code is in two classes the more careful one holds, so 68 and 452
-(time-outs),
-79 (already reversed) and 94 (duplicate transmission) leave doubt.
 """
 
 import re
@@ -11,6 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
+from server.domain.partner_subscriptions import PartnerSubscription
+from server.domain.payment_codes import CodeClass, class_of_code
 from server.domain.payment_options import AmountUnit, PageLink
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -24,6 +22,8 @@ class OperationKind(StrEnum):
     REFUND = "REFUND"
     EXTERNAL = "EXTERNAL"
     HOSTED_PURCHASE = "HOSTED_PURCHASE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CYCLE = "CYCLE"
 
 
 class Doubt(StrEnum):
@@ -44,21 +44,6 @@ class DeclineClass(StrEnum):
     UNRECOGNIZED = "UNRECOGNIZED"
 
 
-class CodeClass(StrEnum):
-    """What a response code says, the more careful classes last."""
-
-    NONE = "NONE"
-    APPROVED = "APPROVED"
-    PARTIAL = "PARTIAL"
-    SOFT = "SOFT"
-    HARD = "HARD"
-    RISK = "RISK"
-    REQUEST = "REQUEST"
-    UNRECOGNIZED = "UNRECOGNIZED"
-    PENDING = "PENDING"
-    UNCLEAR = "UNCLEAR"
-
-
 class Verdict(StrEnum):
     APPROVED = "APPROVED"
     PARTIALLY_APPROVED = "PARTIALLY_APPROVED"
@@ -70,37 +55,14 @@ class Verdict(StrEnum):
     NOTHING = "NOTHING"
 
 
-def _codes(text: str) -> frozenset[int]:
-    """Codes from `4, 7, 586-589`."""
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    return frozenset(found)
-
-
-RESPONSE_CODES: dict[CodeClass, frozenset[int]] = {
-    CodeClass.APPROVED: _codes("0, 8, 85"),
-    CodeClass.PARTIAL: _codes("10"),
-    CodeClass.SOFT: _codes("1, 2, 5, 19, 51, 61, 65, 82, 83, 91, 92, 96")
-    # System busy, try again.
-    | _codes("443-450, 453-457, 459, 460, 675, 678, 681, 703, 705"),
-    CodeClass.HARD: _codes("4, 7, 14, 15, 34, 41, 43, 54, 57, 59, 62, 577, 586-589, 605, 606, 608, 972, 973, 975"),
-    # The merchant's or the message's own fault; 836 is an amount above the preauthorized one.
-    CodeClass.REQUEST: _codes("3, 12, 13, 30, 58, 590-604, 622-674, 836"),
-    CodeClass.RISK: frozenset(range(-8015, -7999)),
-    CodeClass.UNRECOGNIZED: _codes("828-835, 837-937, 1044-1051, 1198, 1201"),
-    CodeClass.PENDING: _codes("578"),
-    # -1 is a gateway error; 1263 and 1295 mean `unknown`.
-    CodeClass.UNCLEAR: _codes("68, 79, 94, 452, 676, 677, 679, 680, 682, 683, 694-702, 704, 1263, 1295") | {-1},
-}
-_CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in codes}
-
 # The codes that say that it is done, by what was asked for. INFO0000 is a payment's; where something else was asked
 # for, the transaction type has to say so.
 DONE_CODES = {
     OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    # INFO3000 is the subscription's own; that money moved is said by everything beside it.
+    OperationKind.SUBSCRIPTION: frozenset({"INFO0000", "INFO0001", "INFO3000"}),
+    OperationKind.CYCLE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
     OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
     OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
@@ -110,6 +72,8 @@ TRANSACTION_TYPES = {
     # Purchase pages print PRE_AUTH in their samples.
     OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.HOSTED_PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.SUBSCRIPTION: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.CYCLE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
     OperationKind.CAPTURE: frozenset({"CAPTURE"}),
     OperationKind.REFUND: frozenset({"REFUND"}),
@@ -150,6 +114,11 @@ class PartnerAnswer:
     partner_reference: str = ""
     stored_payment_method_id: str = ""
     page: PageLink | None = None
+    # Of subscriptions; of a list those that name our reference, and how many there are in all.
+    subscriptions: tuple[PartnerSubscription, ...] = ()
+    listed_count: int = 0
+    # Whether the body went on beyond what is read of one.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +159,6 @@ class Reading:
     partner_transaction_id: str = ""
     partner_reference: str = ""
     auth_code: str = ""
-
-
-def class_of_code(text: str) -> CodeClass:
-    """The class of a response code as it came; NONE where there is none."""
-    if not text:
-        return CodeClass.NONE
-    try:
-        return _CLASS_OF_CODE.get(int(text), CodeClass.UNRECOGNIZED)
-    except ValueError:
-        return CodeClass.UNRECOGNIZED
 
 
 def amount_said(text: str, currency_code: str, unit: AmountUnit) -> Money | None:

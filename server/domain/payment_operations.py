@@ -12,8 +12,6 @@ from server.domain.money import Money
 from server.domain.payment_answers import Decline, Doubt, Expected, OperationKind, Reading, Verdict
 from server.domain.payment_options import AmountUnit
 
-MICROS = 1_000_000
-
 
 class OperationState(StrEnum):
     PENDING = "PENDING"
@@ -233,6 +231,8 @@ class Operation:
     attend_time: int | None = None
     # Whether the partner was asked to store the card that pays on its page.
     store_payment_method: bool = False
+    # Of a subscription's charges: the number of the cycle, 0 where none is known.
+    cycle: int = 0
 
     @property
     def amount(self) -> Money:

@@ -6,6 +6,7 @@ from server.domain.acquirer_tellings import AcquirerState
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
+from server.domain.payment_subscriptions import SubscriptionState
 from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
 from server.domain.webhook_configs import WebhookConfigState
@@ -73,6 +74,17 @@ class PaymentQuery:
     account: str = ""
     in_doubt: bool = False
     duplicate_charge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSubscriptionQuery:
+    reach: Reach
+    states: frozenset[SubscriptionState] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token: str = ""
+    merchant_subscription_id: str = ""
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True)

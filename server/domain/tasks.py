@@ -16,12 +16,13 @@ IDLE_QUERIES = 5
 class TaskKind(StrEnum):
     SUBMIT_PAYMENT_OPERATION = "SUBMIT_PAYMENT_OPERATION"
     QUERY_TRANSACTION = "QUERY_TRANSACTION"
+    ATTEND_SUBSCRIPTION = "ATTEND_SUBSCRIPTION"
     APPLY_WEBHOOK_CONFIG = "APPLY_WEBHOOK_CONFIG"
     LIST_WEBHOOK_CONFIGS = "LIST_WEBHOOK_CONFIGS"
     QUERY_ACQUIRER_TRANSACTION = "QUERY_ACQUIRER_TRANSACTION"
 
 
-OF_PAYMENTS = frozenset({TaskKind.SUBMIT_PAYMENT_OPERATION, TaskKind.QUERY_TRANSACTION})
+OF_PAYMENTS = frozenset({TaskKind.SUBMIT_PAYMENT_OPERATION, TaskKind.QUERY_TRANSACTION, TaskKind.ATTEND_SUBSCRIPTION})
 # Of these `resource` says what they are for.
 OF_WEBHOOKS = frozenset({TaskKind.APPLY_WEBHOOK_CONFIG, TaskKind.LIST_WEBHOOK_CONFIGS})
 
@@ -46,6 +47,8 @@ class Task:
     lease_expire_time: int | None = None
     resource: str = ""
     lease_begin_time: int | None = None
+    # Of a subscription: when a change of it was last handed out to be sent.
+    change_time: int = 0
 
     def leased(self, now: int) -> bool:
         return self.lease_expire_time is not None and now < self.lease_expire_time

@@ -34,6 +34,7 @@ from server.domain.tokens import Token
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
+from server.ports.payment_subscriptions import PaymentSubscriptionView
 from server.ports.removal import Removal, Retained
 from server.ports.shelf import Shelf
 from server.ports.webhooks import Webhooks, WebhookView
@@ -308,6 +309,8 @@ class View(WebhookView, Protocol):
     def retained(self) -> Retained: ...
     @property
     def acquirer(self) -> AcquirerView: ...
+    @property
+    def payment_subscriptions(self) -> PaymentSubscriptionView: ...
 
 
 class Store(Protocol):

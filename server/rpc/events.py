@@ -9,12 +9,21 @@ from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
 from server.domain.webhook_configs import WebhookConfig
 from server.ports import Store
-from server.rpc import acquirer_transactions, bindings, merchants, payments, tokens, webhook_configs
+from server.rpc import (
+    acquirer_transactions,
+    bindings,
+    merchants,
+    payment_subscriptions,
+    payments,
+    tokens,
+    webhook_configs,
+)
 from server.rpc.calls import Call
 from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
@@ -60,6 +69,8 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.webhook_config.CopyFrom(webhook_configs.to_proto(config))
         case AcquirerTransaction() as transaction:
             shown.acquirer_transaction.CopyFrom(acquirer_transactions.to_proto(transaction))
+        case PaymentSubscription() as subscription:
+            shown.payment_subscription.CopyFrom(payment_subscriptions.to_proto(subscription))
     return shown
 
 

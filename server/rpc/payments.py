@@ -85,6 +85,7 @@ def operation_to_proto(operation: Operation) -> pb.PaymentOperation:
         create_time=timestamp(operation.create_time),
         update_time=timestamp(operation.update_time),
         parent=operation.parent,
+        cycle=operation.cycle,
         store_payment_method=operation.store_payment_method,
     )
 

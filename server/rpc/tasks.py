@@ -5,23 +5,26 @@ from typing import Any
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
-from mintmark.v1 import payments_pb2
+from mintmark.v1 import payment_subscriptions_pb2, payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
 from server.domain.callers import Caller
 from server.domain.hosted_pages import asks_for_page
+from server.domain.partner_subscriptions import PartnerSubscription, PartnerTransaction
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
 from server.domain.payment_options import PageLink
+from server.domain.payment_subscription_calls import CallKind
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
 from server.ports import Feed, HighWater, Transaction
 from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
+from server.rpc.payment_subscriptions import plan_to_proto
 from server.rpc.payments import operation_kind
 from server.rpc.webhook_tasks import WebhookTasks
-from server.services import acquirer_queries, payment_attempts, tasks
+from server.services import acquirer_queries, payment_attempts, payment_subscription_records, tasks
 from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
@@ -34,7 +37,9 @@ ANSWER_S = 0.2
 
 KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
 OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
+CALL_KINDS = {pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{kind}"): kind for kind in CallKind}
 LONGEST_BODY = 64 * 1024
+LONGEST_WAIT = 24 * 3600 * 1_000_000
 
 log = structlog.get_logger("tasks")
 
@@ -66,7 +71,13 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
         operation=task.operation if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else "",
         account=task.account,
     )
-    if claimed.endpoint is not None:
+    if claimed.subscription is not None and claimed.endpoint is not None:
+        call = shown.subscription_call
+        call.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
+        call.kind = pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{claimed.call}")
+        call.partner_subscription_id = claimed.subscription.partner_subscription_id or ""
+        call.mark = claimed.subscription.mark
+    elif claimed.endpoint is not None and task.kind is TaskKind.QUERY_TRANSACTION:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         shown.query.partner_transaction_id = task.partner_transaction_id
     return shown
@@ -92,6 +103,9 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     if submission.details:
         details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
         details.MergeFromString(submission.details)
+    if submission.subscription is not None:
+        shown.plan.CopyFrom(plan_to_proto(submission.subscription.plan))
+        shown.plan.description = submission.subscription.sent_description
     return shown
 
 
@@ -120,8 +134,29 @@ def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
         page=page,
+        subscriptions=tuple(_subscription(each) for each in given.subscriptions),
+        listed_count=given.listed_count,
+        cut_off=given.cut_off,
         **texts,
     )
+
+
+def _subscription(given: pb.PartnerSubscription) -> PartnerSubscription:
+    texts = {
+        field.name: storable(card_numbers.cut(getattr(given, field.name)))
+        for field in given.DESCRIPTOR.fields
+        if field.type == field.TYPE_STRING
+    }
+    listed = (
+        PartnerTransaction(*(storable(card_numbers.cut(text)) for text in (each.partner_transaction_id, each.cycle)))
+        for each in given.transactions
+    )
+    return PartnerSubscription(transactions=tuple(listed), **texts)
+
+
+def waited(given: Duration) -> int:
+    """How long a partner asked to wait: in microseconds, a day at most."""
+    return max(0, min(given.ToMicroseconds(), LONGEST_WAIT))
 
 
 def storable(text: str) -> str:
@@ -231,7 +266,7 @@ class Tasks:
     def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
         answer = answer_of(request.answer) if answered and request.HasField("answer") else None
-        retry_after = max(0, min(request.retry_after.ToMicroseconds(), 24 * 3600 * 1_000_000))
+        retry_after = waited(request.retry_after)
         state = self._house.store.write(
             request.task,
             lambda transaction: payment_attempts.record_status(
@@ -252,3 +287,24 @@ class Tasks:
         self, request: pb.RecordWebhookConfigListRequest, call: Call
     ) -> pb.RecordWebhookConfigListResponse:
         return self._webhooks.record_list(request, call)
+
+    def RecordSubscription(self, request: pb.RecordSubscriptionRequest, call: Call) -> pb.RecordSubscriptionResponse:
+        answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
+        answer = answer_of(request.answer) if answered and request.HasField("answer") else None
+        state = self._house.store.write(
+            request.task,
+            lambda transaction: payment_subscription_records.record(
+                self._house,
+                transaction,
+                call.caller,
+                request.task,
+                request.fence,
+                CALL_KINDS[request.kind],
+                answer,
+                waited(request.retry_after),
+            ),
+            deadline=call.deadline,
+        )
+        return pb.RecordSubscriptionResponse(
+            state=payment_subscriptions_pb2.PaymentSubscriptionState.Value(f"PAYMENT_SUBSCRIPTION_STATE_{state}")
+        )

@@ -1,6 +1,6 @@
 """Payments for those who ask for them, and for operators who settle what is in doubt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from server.domain import accounts, names, payment_options, payments
@@ -50,6 +50,8 @@ class Order:
     token: str = ""
     has_browser_info: bool = False
     store_payment_method: bool = False
+    # What else comes with the payment.
+    attach: Callable[[PaymentBook], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def create(house: PaymentHouse, transaction: Transaction, caller: Caller, order:
     MerchantPaymentIdUsed, FieldInvalid."""
     now = house.now(transaction)
     token = tokens.visible(caller, transaction.tokens.get(order.token), order.token)
-    _check_token(token)
+    check_token(token)
     account, options = paying_account(transaction, token.merchant_gateway_id, token.merchant_id)
     if options.purchase_path is PurchasePath.PAYMENTV2 and not order.has_browser_info:
         raise FieldInvalid("details.browser_info", "the account's calls need it", "required")
@@ -98,7 +100,8 @@ def place(
 
     Raises ReturnUrlNotAllowed, AmountUnsendable, CeilingExceeded, MerchantPaymentIdUsed, FieldInvalid.
     """
-    if order.amount.minor_amount <= 0:
+    # A subscription may begin with a trial.
+    if order.amount.minor_amount <= 0 and order.kind is not OperationKind.SUBSCRIPTION:
         raise FieldInvalid("amount.minor_amount", "must be more than 0", "int64.gt")
     for field, url in order.return_urls:
         if not payment_options.allows_return(options.return_url_prefixes, url):
@@ -129,6 +132,8 @@ def place(
     method, store = payee.stored_payment_method_id, order.store_payment_method
     minor = order.amount.minor_amount
     _ask_for(book, caller, account, options, order.kind, minor, within, method=method, store=store)
+    if order.attach is not None:
+        order.attach(book)
     book.save()
     return _whole(house, book)
 
@@ -258,7 +263,7 @@ def visible(caller: Caller, payment: Payment | None, name: str) -> Payment:
     return payment
 
 
-def _check_token(token: Token) -> None:
+def check_token(token: Token) -> None:
     if token.provider is not TokenProvider.PAYMENT_OPTIONS:
         raise TokenUnusable(token.name, f"its provider is {token.provider}")
     if token.disable_time is not None:
@@ -346,6 +351,7 @@ def _ask_for(
         # The payer of a page may try several times: one no is not the last.
         action_required=asks_for_page(kind),
         store_payment_method=store,
+        cycle=1 if kind is OperationKind.SUBSCRIPTION and minor else 0,
     )
     book.add(operation, _ours(caller), f"{kind} asked for")
     book.submit(operation, book.now, caller.correlation_id)

@@ -8,8 +8,8 @@ from server.domain import accounts
 from server.domain.accounts import AccountProvider
 from server.domain.events import Event, EventKind
 from server.ports import Transaction
-from server.services.payment_attempts import stand_still
 from server.services.payment_house import PaymentHouse
+from server.services.payment_times import stand_still
 
 REASON = "STORE_RESTORED"
 

@@ -60,6 +60,7 @@ from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.ledger import database_identity
+from server.store.payment_subscription_reads import SqlPaymentSubscriptionView
 from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
@@ -88,6 +89,7 @@ class SqlView:
         self._tracer = tracer
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
+        self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)

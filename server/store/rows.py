@@ -20,6 +20,7 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
@@ -133,6 +134,7 @@ OPERATION = Shape(Operation)
 ATTEMPT = Shape(Attempt)
 EVIDENCE = Shape(Evidence)
 TASK = Shape(Task)
+PAYMENT_SUBSCRIPTION = Shape(PaymentSubscription)
 UNKNOWN_CHARGE = Shape(UnknownCharge)
 REVOKED = Shape(RevokedAccessToken)
 SUBSCRIPTION = Shape(Subscription)
@@ -157,6 +159,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,
+    "PaymentSubscription": PAYMENT_SUBSCRIPTION,
 }
 
 

@@ -21,7 +21,7 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
-from tests.flows import rest_acquirer, rest_payments, rest_reconciliations, rest_webhooks
+from tests.flows import rest_acquirer, rest_payment_subscriptions, rest_payments, rest_reconciliations, rest_webhooks
 from tests.flows.rest_acquirer import Acquirer
 from tests.flows.rest_payments import Shop
 from tests.flows.rest_webhooks import Webhooks
@@ -53,6 +53,8 @@ class Known:
     shop: Shop
     acquirer: Acquirer
     webhooks: Webhooks
+    unsent_subscription: str
+    paused_subscription: str
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -97,6 +99,7 @@ def reads(known: Known) -> Iterator[Case]:
     yield from _events(known.cursor)
     yield from _subscription_reads(known)
     yield from rest_payments.reads(known.shop)
+    yield from rest_payment_subscriptions.reads(known.unsent_subscription)
     yield from rest_reconciliations.reads()
     yield from rest_acquirer.reads(known.acquirer)
     yield from rest_webhooks.reads(known.webhooks)
@@ -201,6 +204,8 @@ def writes(known: Known) -> Iterator[Case]:
     cancelled = replays_pb2.CancelReplayRequest(request_id=key(), name=known.replay)
     yield "ReplaysService.CancelReplay", cancelled, ""
     yield from _subscription_writes(known)
+    # Before the account that holds one back is released.
+    yield from rest_payment_subscriptions.writes(known.unsent_subscription, known.paused_subscription)
     yield from rest_payments.writes(known.shop)
     yield from rest_reconciliations.writes()
     yield from rest_acquirer.writes(known.acquirer)

@@ -94,6 +94,15 @@ def test_a_hosted_page(run: Runner, running_stack: Stack) -> None:
     assert shown[-1] == "PAYMENT_STATE_CAPTURED"
 
 
+def test_payment_subscriptions(run: Runner, running_stack: Stack) -> None:
+    (example,) = blocks("Payment subscriptions", "sh")
+    shown = run("sh", "-ec", example=example)
+    states = [line for line in shown if line.startswith("state: ")]
+    assert (states[0], states[-1]) == ("state: ACTIVE", "state: CANCELLED")
+    (paid,) = [line for line in shown if "readme-contract-1" in line and "1960 JPY" in line]
+    assert "CAPTURED" in paid
+
+
 def test_payments_against_the_twin(run: Runner) -> None:
     (example,) = blocks("Trying payments against the twin", "sh")
     shown = run("sh", "-ec", example=example)

@@ -17,6 +17,7 @@ from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_payment_subscriptions import open_subscriptions
 from tests.flows.rest_payments import Shop, open_shop
 from tests.flows.rest_webhooks import Webhooks, open_webhooks
 from tests.rest import ROUTES, answered, told
@@ -146,6 +147,7 @@ def known(running_stack: Stack) -> Known:
         open_shop(stack),
         open_acquirer(stack),
         open_webhooks(stack),
+        *open_subscriptions(stack),
     )
 
 
@@ -224,6 +226,8 @@ ANY = Known(
     Shop(),
     Acquirer("acquirerTransactions/a~t"),
     Webhooks(),
+    "paymentSubscriptions/1",
+    "paymentSubscriptions/2",
 )
 _TOKENS: dict[str, str] = {}
 

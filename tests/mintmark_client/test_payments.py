@@ -25,6 +25,7 @@ from tests.server.rpc.paying import (
     page_details,
 )
 from tests.server.rpc.running import RunningCore, request_id, running_core
+from tests.server.rpc.subscribed import Subscribed, plan
 from tests.waiting import eventually
 
 AMOUNT = money_pb2.Money(minor_amount=1000, currency_code="JPY")
@@ -136,3 +137,20 @@ def test_a_partners_export_is_planned_and_taken_for_evidence(client: Client, sho
     assert client.payments.reconcile(shop.account, rows, request_id=own) == planned
     assert client.payments.get(payment.name).state == pb.PAYMENT_STATE_CAPTURED
     assert [charge.row for charge in client.payments.unknown_charges(account=shop.account)] == rows[1:]
+
+
+def test_a_subscription_is_made_once_listed_and_ended(client: Client, shop: Shop) -> None:
+    subscribed = Subscribed(shop)
+    own = request_id()
+    made = client.payment_subscriptions.create(shop.token, "tea-1", AMOUNT, plan(), details(), request_id=own)
+    assert client.payment_subscriptions.create(shop.token, "tea-1", AMOUNT, plan(), details(), request_id=own) == made
+    assert [each.name for each in client.payment_subscriptions.list(token=shop.token)] == [made.name]
+    active, _, _ = subscribed.active()
+    with pytest.raises(PreconditionFailed):
+        client.payment_subscriptions.resume(active.name)
+    assert client.payment_subscriptions.refresh(active.name).name == active.name
+    assert client.payment_subscriptions.cancel(active.name).wish
+    assert client.payment_subscriptions.get(active.name).partner_subscription_id == active.partner_subscription_id
+    client.payment_subscriptions.cancel(made.name, etag=client.payment_subscriptions.get(made.name).etag)
+    with pytest.raises(NotFound):
+        client.payment_subscriptions.get("paymentSubscriptions/0")

@@ -21,6 +21,7 @@ TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
 ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
 PAYMENT = "/v1/{name=payments/*}"
+PAYMENT_SUBSCRIPTION = "/v1/{name=paymentSubscriptions/*}"
 WAIT_PAYMENT = "PaymentsService.WaitPayment"
 WEBHOOKS = "WebhookConfigsService"
 WEBHOOK = "/v1/{name=webhookConfigs/*}"
@@ -84,6 +85,12 @@ TABLE = (
     RestRoute("NotificationsService.ListNotifications", "GET", "/v1/notifications"),
     RestRoute("NotificationsService.PlanNotificationReplay", "POST", "/v1/{name=notifications/*}:planReplay"),
     RestRoute("NotificationsService.ReplayNotification", "POST", "/v1/{name=notifications/*}:replay"),
+    RestRoute("PaymentSubscriptionsService.CreatePaymentSubscription", "POST", "/v1/paymentSubscriptions", status=201),
+    RestRoute("PaymentSubscriptionsService.GetPaymentSubscription", "GET", PAYMENT_SUBSCRIPTION),
+    RestRoute("PaymentSubscriptionsService.ListPaymentSubscriptions", "GET", "/v1/paymentSubscriptions"),
+    RestRoute("PaymentSubscriptionsService.CancelPaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:cancel"),
+    RestRoute("PaymentSubscriptionsService.ResumePaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:resume"),
+    RestRoute("PaymentSubscriptionsService.RefreshPaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:refresh"),
     RestRoute("PaymentsService.CreatePayment", "POST", "/v1/payments", status=201, waits=WAIT_PAYMENT),
     RestRoute("PaymentsService.AuthorizePayment", "POST", "/v1/payments:authorize", waits=WAIT_PAYMENT),
     RestRoute(

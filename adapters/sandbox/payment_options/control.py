@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.sandbox.control import ControlInvalid, parse
 from adapters.sandbox.guard import Endpoint, error, guarded
+from adapters.sandbox.payment_options.calls import Call
 from adapters.sandbox.payment_options.faults import KINDS, Fault, Script
 from adapters.sandbox.payment_options.fields import CallRefused
 from adapters.sandbox.payment_options.outcomes import METHOD_PREFIX, TABLE
@@ -60,6 +61,7 @@ class Control:
             ("POST", "/hosted/{id}/{decision}", self.hosted),
             ("GET", "/subscriptions", self.subscriptions),
             ("POST", "/subscriptions/{id}/charge", self.charge_subscription),
+            ("POST", "/subscriptions/{id}/pause", self.pause_subscription),
             ("PUT", "/listener", self.listener),
         )
         return [
@@ -200,6 +202,15 @@ class Control:
         except CallRefused as refused:
             return error(404 if refused.status == 404 else 409, refused.message)
         return JSONResponse(self._twin.bank.document(charge))
+
+    async def pause_subscription(self, request: Request, _body: bytes) -> Response:
+        """POST /subscriptions/{id}/pause: as somebody in the partner's portal does."""
+        call = Call("subscription-change", identifier=request.path_params["id"])
+        try:
+            reply = await self._twin.subscriptions.change(call, "pause")
+        except CallRefused as refused:
+            return error(404 if refused.status == 404 else 409, refused.message)
+        return JSONResponse(reply.document["subscription_details"])
 
     async def listener(self, _request: Request, body: bytes) -> Response:
         """PUT /listener: open, or closed so that connections are refused."""

@@ -116,6 +116,10 @@ class _PaymentOperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """Something that the partner confirmed and that we did not start."""
     PAYMENT_OPERATION_KIND_HOSTED_PURCHASE: _PaymentOperationKind.ValueType  # 7
     """Authorize and capture in one, through a page of the partner's on which the payer enters the card."""
+    PAYMENT_OPERATION_KIND_SUBSCRIPTION: _PaymentOperationKind.ValueType  # 8
+    """Create a subscription at the partner and charge its first cycle, or nothing where it begins with a trial."""
+    PAYMENT_OPERATION_KIND_CYCLE: _PaymentOperationKind.ValueType  # 9
+    """A cycle of a subscription that the partner charged, or tried to, by itself. Known only once the partner has confirmed it."""
 
 class PaymentOperationKind(_PaymentOperationKind, metaclass=_PaymentOperationKindEnumTypeWrapper):
     """What an operation asks the partner to do."""
@@ -136,6 +140,10 @@ PAYMENT_OPERATION_KIND_EXTERNAL: PaymentOperationKind.ValueType  # 6
 """Something that the partner confirmed and that we did not start."""
 PAYMENT_OPERATION_KIND_HOSTED_PURCHASE: PaymentOperationKind.ValueType  # 7
 """Authorize and capture in one, through a page of the partner's on which the payer enters the card."""
+PAYMENT_OPERATION_KIND_SUBSCRIPTION: PaymentOperationKind.ValueType  # 8
+"""Create a subscription at the partner and charge its first cycle, or nothing where it begins with a trial."""
+PAYMENT_OPERATION_KIND_CYCLE: PaymentOperationKind.ValueType  # 9
+"""A cycle of a subscription that the partner charged, or tried to, by itself. Known only once the partner has confirmed it."""
 Global___PaymentOperationKind: _TypeAlias = PaymentOperationKind  # noqa: Y015
 
 class _PaymentOperationState:
@@ -300,6 +308,8 @@ class _EvidenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence
     """A row of a partner's export."""
     EVIDENCE_KIND_OURS: _EvidenceKind.ValueType  # 7
     """A change that no partner caused: created, cancelled, expired, held back."""
+    EVIDENCE_KIND_SUBSCRIPTION_ANSWER: _EvidenceKind.ValueType  # 8
+    """What the partner says of a subscription: its list, its details, or the answer to a change."""
 
 class EvidenceKind(_EvidenceKind, metaclass=_EvidenceKindEnumTypeWrapper):
     """What a piece of evidence is."""
@@ -320,6 +330,8 @@ EVIDENCE_KIND_EXPORT: EvidenceKind.ValueType  # 6
 """A row of a partner's export."""
 EVIDENCE_KIND_OURS: EvidenceKind.ValueType  # 7
 """A change that no partner caused: created, cancelled, expired, held back."""
+EVIDENCE_KIND_SUBSCRIPTION_ANSWER: EvidenceKind.ValueType  # 8
+"""What the partner says of a subscription: its list, its details, or the answer to a change."""
 Global___EvidenceKind: _TypeAlias = EvidenceKind  # noqa: Y015
 
 class _PaymentResolution:
@@ -711,6 +723,7 @@ class PaymentOperation(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
     STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{p}/operations/{o}`."""
     kind: Global___PaymentOperationKind.ValueType
@@ -733,6 +746,8 @@ class PaymentOperation(_message.Message):
     """The name of the operation that it follows: what a refund pays back, a capture takes, a void releases."""
     store_payment_method: _builtins.bool
     """Whether the partner was asked to store the card; with HOSTED_PURCHASE."""
+    cycle: _builtins.int
+    """The number of the cycle, as the partner counts them, from 1; with SUBSCRIPTION and CYCLE, 0 where it is not known or nothing was charged."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was asked for."""
@@ -777,10 +792,11 @@ class PaymentOperation(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         parent: _builtins.str = ...,
         store_payment_method: _builtins.bool = ...,
+        cycle: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "send_before", b"send_before", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "parent", b"parent", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "store_payment_method", b"store_payment_method", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "cycle", b"cycle", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "parent", b"parent", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "store_payment_method", b"store_payment_method", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1332,7 +1348,9 @@ class RefundPaymentRequest(_message.Message):
     etag: _builtins.str
     """Refuse with ETAG_MISMATCH unless this is the payment's etag. Empty means whatever it is."""
     operation: _builtins.str
-    """The name of the operation to pay back, such as an EXTERNAL one after a duplicate charge; the purchase or capture when empty."""
+    """The name of the operation to pay back, such as an EXTERNAL one after a duplicate charge or a CYCLE of a subscription; the first one
+    that took money when empty.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What to pay back; all that is left when absent."""

@@ -44,16 +44,16 @@ def acknowledge_before_the_commit() -> None:
 def take_doubt_for_failure() -> None:
     from server.domain import payment_operations
     from server.domain.payment_operations import Change, Fact, OperationState
-    from server.services import payment_attempts
+    from server.services import payment_times
 
     in_doubt, change = OperationState.IN_DOUBT, payment_operations.change
     payment_operations.TRANSITIONS[in_doubt][Fact.EXPIRE] = OperationState.NOT_CHARGED
-    payment_attempts.TIMES_UP[in_doubt] = (Fact.EXPIRE, "nobody has heard of it for a while")
+    payment_times.TIMES_UP[in_doubt] = (Fact.EXPIRE, "nobody has heard of it for a while")
 
     def impatient(operation: Any, fact: Fact, now: int, *rest: Any, **named: Any) -> Change:
         made = change(operation, fact, now, *rest, **named)
         if made.after.state is in_doubt and made.after is not operation:
-            soon = now + round(PATIENCE_S * payment_operations.MICROS)
+            soon = now + round(PATIENCE_S * 1_000_000)
             return replace(made, after=replace(made.after, attend_time=soon))
         return made
 

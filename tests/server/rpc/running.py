@@ -31,6 +31,7 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payment_subscriptions_pb2_grpc,
     payment_webhooks_pb2_grpc,
     payments_pb2_grpc,
     principals_pb2_grpc,
@@ -103,6 +104,7 @@ class Session:
         self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.payment_subscriptions = payment_subscriptions_pb2_grpc.PaymentSubscriptionsServiceStub(self.channel)
         self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
         self.acquirer_transactions = acquirer_transactions_pb2_grpc.AcquirerTransactionsServiceStub(self.channel)
         self.acquirer_notifications = acquirer_notifications_pb2_grpc.AcquirerNotificationsServiceStub(self.channel)

@@ -23,6 +23,7 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
@@ -63,6 +64,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Evidence, payment_tables.payment_evidence, set()),
     (Task, payment_tables.tasks, set()),
     (UnknownCharge, payment_tables.unknown_charges, set()),
+    (PaymentSubscription, payment_tables.payment_subscriptions, set()),
     (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
     (AcquirerReport, acquirer_tables.acquirer_reports, set()),
     (UnreadableNotification, acquirer_tables.unreadable_notifications, set()),
