@@ -30,8 +30,9 @@ for name, group in {
     payment_options.add_typer(group, name=name, no_args_is_help=True)
 
 CONTROL = "/payment-options/control"
-EXPORT_COLUMNS = tuple(
-    ["transaction_id", "reference", "transaction_type", "amount", "currency", "outcome", "merchant_id", "time"]
+EXPORT_COLUMNS = (
+    *("transaction_id", "reference", "transaction_type", "amount"),
+    *("currency", "outcome", "merchant_id", "time"),
 )
 # The partner's words for what the ledger calls otherwise.
 TRANSACTION_TYPES: dict[str, str] = {
