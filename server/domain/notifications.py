@@ -24,12 +24,22 @@ class Partner(StrEnum):
     D1 = "D1"
     TSH = "TSH"
     SIBS = "SIBS"
+    PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
 
 
 KINDS_OF = {
     Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}),
-    Partner.TSH: frozenset(NotificationKind) - {NotificationKind.D1_TOKEN_UPDATE, NotificationKind.SIBS_TRANSACTION},
+    Partner.TSH: frozenset(
+        {
+            NotificationKind.TSH_BINDING_CREATION,
+            NotificationKind.TSH_BINDING_UPDATE,
+            NotificationKind.TSH_TOKEN_CREATION,
+            NotificationKind.TSH_TOKEN_UPDATE,
+            NotificationKind.TSH_MERCHANT_UPDATE,
+        }
+    ),
     Partner.SIBS: frozenset({NotificationKind.SIBS_TRANSACTION}),
+    Partner.PAYMENT_OPTIONS: frozenset({NotificationKind.PAYMENT_OPTIONS_WEBHOOK}),
 }
 PARTNER_OF = {kind: partner for partner, kinds in KINDS_OF.items() for kind in kinds}
 
