@@ -20,6 +20,7 @@ FILES = (
     "events",
     "merchants",
     "notifications",
+    "payment_subscriptions",
     "payment_webhooks",
     "payments",
     "principals",
