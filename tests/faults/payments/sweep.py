@@ -4,6 +4,7 @@ import itertools
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -21,6 +22,8 @@ QUICK = {"MINTMARK_PAYMENT_CALL_TIMEOUT": "1.5", "MINTMARK_PAYMENT_SEND_BY": "2"
 # A dispatcher whose core dies in the middle of a grant asks again for as long as it may send.
 PATIENT = {"MINTMARK_PAYMENT_CALL_TIMEOUT": "1", "MINTMARK_PAYMENT_SEND_BY": "20", "MINTMARK_TASK_LEASE": "20"}
 SETTLING_S = 120.0
+# What has come to its last place is dead a moment later.
+DYING_S = 2.0
 GRANTED, KEPT = "after BeginAttempt", "after replace"
 DONE, OPEN = "SUCCEEDED", "IN_DOUBT"
 # With a claim only, with a grant, sent, answered, kept, and kept and about to be told.
@@ -117,8 +120,14 @@ class Sweep:
         self._dispatch(file, at)
         dispatcher = self.till.dispatchers[0]
         name = self.ask()
-        eventually(lambda: not dispatcher.alive, SETTLING_S, f"the kill at {places[at - 1]}")
-        dispatcher.ended()
+        eventually(
+            lambda: not dispatcher.alive or self._passed(name, file), SETTLING_S, f"the kill at {places[at - 1]}"
+        )
+        with suppress(AssertionError):
+            eventually(lambda: not dispatcher.alive, DYING_S)
+        killed = not dispatcher.alive
+        if killed:
+            dispatcher.ended()
         passed = file.read_text().splitlines()
         # Whatever it had claimed, or was granted, is over.
         self.till.move_clock(round(LEASE_S) + 1)
@@ -127,7 +136,7 @@ class Sweep:
         self.agree()
         granted, kept = places.index(GRANTED) + 1, places.index(KEPT) + 1
         expected = OPEN if granted <= at < kept else DONE
-        if passed != places[:at] and tries:
+        if not (killed and passed == places[:at]) and tries:
             # On a slow machine something took too long, and it went another way.
             self.prepare(1)
             return self.kill_dispatcher(at, places, tries - 1)
@@ -173,6 +182,11 @@ class Sweep:
         file = self.till.folder / f"places-{next(self._numbers)}"
         Path(f"{file}.armed").touch()
         return file
+
+    def _passed(self, name: str, file: Path) -> bool:
+        """Whether the dispatcher has done with the subject, as far as it goes."""
+        over = settled(self.till.get(name))
+        return over and (self.stands(name, OPEN) or file.read_text().endswith("after unlink\n"))
 
     def _dead(self) -> bool:
         process = self.till.core.process

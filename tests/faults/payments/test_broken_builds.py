@@ -1,6 +1,6 @@
 """Builds that are wrong on purpose: a campaign that lets one of them pass would show nothing of the right one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -20,43 +20,53 @@ DONE_TWICE = (
 )
 
 
-def _caught(plan: Plan, dispatcher: Sequence[str], what: str) -> None:
-    till = Till()
-    try:
-        till.start(plan.core, dispatcher)
-        with pytest.raises((AssertionError, MoneyWrong), match=what):
-            run(till, plan)
-    finally:
-        till.remove()
+Caught = Callable[[Plan, Sequence[str], str], None]
+
+
+@pytest.fixture
+def caught(figures: Callable[[str], None]) -> Caught:
+    """Fails where a campaign does not see what is wrong; shows what it saw."""
+
+    def run_wrong(plan: Plan, dispatcher: Sequence[str], what: str) -> None:
+        till = Till()
+        try:
+            till.start(plan.core, dispatcher)
+            with pytest.raises((AssertionError, MoneyWrong), match=what) as seen:
+                run(till, plan)
+        finally:
+            till.remove()
+        figures(f"seed {plan.seed}: noticed: {str(seen.value)[:300]}")
+
+    return run_wrong
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(600)
-def test_an_answer_before_the_commit_is_noticed() -> None:
+def test_an_answer_before_the_commit_is_noticed(caught: Caught) -> None:
     """What was acknowledged and then lost is made a second time, or sent a second time."""
     plan = Plan(SEED, 30, 5, 15, killed=("core",), core=(*BROKEN_CORE, "acknowledges"), settling=SETTLING_S)
-    _caught(plan, DISPATCHER, DONE_TWICE)
+    caught(plan, DISPATCHER, DONE_TWICE)
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(400)
-def test_sending_again_after_a_time_out_is_noticed() -> None:
+def test_sending_again_after_a_time_out_is_noticed(caught: Caught) -> None:
     plan = Plan(SEED, 20, 0, 4, core=SERVER, settling=SETTLING_S)
-    _caught(plan, BROKEN_DISPATCHER, r"done \d times|sent \d times|called PENDING and done")
+    caught(plan, BROKEN_DISPATCHER, r"done \d times|sent \d times|called PENDING and done")
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(400)
-def test_doubt_that_ages_to_failure_is_noticed() -> None:
+def test_doubt_that_ages_to_failure_is_noticed(caught: Caught) -> None:
     plan = Plan(SEED, 20, 0, 4, core=(*BROKEN_CORE, "forgets"), settling=SETTLING_S)
-    _caught(plan, DISPATCHER, "called NOT_CHARGED and done")
+    caught(plan, DISPATCHER, "called NOT_CHARGED and done")
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(400)
-def test_a_refund_in_doubt_that_counts_for_nothing_is_noticed() -> None:
+def test_a_refund_in_doubt_that_counts_for_nothing_is_noticed(caught: Caught) -> None:
     plan = Plan(SEED, 40, 0, 6, core=(*BROKEN_CORE, "counts"), settling=SETTLING_S)
-    _caught(plan, DISPATCHER, r"may have been given back|was asked for while")
+    caught(plan, DISPATCHER, r"may have been given back|was asked for while")
 
 
 @pytest.mark.campaign
