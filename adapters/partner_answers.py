@@ -15,6 +15,7 @@ from adapters import card_numbers, json
 DEPTH = 32
 LONGEST_BODY = 64 * 1024
 LONGEST_MESSAGE = 512
+LONGEST_LINK = 8192
 
 # A field of PartnerAnswer, its longest text as the schema says it, and where it is: the first place that holds one.
 PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
@@ -35,6 +36,13 @@ PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("partner_transaction_id", 128, ("transaction_details.id",)),
     ("partner_reference", 64, ("transaction_details.ref",)),
     ("stored_payment_method_id", 128, ("transaction_details.stored_payment_method_id",)),
+)
+# Of a link to a hosted page, whose answer has no wrapper; read only where there is a link.
+PAGE_PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+    ("page_amount", 64, ("amount",)),
+    ("page_currency", 16, ("currency",)),
+    ("page_reference", 128, ("merchant_txn_ref",)),
+    ("page_merchant_id", 128, ("merchant_id",)),
 )
 MESSAGES = ("gateway_response.message", "message", "error")
 _WORDS = {True: "true", False: "false", None: ""}
@@ -60,6 +68,9 @@ def read(body: bytes, http_status: int = 0, *, whole: bool = True, last_of_twins
         if document.duplicate_key and not last_of_twins:
             raise _Odd
         fields = {name: _first(document.fields, places, longest) for name, longest, places in PLACES}
+        if isinstance(link := document.fields.get("url"), str):
+            fields["page_url"] = _text(link, LONGEST_LINK)
+            fields |= {name: _first(document.fields, places, longest) for name, longest, places in PAGE_PLACES}
         expiry = _expiry(document.fields)
     except (json.Unreadable, _Odd):
         answer.body = without[:LONGEST_BODY]

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     admin_address: Address = "127.0.0.1:9090"
     internal_address: str = ""
     sandbox_address: LoopbackAddress = "127.0.0.1:8090"
+    redis_url: str = Field(default="", pattern=r"^((redis|rediss|unix)://.+)?$")
     data_dir: Path = Path("data")
     credentials_file: Path | None = None
     public_url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")

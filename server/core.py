@@ -15,7 +15,8 @@ from server.clock import SystemClock
 from server.domain.refusals import StoreUnavailable
 from server.high_water import HighWaterMark
 from server.ids import RandomIds
-from server.keys import keyring
+from server.keys import cache_places, keyring
+from server.keys.acquirer import AcquirerKeys
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -31,9 +32,12 @@ from server.opening import (
 )
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
+from server.rpc.acquirer_notifications import AcquirerNotifications, UnreadableNotifications
+from server.rpc.acquirer_transactions import AcquirerTransactions
 from server.rpc.api_keys import ApiKeys
 from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
+from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
@@ -51,7 +55,10 @@ from server.rpc.retention import RetentionMethods
 from server.rpc.subscriptions import Subscriptions
 from server.rpc.tasks import Tasks
 from server.rpc.tokens import Tokens
+from server.rpc.webhook_configs import WebhookConfigs
+from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.events import EventFeed
 from server.services.failovers import Failovers
 from server.services.notification_replays import Replayer
@@ -65,7 +72,9 @@ from server.services.requests import InProgress
 from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
 from server.services.subscription_lag import LagMetrics
-from server.settings import Settings, SettingsInvalid, hide_opentelemetry
+from server.services.webhook_chores import WebhookTimes
+from server.services.webhook_house import WebhookHouse, WebhookLimits
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry, span
 from server.store.sole_use import SoleUse
 from server.store.writer import Writer
 
@@ -101,6 +110,17 @@ class Core:
         self.payments = PaymentHouse(
             self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
         )
+        self.desk = AcquirerDesk(self.payments, AcquirerKeys(), settings.periods.identities)
+        self.webhooks = WebhookHouse(
+            self.store,
+            self.clock,
+            ids,
+            hasher,
+            Sealer(keys),
+            AcquirerKeys(),
+            _webhook_limits(settings),
+            settings.issuer,
+        )
         self.high_water = HighWaterMark(settings.high_water_file, self.store.view)
         try:
             self._sole_use = sole_use(settings)
@@ -117,8 +137,10 @@ class Core:
         replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
         creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
         replaying = Replaying(self.store, replayer, creators, self.clock)
+        unreadable = acquirer_chores.UnreadableNotifications(self.desk)
+        webhook_times = WebhookTimes(self.webhooks)
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
-        chores = (PaymentTimes(self.payments), self.retention, replaying, failovers)
+        chores = (PaymentTimes(self.payments), self.retention, replaying, unreadable, webhook_times, failovers)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -145,7 +167,7 @@ class Core:
             recorder = Recorder(self.store, self.directory, hasher, Sealer(keys), self.clock, ids)
             self._internal = Listener(
                 settings.internal_listener,
-                self._internal_services(access_tokens, signer, recorder, keys.api_key_hash_key),
+                self._internal_services(access_tokens, signer, recorder, keys),
                 self.internal_calls,
                 INTERNAL_MESSAGE_LIMIT,
             )
@@ -189,10 +211,13 @@ class Core:
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),
+            "WebhookConfigsService": WebhookConfigs(self.webhooks, calls, pages, self.feed),
+            "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
+            "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
         }
 
     def _internal_services(
-        self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, api_key_hash_key: bytes
+        self, access_tokens: AccessTokens, signer: Signer, recorder: Recorder, keys: keyring.Keyring
     ) -> Mapping[str, object]:
         def database_time() -> int:
             return self.store.view.database_time() + self.clock.offset()
@@ -200,11 +225,13 @@ class Core:
         return {
             "NotificationRecordsService": NotificationRecords(recorder, self.internal_calls.tracer),
             "PrincipalsService": PrincipalMethods(
-                self.directory, access_tokens, signer.jwks, api_key_hash_key, database_time
+                self.directory, access_tokens, signer.jwks, keys.api_key_hash_key, database_time
             ),
+            "CacheKeysService": CacheKeys(cache_places.access_token_key(keys)),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
-            "TasksService": Tasks(self.payments, self.feed, self.high_water),
+            "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
 
     def _begin_anew(self) -> None:
@@ -266,6 +293,15 @@ def _limits(settings: Settings) -> PaymentLimits:
         lease=settings.task_lease,
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
+        page_window=settings.payment_page_window,
+    )
+
+
+def _webhook_limits(settings: Settings) -> WebhookLimits:
+    return WebhookLimits(
+        lease=PaymentLimits.micros(settings.task_lease),
+        key_keep=span(settings.webhook_key_keep),
+        refresh=span(settings.webhook_refresh),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 FAILURES = 5
 WITHIN_S = 10.0
 REST_S = 5.0
+LONGEST_REST_S = 300.0
 
 
 class Breaker:
@@ -63,6 +64,11 @@ class Breaker:
         if recent or account in self._probed:
             self._resting[account] = now + REST_S
         self._probed.discard(account)
+
+    def rest(self, account: str, seconds: float) -> None:
+        """The partner asks to be left alone for so long: for REST_S at least, and LONGEST_REST_S at most."""
+        until = self._monotonic() + min(max(seconds, REST_S), LONGEST_REST_S)
+        self._resting[account] = max(until, self._resting.get(account, 0.0))
 
     @property
     def open(self) -> int:

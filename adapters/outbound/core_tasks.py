@@ -5,8 +5,8 @@ from typing import Any
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from mintmark.v1 import cache_keys_pb2, cache_keys_pb2_grpc, tasks_pb2_grpc
 from mintmark.v1 import tasks_pb2 as pb
-from mintmark.v1 import tasks_pb2_grpc
 
 from adapters.core import AioAccessToken
 
@@ -34,13 +34,18 @@ class CoreTasks:
     def __init__(self, channel: grpc.aio.Channel, waiting: grpc.aio.Channel, access_token: AioAccessToken) -> None:
         self._stub = tasks_pb2_grpc.TasksServiceStub(channel)
         self._waiting = tasks_pb2_grpc.TasksServiceStub(waiting)
+        self._cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(channel)
         self._access_token = access_token
 
-    async def claim(self, most: int, paused: Collection[str], wait: float) -> list[pb.Task]:
+    async def claim(
+        self, kinds: Collection["pb.TaskKind.ValueType"], most: int, paused: Collection[str], wait: float
+    ) -> list[pb.Task]:
         """Due tasks, as soon as there are any; none after `wait` seconds, CLAIM_WAIT_S at most."""
         waited = Duration()
         waited.FromMicroseconds(int(min(wait, CLAIM_WAIT_S) * 1_000_000))
-        request = pb.ClaimTasksRequest(max_tasks=min(most, MOST_TASKS), wait=waited, paused_accounts=paused)
+        request = pb.ClaimTasksRequest(
+            kinds=kinds, max_tasks=min(most, MOST_TASKS), wait=waited, paused_accounts=paused
+        )
         answer = await self._call(self._waiting.ClaimTasks, request, CLAIM_WAIT_S + CALL_S)
         return list(answer.tasks)
 
@@ -64,6 +69,36 @@ class CoreTasks:
         """Tells what the partner says of a transaction."""
         answer: pb.RecordStatusResponse = await self._call(self._stub.RecordStatus, request, CALL_S)
         return answer
+
+    async def record_webhook_config_call(
+        self, request: pb.RecordWebhookConfigCallRequest
+    ) -> pb.RecordWebhookConfigCallResponse:
+        """Tells what became of a webhook config that was to be applied."""
+        answer: pb.RecordWebhookConfigCallResponse = await self._call(
+            self._stub.RecordWebhookConfigCall, request, CALL_S
+        )
+        return answer
+
+    async def record_webhook_config_list(
+        self, request: pb.RecordWebhookConfigListRequest
+    ) -> pb.RecordWebhookConfigListResponse:
+        """Tells which webhook configs the acquirer has."""
+        answer: pb.RecordWebhookConfigListResponse = await self._call(
+            self._stub.RecordWebhookConfigList, request, CALL_S
+        )
+        return answer
+
+    async def record_acquirer_status(self, request: pb.RecordAcquirerStatusRequest) -> pb.RecordAcquirerStatusResponse:
+        """Tells what the acquirer says of a transaction."""
+        answer: pb.RecordAcquirerStatusResponse = await self._call(self._stub.RecordAcquirerStatus, request, CALL_S)
+        return answer
+
+    async def access_token_key(self) -> bytes:
+        """The key that access tokens of partners are sealed with in Redis."""
+        answer: cache_keys_pb2.GetCacheKeyResponse = await self._call(
+            self._cache_keys.GetCacheKey, cache_keys_pb2.GetCacheKeyRequest(), CALL_S
+        )
+        return answer.access_token_key
 
     async def _call(self, method: Callable[..., Any], request: Any, timeout: float) -> Any:
         metadata = await self._access_token.metadata()

@@ -6,26 +6,27 @@ goes to disk before the core is told, and is told until the core knows it.
 
 import asyncio
 import contextlib
-import random
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from enum import Enum
 
-import grpc
 import structlog
-from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import tasks_pb2 as pb
 
-from adapters.core import CredentialsMissing, reason
 from adapters.logs import fault
 from adapters.outbound import reports
+from adapters.outbound.access_tokens import AccessTokens
+from adapters.outbound.acquirer import Acquirer
+from adapters.outbound.acquirer_tasks import AcquirerTasks, Work
 from adapters.outbound.breaker import Breaker
-from adapters.outbound.core_tasks import CLAIM_WAIT_S, MOST_TASKS, PASSING, CoreTasks
+from adapters.outbound.calls import CallBook
+from adapters.outbound.core_tasks import CLAIM_WAIT_S, MOST_TASKS, CoreTasks
+from adapters.outbound.core_trouble import CORE_TROUBLE, LONGEST_PAUSE_S, away, passes, pause, why
+from adapters.outbound.leases import Lease, duration
 from adapters.outbound.metrics import Metrics
-from adapters.outbound.outcomes import Answered, Result
-from adapters.outbound.payment_options import PaymentOptions
+from adapters.outbound.outcomes import Answered, Result, ours
+from adapters.outbound.payment_options import STATUS, PaymentOptions
 from adapters.outbound.spool import Entry, Spool
 from adapters.outbound.transport import Transport
 
@@ -34,26 +35,9 @@ REPLAY_EVERY_S = 1.0
 QUERY_TOTAL_S = 15.0
 # What is left of the time to stop for telling the core, or the spool alone.
 RECORD_S = 2.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 SUBMIT = pb.TASK_KIND_SUBMIT_PAYMENT_OPERATION
 QUERY = pb.TASK_KIND_QUERY_TRANSACTION
-# They say nothing about how the partner is.
-OURS = frozenset({"too_late", "stopped", "fault", "pool_timeout"})
-
-CORE_TROUBLE = (grpc.aio.AioRpcError, CredentialsMissing)
-
 log = structlog.get_logger("mintmark.dispatcher")
-
-
-@dataclass(slots=True)
-class Lease:
-    """A task that is ours until `until`, on the monotonic clock."""
-
-    task: pb.Task
-    until: float
-
-    def to_proto(self) -> pb.TaskLease:
-        return pb.TaskLease(task=self.task.name, fence=self.task.fence)
 
 
 class Told(Enum):
@@ -76,7 +60,9 @@ class Dispatcher:
         self,
         core: CoreTasks,
         transport: Transport,
+        access_tokens: AccessTokens,
         spool: Spool,
+        book: CallBook,
         metrics: Metrics,
         concurrency: int,
         monotonic: Callable[[], float] = time.monotonic,
@@ -85,6 +71,7 @@ class Dispatcher:
         self._transport = transport
         self._partner = PaymentOptions(transport)
         self._spool = spool
+        self._book = book
         self._metrics = metrics
         self._concurrency = concurrency
         self._monotonic = monotonic
@@ -94,6 +81,9 @@ class Dispatcher:
         self._telling: set[str] = set()
         self._spool_works = True
         self._hurried = False
+        acquirer = Acquirer(transport, access_tokens, book, self._breaker, monotonic)
+        tasks = AcquirerTasks(core, acquirer, lambda: self._hurried, monotonic)
+        self._work: Mapping[pb.TaskKind.ValueType, Work] = {SUBMIT: self._submit, QUERY: self._query, **tasks.work}
         metrics.in_flight.set_function(lambda: len(self._running))
         metrics.breakers.set_function(lambda: self._breaker.open)
 
@@ -129,7 +119,7 @@ class Dispatcher:
                     continue
                 failures = 0 if await self._claim(room, stopped) else failures + 1
                 if failures:
-                    await asyncio.wait({stopped}, timeout=_pause(failures))
+                    await asyncio.wait({stopped}, timeout=pause(failures))
         finally:
             stopped.cancel()
 
@@ -137,7 +127,7 @@ class Dispatcher:
         """Claims once and begins what it got. Whether the core has answered."""
         asked = self._monotonic()
         most = 1 if self._breaker.probing else room
-        call = self._core.claim(most, self._breaker.paused(), self._breaker.wait(CLAIM_WAIT_S))
+        call = self._core.claim(sorted(self._work), most, self._breaker.paused(), self._breaker.wait(CLAIM_WAIT_S))
         claiming = asyncio.create_task(call)
         await asyncio.wait({stopped, claiming}, return_when=asyncio.FIRST_COMPLETED)
         if not claiming.done():
@@ -147,7 +137,7 @@ class Dispatcher:
         try:
             tasks = claiming.result()
         except CORE_TROUBLE as error:
-            log.warning("nothing could be claimed", **_why(error))
+            log.warning("nothing could be claimed", **why(error))
             return False
         for task in tasks:
             lease = Lease(task, asked + task.lease.ToMicroseconds() / 1e6)
@@ -159,10 +149,9 @@ class Dispatcher:
         return True
 
     async def _do(self, lease: Lease) -> None:
-        work = {SUBMIT: self._submit, QUERY: self._query}.get(lease.task.kind)
         try:
-            if work is not None:
-                await work(lease)
+            with self._book.working(lease.task):
+                await self._work[lease.task.kind](lease)
         except Exception as wrong:
             # What was granted and not told of is in doubt before long: the core sees to that.
             log.error("a fault of ours", alert=True, task=lease.task.name, **fault(wrong))
@@ -180,7 +169,7 @@ class Dispatcher:
                 try:
                     answer = await self._core.renew([lease.to_proto() for lease in some])
                 except CORE_TROUBLE as error:
-                    log.warning("leases could not be renewed", leases=len(some), **_why(error))
+                    log.warning("leases could not be renewed", leases=len(some), **why(error))
                     continue
                 until = asked + answer.lease.ToMicroseconds() / 1e6
                 for lease in some:
@@ -194,13 +183,17 @@ class Dispatcher:
         if begun is None:
             return
         grant, asked = begun
-        began = self._monotonic()
-        result = await self._partner.submit(
-            grant.submission,
-            total=grant.call_timeout.ToMicroseconds() / 1e6,
-            send_by=asked + grant.send_by.ToMicroseconds() / 1e6,
-        )
-        self._account("submit", lease.task, result, began, attempt=grant.attempt)
+        task = lease.task
+        with self._book.calling(
+            "submit", task.account, "POST", grant.submission.path, task.correlation_id, task=task.name
+        ) as made:
+            result = await self._partner.submit(
+                grant.submission,
+                total=grant.call_timeout.ToMicroseconds() / 1e6,
+                send_by=asked + grant.send_by.ToMicroseconds() / 1e6,
+            )
+            made.ended(reports.word(result), result, attempt=grant.attempt)
+        self._notice(task.account, result)
         await self._record(reports.report(grant.attempt, result))
 
     async def _begin(self, lease: Lease) -> tuple[pb.BeginAttemptResponse, float] | None:
@@ -211,12 +204,12 @@ class Dispatcher:
             try:
                 return await self._core.begin(request, left), asked
             except CORE_TROUBLE as error:
-                if not _passes(error):
-                    log.info("no grant", task=lease.task.name, **_why(error))
+                if not passes(error):
+                    log.info("no grant", task=lease.task.name, **why(error))
                     return None
-                log.warning("no answer to the request for a grant", task=lease.task.name, **_why(error))
+                log.warning("no answer to the request for a grant", task=lease.task.name, **why(error))
             tries += 1
-            await asyncio.sleep(_pause(tries))
+            await asyncio.sleep(pause(tries))
         return None
 
     async def _record(self, report: pb.RecordAttemptRequest) -> None:
@@ -232,7 +225,7 @@ class Dispatcher:
             # Without a file there is nothing but this process that knows of it.
             while (told := await self._tell(report)) in UNTOLD and entry is None and not self._hurried:
                 tries += 1
-                await asyncio.sleep(_pause(tries))
+                await asyncio.sleep(pause(tries))
             if entry is not None:
                 await self._settle(entry, told)
         finally:
@@ -242,10 +235,10 @@ class Dispatcher:
         try:
             await self._core.record_attempt(report)
         except CORE_TROUBLE as error:
-            if _passes(error):
-                log.warning("the core could not be told of an attempt", attempt=report.attempt, **_why(error))
-                return Told.AWAY if _away(error) else Told.LATER
-            log.error("the core does not take an answer", alert=True, attempt=report.attempt, **_why(error))
+            if passes(error):
+                log.warning("the core could not be told of an attempt", attempt=report.attempt, **why(error))
+                return Told.AWAY if away(error) else Told.LATER
+            log.error("the core does not take an answer", alert=True, attempt=report.attempt, **why(error))
             if report.answer.readable:
                 return await self._tell(reports.unread(report))
             return Told.NEVER
@@ -294,50 +287,38 @@ class Dispatcher:
         left = lease.until - self._monotonic()
         if left <= 0:
             return
-        began = self._monotonic()
-        result = await self._partner.query(lease.task.query, total=min(QUERY_TOTAL_S, left))
-        self._account("query", lease.task, result, began)
+        task = lease.task
+        with self._book.calling(
+            "query", task.account, "GET", f"{STATUS}{{transaction}}", task.correlation_id, task=task.name
+        ) as made:
+            result = await self._partner.query(task.query, total=min(QUERY_TOTAL_S, left))
+            made.ended(reports.word(result), result)
+        self._notice(task.account, result)
         request = pb.RecordStatusRequest(task=lease.task.name, fence=lease.task.fence, outcome=reports.outcome(result))
         if isinstance(result, Answered):
             request.answer.CopyFrom(reports.answer(result))
-            request.retry_after.CopyFrom(_duration(result.retry_after))
+            request.retry_after.CopyFrom(duration(result.retry_after))
         tries = 0
         while self._monotonic() < lease.until and not self._hurried:
             try:
                 await self._core.record_status(request)
             except CORE_TROUBLE as error:
-                log.warning("a status could not be told", task=lease.task.name, **_why(error))
-                if not _passes(error):
+                log.warning("a status could not be told", task=lease.task.name, **why(error))
+                if not passes(error):
                     return
             else:
                 return
             tries += 1
-            await asyncio.sleep(_pause(tries))
+            await asyncio.sleep(pause(tries))
 
     # Both.
 
-    def _account(self, kind: str, task: pb.Task, result: Result, began: float, **facts: str) -> None:
-        seconds = self._monotonic() - began
-        outcome = pb.CallOutcome.Name(reports.outcome(result)).removeprefix("CALL_OUTCOME_").lower()
-        self._metrics.calls.labels(kind, outcome).inc()
-        self._metrics.seconds.labels(kind).observe(seconds)
+    def _notice(self, account: str, result: Result) -> None:
+        """What a call says about how the partner is."""
         if isinstance(result, Answered):
-            facts["status"] = str(result.http_status)
-            (self._breaker.failed if result.http_status >= 500 else self._breaker.succeeded)(task.account)
-        else:
-            facts["trouble"] = result.trouble
-            if result.trouble not in OURS:
-                self._breaker.failed(task.account)
-        log.info(
-            "partner call",
-            kind=kind,
-            account=task.account,
-            task=task.name,
-            outcome=outcome,
-            ms=round(seconds * 1000, 2),
-            correlation_id=task.correlation_id,
-            **facts,
-        )
+            (self._breaker.failed if result.http_status >= 500 else self._breaker.succeeded)(account)
+        elif not ours(result):
+            self._breaker.failed(account)
 
     async def _finish(self, seconds: float) -> None:
         """No new claims: what is in flight ends by itself, or is cut off and its outcome unknown."""
@@ -350,29 +331,3 @@ class Dispatcher:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(RECORD_S):
                 await self._replay()
-
-
-def _pause(tries: int) -> float:
-    longest: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(tries, 16))
-    return longest * (0.5 + random.random() / 2)
-
-
-def _passes(error: Exception) -> bool:
-    """Whether the same call may go well later."""
-    return not isinstance(error, grpc.aio.AioRpcError) or error.code() in PASSING
-
-
-def _away(error: Exception) -> bool:
-    return not isinstance(error, grpc.aio.AioRpcError) or error.code() is grpc.StatusCode.UNAVAILABLE
-
-
-def _why(error: Exception) -> dict[str, str]:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return {"code": error.code().name, "reason": reason(error)}
-    return {"code": "", "reason": str(error)}
-
-
-def _duration(seconds: float) -> Duration:
-    made = Duration()
-    made.FromMicroseconds(int(seconds * 1_000_000))
-    return made

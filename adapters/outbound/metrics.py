@@ -32,3 +32,9 @@ class Metrics:
         self.set_aside = Gauge(
             "mintmark_spool_answers_set_aside", "Answers on disk that only people can settle.", registry=registry
         )
+        self.redis_failures = Counter(
+            "mintmark_redis_failures", "Operations on Redis that failed or took too long.", registry=registry
+        )
+        self.spans = Counter(
+            "mintmark_spans", "Spans that ended here, by what became of them.", ("outcome",), registry=registry
+        )

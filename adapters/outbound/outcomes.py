@@ -44,6 +44,15 @@ class Answered:
 Result = NotSent | OutcomeUnknown | Answered
 
 
+# They say nothing about how the partner is.
+OURS = frozenset({"too_late", "stopped", "fault", "pool_timeout", "invalid_id"})
+
+
+def ours(result: NotSent | OutcomeUnknown) -> bool:
+    """Whether the reason is on our side."""
+    return result.trouble in OURS
+
+
 class TooLate(Exception):
     """The headers were about to go out after the time that was granted for it."""
 

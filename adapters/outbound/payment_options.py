@@ -53,6 +53,8 @@ def document(submission: pb.PaymentSubmission) -> dict[str, Any]:
         if submission.kind != payments.PAYMENT_OPERATION_KIND_VOID:
             following["amount"] = submission.amount_text
         return following
+    if submission.kind == payments.PAYMENT_OPERATION_KIND_HOSTED_PURCHASE:
+        return _hosted_page(submission)
     details = submission.details
     made: dict[str, Any] = {
         "amount": submission.amount_text,
@@ -77,6 +79,31 @@ def document(submission: pb.PaymentSubmission) -> dict[str, Any]:
         made["shipping_address"] = _address(details.shipping_address)
     if details.HasField("browser_info"):
         made["browser_info"] = _browser(details.browser_info)
+    return made
+
+
+def _hosted_page(submission: pb.PaymentSubmission) -> dict[str, Any]:
+    """The body of a request for a link. The amount is always given: else the payer would type one."""
+    details = submission.hosted_page_details
+    return_url = {
+        "webhook_url": submission.webhook_url,
+        "success_url": details.success_url,
+        "decline_url": details.decline_url,
+        "cancel_url": details.cancel_url,
+    }
+    made: dict[str, Any] = {
+        "return_url": {name: url for name, url in return_url.items() if url},
+        "amount": submission.amount_text,
+        "currency": submission.currency_code,
+        "merchant_id": submission.partner_merchant_id,
+        "merchant_email": submission.merchant_email,
+        "merchant_txn_ref": submission.reference,
+        "billing_address": _address(details.billing_address),
+    }
+    if details.HasField("shipping_address"):
+        made["shipping_address"] = _address(details.shipping_address)
+    if submission.store_payment_method:
+        made["payment_method"] = {"type": "scheme", "store_payment_method": True}
     return made
 
 

@@ -12,6 +12,11 @@ def outcome(result: Result) -> "pb.CallOutcome.ValueType":
     return pb.CALL_OUTCOME_NOT_SENT if isinstance(result, NotSent) else pb.CALL_OUTCOME_UNKNOWN
 
 
+def word(result: Result) -> str:
+    """The outcome as metrics, logs and traces have it."""
+    return pb.CallOutcome.Name(outcome(result)).removeprefix("CALL_OUTCOME_").lower()
+
+
 def answer(result: Answered) -> pb.PartnerAnswer:
     return partner_answers.read(result.body, result.http_status, whole=result.whole)
 

@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import signal
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -11,16 +14,27 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from adapters import admin
 from adapters.core import AioAccessToken, CredentialsMissing, Tls, aio_channel
+from adapters.following import Following
+from adapters.outbound.access_tokens import AccessTokens
+from adapters.outbound.calls import CallBook
 from adapters.outbound.core_tasks import CoreTasks
+from adapters.outbound.core_trouble import CORE_TROUBLE
 from adapters.outbound.dispatcher import Dispatcher
 from adapters.outbound.metrics import Metrics
 from adapters.outbound.spool import Spool
 from adapters.outbound.transport import Transport
-from adapters.settings import Settings, SettingsInvalid
+from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
+
+if TYPE_CHECKING:
+    from adapters.outbound.shared_access_tokens import SharedAccessTokens
+    from adapters.traces import Traces
 
 CLIENT = "role.dispatcher"
+ROLE = "dispatcher"
 CHECK_EVERY = 1.0
 TIMEOUT = 3.0
+# After the core could not be asked for the key of what is kept in Redis.
+KEY_AGAIN_S = 30.0
 
 
 def run(settings: Settings) -> None:
@@ -45,15 +59,24 @@ async def work(settings: Settings) -> None:
         raise SettingsInvalid(f"MINTMARK_DATA_DIR: the spool cannot be made there: {error.strerror}") from None
     tls = Tls(settings.grpc_ca, settings.internal_certificate, settings.internal_key)
     transport = Transport(settings.dispatcher_concurrency)
+    metrics = Metrics(registry)
+    traces = _traces(settings, metrics)
+    tracer = traces.tracer if traces else None
+    following = [Following(tracer, begins=False)] if tracer else []
     why = "waiting for the core"
     async with (
-        aio_channel(settings.core_internal_address, tls) as channel,
+        aio_channel(settings.core_internal_address, tls, interceptors=following) as channel,
         aio_channel(settings.core_internal_address, tls, streams=True) as waiting,
-        contextlib.aclosing(transport),
+        contextlib.AsyncExitStack() as stack,
     ):
+        stack.push_async_callback(transport.aclose)
         access_token = AioAccessToken(channel, settings.credentials(CLIENT))
         core = CoreTasks(channel, waiting, access_token)
-        dispatcher = Dispatcher(core, transport, spool, Metrics(registry), settings.dispatcher_concurrency)
+        book = CallBook(metrics, tracer)
+        shared = await _shared(settings, core, metrics, stack)
+        tokens = await stack.enter_async_context(contextlib.aclosing(AccessTokens(transport, book, shared)))
+        concurrency = settings.dispatcher_concurrency
+        dispatcher = Dispatcher(core, transport, tokens, spool, book, metrics, concurrency)
         async with admin.serving(settings.admin_address, lambda: why or dispatcher.trouble, registry):
             structlog.get_logger().info("working", core=settings.core_internal_address)
             working = asyncio.create_task(dispatcher.work(stop, settings.dispatcher_shutdown_timeout))
@@ -62,6 +85,52 @@ async def work(settings: Settings) -> None:
                 await asyncio.wait({working}, timeout=CHECK_EVERY if not why else CHECK_EVERY / 5)
             why = "stopping"
             await working
+    if traces:
+        await asyncio.to_thread(traces.close, settings.dispatcher_shutdown_timeout)
+
+
+def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":
+    if settings.traces == "none":
+        return None
+    hide_opentelemetry()
+    from adapters.traces import Traces
+
+    return Traces(settings, ROLE, version("mintmark"), lambda outcome, count: metrics.spans.labels(outcome).inc(count))
+
+
+async def _shared(
+    settings: Settings, core: CoreTasks, metrics: Metrics, stack: contextlib.AsyncExitStack
+) -> "SharedAccessTokens | None":
+    """Where dispatchers share access tokens; None without a Redis."""
+    if not settings.redis_url:
+        return None
+    from adapters.cache.redis import Redis
+    from adapters.outbound.shared_access_tokens import SharedAccessTokens
+
+    try:
+        redis = Redis(settings.redis_url, metrics.redis_failures.inc)
+    except ValueError:
+        raise SettingsInvalid("MINTMARK_REDIS_URL: not the URL of a Redis") from None
+    await stack.enter_async_context(contextlib.aclosing(redis))
+    return SharedAccessTokens(redis, CacheKey(core).get)
+
+
+class CacheKey:
+    """The key of what is kept in Redis: asked for when it is first needed, and not again for a while where it cannot be
+    had."""
+
+    def __init__(self, core: CoreTasks) -> None:
+        self._core = core
+        self._key: bytes | None = None
+        self._again_at = 0.0
+
+    async def get(self) -> bytes | None:
+        if self._key is None and time.monotonic() >= self._again_at:
+            try:
+                self._key = await self._core.access_token_key()
+            except CORE_TROUBLE:
+                self._again_at = time.monotonic() + KEY_AGAIN_S
+        return self._key
 
 
 async def _trouble(channel: grpc.aio.Channel, access_token: AioAccessToken) -> str:

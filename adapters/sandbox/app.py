@@ -26,13 +26,14 @@ from adapters.sandbox.guard import Endpoint, error, guarded
 from adapters.sandbox.ledger import Delivery, Ledger
 from adapters.sandbox.notifications import D1, TSH, Notification, malformed, timestamp
 from adapters.sandbox.payment_options.twin import PaymentOptionsTwin
+from adapters.sandbox.sibs.twin import SibsTwin
 from adapters.sandbox.target import NotConfigured, Sender, Target
 from adapters.settings import Settings
 
 CALLS = (
     "POST /notifications/d1-token-update, POST /notifications/tsh/{kind}, POST /bursts, GET and DELETE /bursts/{name}, "
     "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
-    "and those of the PaymentOptions twin below /payment-options/control"
+    "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control"
 )
 OLDER = timedelta(hours=1)
 
@@ -50,6 +51,7 @@ class Sandbox:
         self.deliveries = Deliveries(self.sender, self.feeds, self.ledger, self.clock, Random(), self.now)
         self.bursts = Bursts(self.deliveries)
         self.payment_options = PaymentOptionsTwin(settings, self.clock, wall, middleware())
+        self.sibs = SibsTwin(settings, self.clock, wall)
 
     def now(self) -> datetime:
         """The time that the twins write into notifications."""
@@ -58,6 +60,7 @@ class Sandbox:
     async def close(self) -> None:
         """Gives up what is on its way."""
         await self.payment_options.close()
+        await self.sibs.close()
         await self.bursts.close()
         self.ledger.close()
         await self.sender.close()
@@ -215,6 +218,7 @@ def build(sandbox: Sandbox) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
             await sandbox.payment_options.start()
+            await sandbox.sibs.start()
             yield
         finally:
             await sandbox.close()
@@ -236,6 +240,7 @@ def build(sandbox: Sandbox) -> Starlette:
             route("GET", "/ledger", sandbox.get_ledger),
             *sandbox.payment_options.routes(),
             *sandbox.payment_options.control.routes(),
+            *sandbox.sibs.routes(),
         ],
         middleware=middleware(),
         exception_handlers={HTTPException: _no_such},

@@ -11,6 +11,7 @@ class TwinClock:
     def __init__(self, speed: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._speed = speed
         self._monotonic = monotonic
+        self._passed, self._since = 0.0, monotonic()
         self._changed = asyncio.Event()
 
     @property
@@ -20,9 +21,15 @@ class TwinClock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
+        self._passed, self._since = self.elapsed, self._monotonic()
         self._speed = speed
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+
+    @property
+    def elapsed(self) -> float:
+        """The partner's seconds that have passed since this clock began."""
+        return self._passed + (self._monotonic() - self._since) * self._speed
 
     async def sleep(self, seconds: float) -> None:
         """Waits for `seconds` of the partner's time; a change of speed counts from when it is made."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
-from server.domain.payment_options import AmountUnit
+from server.domain.payment_options import AmountUnit, PageLink
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -23,6 +23,7 @@ class OperationKind(StrEnum):
     VOID = "VOID"
     REFUND = "REFUND"
     EXTERNAL = "EXTERNAL"
+    HOSTED_PURCHASE = "HOSTED_PURCHASE"
 
 
 class Doubt(StrEnum):
@@ -99,6 +100,7 @@ _CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in c
 # for, the transaction type has to say so.
 DONE_CODES = {
     OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    OperationKind.HOSTED_PURCHASE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
     OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
     OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
@@ -107,6 +109,7 @@ DONE_CODES = {
 TRANSACTION_TYPES = {
     # Purchase pages print PRE_AUTH in their samples.
     OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.HOSTED_PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
     OperationKind.CAPTURE: frozenset({"CAPTURE"}),
     OperationKind.REFUND: frozenset({"REFUND"}),
@@ -146,6 +149,7 @@ class PartnerAnswer:
     partner_transaction_id: str = ""
     partner_reference: str = ""
     stored_payment_method_id: str = ""
+    page: PageLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +226,7 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     """What the answer to an attempt says of it."""
     said = _told(answer)
     status = answer.http_status
-    no = _class_of_no(answer)
+    no = class_of_no(answer)
     if status in READ_STATUSES:
         return _judge_body(expected, answer, said)
     if status in REFUSED_STATUSES:
@@ -232,7 +236,7 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     # A status that the contract does not list says no only together with a code that it lists.
     listed = no in _NOES and no is not CodeClass.UNRECOGNIZED
     if 400 <= status < 500 and answer.readable and answer.success == "false" and listed:
-        if stranger := _stranger(expected, answer):
+        if stranger := stranger_of(expected, answer):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
         return _declined(said, answer, no, f"refused with HTTP {status} and a code")
     if 500 <= status < 600:
@@ -273,7 +277,7 @@ _NOES = {
 _OPEN = frozenset({CodeClass.APPROVED, CodeClass.PARTIAL, CodeClass.PENDING, CodeClass.UNCLEAR})
 
 
-def _class_of_no(answer: PartnerAnswer) -> CodeClass:
+def class_of_no(answer: PartnerAnswer) -> CodeClass:
     """The class of both codes together: the more careful one."""
     of = class_of_code(answer.response_code)
     if of in _OPEN:
@@ -291,7 +295,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     # Before `success`, which says true here and means: send the payer there.
     if answer.redirect_url:
         return _judge_redirect(expected, answer, said)
-    if stranger := _stranger(expected, answer):
+    if stranger := stranger_of(expected, answer):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
     code = class_of_code(answer.response_code)
     if code is CodeClass.PENDING:
@@ -305,7 +309,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     if answer.success == "false":
         if code in (CodeClass.APPROVED, CodeClass.PARTIAL) or answer.gateway_code.upper().startswith("INFO"):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, "says no, with a code that says yes")
-        no = _class_of_no(answer)
+        no = class_of_no(answer)
         return _declined(said, answer, no if no in _NOES else CodeClass.UNRECOGNIZED, "declined")
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "does not say whether it succeeded")
 
@@ -340,12 +344,12 @@ def _judge_success(expected: Expected, answer: PartnerAnswer, said: Reading, cod
     if amount == ours:
         return _with(said, Verdict.APPROVED, "done", confirmed_minor_amount=ours.minor_amount)
     partial = code is CodeClass.PARTIAL and 0 < amount.minor_amount < ours.minor_amount
-    if partial and kind in (OperationKind.PURCHASE, OperationKind.AUTHORIZATION):
+    if partial and kind not in FOLLOWING:
         return _with(said, Verdict.PARTIALLY_APPROVED, "done for a part", confirmed_minor_amount=amount.minor_amount)
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "another amount than ours")
 
 
-def _stranger(expected: Expected, answer: PartnerAnswer) -> str:
+def stranger_of(expected: Expected, answer: PartnerAnswer) -> str:
     """Why an answer is not about ours; empty where nothing says so."""
     if answer.reference and answer.reference != expected.reference:
         return "another reference than ours"

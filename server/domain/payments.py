@@ -38,7 +38,11 @@ _OF_FIRST = {
     OperationState.EXPIRED_UNSENT: PaymentState.EXPIRED,
     OperationState.NOT_CHARGED: PaymentState.NOT_CHARGED,
 }
-TAKING = frozenset({OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.EXTERNAL})
+# Kinds of first operations, and of what the partner did by itself.
+OPENING = frozenset(
+    {OperationKind.PURCHASE, OperationKind.HOSTED_PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL}
+)
+TAKING = (OPENING - {OperationKind.AUTHORIZATION}) | {OperationKind.CAPTURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +103,7 @@ def derive(payment: Payment, operations: Sequence[Operation], now: int) -> Payme
     """The payment as its operations make it."""
     first = operations[0]
     taken = _sum(operations, TAKING)
-    authorized = _sum(
-        operations, frozenset({OperationKind.PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL})
-    )
+    authorized = _sum(operations, OPENING)
     refunded = _sum(operations, frozenset({OperationKind.REFUND}))
     waiting = first.state is OperationState.REQUIRES_ACTION
     return replace(

@@ -23,6 +23,10 @@ INTERNAL = frozenset(
         "payments.write",
         "payments.resolve",
         "payments.operate",
+        "webhook_configs.read",
+        "webhook_configs.write",
+        "acquirer_transactions.read",
+        "acquirer_transactions.write",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

@@ -47,7 +47,7 @@ class SealedPlaces:
     """Every place of one keyring. Safe to use from any thread."""
 
     def __init__(self, keyring: Keyring, random: Callable[[int], bytes] = secrets.token_bytes) -> None:
-        # The cache key itself is for what roles share with the core; views are the core's alone.
+        # Views are the core's alone: roles have a key of their own.
         self._key = hmac.digest(keyring.cache_key, b"places of views", "sha512")
         self._random = random
 
@@ -55,3 +55,8 @@ class SealedPlaces:
         framed = b"".join(len(part).to_bytes(LENGTH_BYTES, "big") + part for part in parts)
         digest = hmac.digest(self._key, framed, "sha512")
         return SealedPlace(PREFIX + digest[:KEY_BYTES].hex().encode(), digest[-32:], self._random)
+
+
+def access_token_key(keyring: Keyring) -> bytes:
+    """The key that roles seal access tokens of partners with: 32 bytes, which tell nothing of any other key."""
+    return hmac.digest(keyring.cache_key, b"access tokens of partners", "sha512")[:32]

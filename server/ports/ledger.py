@@ -9,6 +9,7 @@ from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
 from server.domain.payments import Payment
 from server.domain.tasks import Task, TaskKind
+from server.domain.tokens import Token
 from server.ports.shelf import Shelf
 
 
@@ -41,6 +42,9 @@ class Ledger(Protocol):
         self, account: str, references: Sequence[str], partner_transaction_ids: Sequence[str]
     ) -> list[Operation]:
         """The account's operations that have one of these references or transaction ids, unlocked."""
+
+    def token_seen(self, name: str) -> Token | None:
+        """A token, unlocked: those who pay lock it before the payment."""
 
     def payment_with_key(self, key: str) -> str | None:
         """The name of the payment that has a merchant's own id."""

@@ -49,6 +49,9 @@ class Ids(Protocol):
     def payment_id(self, now: int) -> str:
         """A new id of letters and digits; later ones sort after earlier ones."""
 
+    def uuid(self) -> str:
+        """A new UUID, version 4."""
+
     def roll(self) -> float:
         """Any number from 0 to 1."""
 

@@ -5,14 +5,16 @@ from collections.abc import Iterator, Sequence
 
 from mintmark.v1 import events_pb2 as pb
 
+from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
 from server.domain.payments import Payment
 from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
+from server.domain.webhook_configs import WebhookConfig
 from server.ports import Store
-from server.rpc import bindings, merchants, payments, tokens
+from server.rpc import acquirer_transactions, bindings, merchants, payments, tokens, webhook_configs
 from server.rpc.calls import Call
 from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
@@ -54,6 +56,10 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.merchant.CopyFrom(merchants.to_proto(merchant))
         case Payment() as payment:
             shown.payment.CopyFrom(payments.to_proto(payment))
+        case WebhookConfig() as config:
+            shown.webhook_config.CopyFrom(webhook_configs.to_proto(config))
+        case AcquirerTransaction() as transaction:
+            shown.acquirer_transaction.CopyFrom(acquirer_transactions.to_proto(transaction))
     return shown
 
 

@@ -9,17 +9,24 @@ from mintmark.v1 import payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
+from server.domain.callers import Caller
+from server.domain.hosted_pages import asks_for_page
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.payment_options import PageLink
 from server.domain.refusals import ResourceNotFound
-from server.domain.tasks import TaskKind
-from server.ports import Feed, HighWater
+from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
+from server.ports import Feed, HighWater, Transaction
+from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
 from server.rpc.payments import operation_kind
-from server.services import payment_attempts, tasks
+from server.rpc.webhook_tasks import WebhookTasks
+from server.services import acquirer_queries, payment_attempts, tasks
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
+from server.services.webhook_house import WebhookHouse
 
 # How soon a claim that waits sees a task that has become due.
 LOOK_S = 0.5
@@ -67,8 +74,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
 
 def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     operation = submission.operation
-    details = payments_pb2.PaymentDetails.FromString(submission.details) if submission.details else None
-    return pb.PaymentSubmission(
+    shown = pb.PaymentSubmission(
         operation=operation.name,
         kind=operation_kind(operation.kind),
         endpoint=endpoint_to_proto(submission.endpoint),
@@ -80,27 +86,40 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
         stored_payment_method_id=operation.stored_payment_method_id,
         parent_transaction_id=operation.parent_transaction_id,
         webhook_url=submission.webhook_url,
-        details=details,
+        merchant_email=submission.merchant_email,
+        store_payment_method=operation.store_payment_method,
     )
+    if submission.details:
+        details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
+        details.MergeFromString(submission.details)
+    return shown
 
 
+# As good as keys: told to the payer as they are.
+LINKS = ("redirect_url", "page_url")
 TEXTS = tuple(
     field.name
     for field in pb.PartnerAnswer.DESCRIPTOR.fields
-    if field.type == field.TYPE_STRING and field.name != "redirect_url"
+    if field.type == field.TYPE_STRING and field.name not in LINKS
 )
+
+
+PAGE_TEXTS = tuple(name for name in TEXTS if name.startswith("page_"))
 
 
 def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
     """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
     texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
     texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    said = {name.removeprefix("page_"): texts.pop(name) for name in PAGE_TEXTS}
+    page = PageLink(given.page_url, partner_merchant_id=said.pop("merchant_id"), **said) if given.page_url else None
     body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
     return PartnerAnswer(
         http_status=given.http_status,
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
+        page=page,
         **texts,
     )
 
@@ -112,8 +131,12 @@ def storable(text: str) -> str:
 class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
-    def __init__(self, house: PaymentHouse, feed: Feed, high_water: HighWater) -> None:
+    def __init__(
+        self, house: PaymentHouse, desk: AcquirerDesk, webhooks: WebhookHouse, feed: Feed, high_water: HighWater
+    ) -> None:
         self._house = house
+        self._desk = desk
+        self._webhooks = WebhookTasks(webhooks)
         self._feed = feed
         self._high_water = high_water
 
@@ -129,15 +152,33 @@ class Tasks:
             if house.store.view.has_due_task(kinds, house.now_outside(), paused):
                 claimed = house.store.write(
                     "tasks",
-                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks, paused),
+                    lambda transaction: self._claim(transaction, call.caller, kinds, request.max_tasks, paused),
                     deadline=call.deadline,
                 )
                 if claimed:
-                    return pb.ClaimTasksResponse(tasks=[task_to_proto(each) for each in claimed])
+                    return pb.ClaimTasksResponse(tasks=claimed)
             left = until - time.monotonic()
             if left <= 0 or call.over():
                 return pb.ClaimTasksResponse()
             self._feed.wait(head, min(left, LOOK_S), call.over)
+
+    def _claim(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        kinds: frozenset[TaskKind],
+        limit: int,
+        paused: frozenset[str],
+    ) -> list[pb.Task]:
+        of_payments = kinds & OF_PAYMENTS
+        payments = tasks.claim(self._house, transaction, caller, of_payments, limit, paused) if of_payments else []
+        found = [task_to_proto(each) for each in payments]
+        if kinds & acquirer_queries.KINDS and len(found) < limit:
+            queries = acquirer_queries.claim(self._desk, transaction, caller, limit - len(found), paused)
+            found += [acquirer_transactions.query_to_proto(each) for each in queries]
+        if kinds & OF_WEBHOOKS and len(found) < limit:
+            found += self._webhooks.claim(transaction, caller, kinds, limit - len(found), paused)
+        return found
 
     def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
         leases = [(each.task, each.fence) for each in request.leases]
@@ -182,6 +223,11 @@ class Tasks:
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
 
+    def RecordAcquirerStatus(
+        self, request: pb.RecordAcquirerStatusRequest, call: Call
+    ) -> pb.RecordAcquirerStatusResponse:
+        return acquirer_transactions.record_status(self._desk, request, call)
+
     def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
         answer = answer_of(request.answer) if answered and request.HasField("answer") else None
@@ -196,3 +242,13 @@ class Tasks:
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
+
+    def RecordWebhookConfigCall(
+        self, request: pb.RecordWebhookConfigCallRequest, call: Call
+    ) -> pb.RecordWebhookConfigCallResponse:
+        return self._webhooks.record_call(request, call)
+
+    def RecordWebhookConfigList(
+        self, request: pb.RecordWebhookConfigListRequest, call: Call
+    ) -> pb.RecordWebhookConfigListResponse:
+        return self._webhooks.record_list(request, call)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from server.domain import names, payment_operations, tasks
 from server.domain.callers import Caller
+from server.domain.hosted_pages import asks_for_page, judge
 from server.domain.money import Money
 from server.domain.payment_answers import (
     FOLLOWING,
@@ -16,18 +17,23 @@ from server.domain.payment_answers import (
     Reading,
     Verdict,
     is_of,
-    judge,
     judge_status,
 )
 from server.domain.payment_evidence import Attempt, EvidenceKind, Outcome
 from server.domain.payment_operations import Fact, Operation, OperationState
-from server.domain.payment_options import AmountUnsayable, PaymentOptions, PurchasePath, amount_text
+from server.domain.payment_options import (
+    AmountUnsayable,
+    HostedPagePath,
+    PaymentOptions,
+    PurchasePath,
+    amount_text,
+)
 from server.domain.refusals import AttemptRefused, CeilingExceeded, FieldInvalid, RequestIdReused, ResourceNotFound
 from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_ceilings
 from server.services.payment_house import PaymentHouse
-from server.services.payments import check_ceilings
 from server.services.tasks import Endpoint, endpoint
 
 SERVER_TO_SERVER = "/server-to-server-interface"
@@ -41,6 +47,10 @@ FIRST_PATHS = {
     (OperationKind.PURCHASE, PurchasePath.PAYMENTV2): f"{SERVER_TO_SERVER}/paymentv2",
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENT): f"{SERVER_TO_SERVER}/authorization",
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENTV2): f"{SERVER_TO_SERVER}/authorizationv2",
+}
+HOSTED_PAGE_PATHS = {
+    HostedPagePath.SERVER_TO_SERVER: f"{SERVER_TO_SERVER}/hpp/generate/link",
+    HostedPagePath.OLDER: "/hpp/generate/link",
 }
 LONGEST_TROUBLE = 64
 
@@ -56,6 +66,7 @@ class Submission:
     amount_text: str
     webhook_url: str
     details: bytes
+    merchant_email: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +167,9 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
     except AmountUnsayable:
         raise AttemptRefused("account") from None
     first = operation.kind not in FOLLOWING
+    page = asks_for_page(operation.kind)
+    if page and not account.payment_options.merchant_email:
+        raise AttemptRefused("account")
     return Submission(
         operation=operation,
         reference=reference_sent(book, operation),
@@ -164,6 +178,7 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
         amount_text=text,
         webhook_url=house.webhook_url(book.payment.name) if first else "",
         details=house.open(book.payment.sealed_details, book.payment.name, "details") if first else b"",
+        merchant_email=account.payment_options.merchant_email if page else "",
     )
 
 
@@ -173,6 +188,8 @@ def reference_sent(book: PaymentBook, operation: Operation) -> str:
 
 
 def path(kind: OperationKind, options: PaymentOptions) -> str:
+    if asks_for_page(kind):
+        return HOSTED_PAGE_PATHS[options.hosted_page_path]
     return PATHS[kind] if kind in PATHS else FIRST_PATHS[kind, options.purchase_path]
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from server.domain import names, payment_operations, payments
 from server.domain.events import Event, EventKind
+from server.domain.hosted_pages import asks_for_page
 from server.domain.payment_answers import Doubt, OperationKind, PartnerAnswer, Reading, Verdict
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Change, Fact, Operation, OperationState
 from server.domain.payments import Card, Payment
 from server.domain.tasks import Task, TaskKind, query_delay
 from server.ports import Transaction
+from server.services import learned_tokens
 from server.services.payment_house import PaymentHouse
 
 CHARGES = (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED)
@@ -43,6 +45,8 @@ class PaymentBook:
     _evidence: list[Evidence] = field(default_factory=list)
     _told: list[tuple[EventKind, Operation, Source, dict[str, str]]] = field(default_factory=list)
     _tasks: dict[str, Task | None] = field(default_factory=dict)
+    # The confirmed charge that may tell what its card was stored as.
+    _learned: tuple[Operation, PartnerAnswer, Source] | None = None
 
     def operation(self, number: int) -> Operation | None:
         return next((each for each in self.operations if each.number == number), None)
@@ -105,7 +109,8 @@ class PaymentBook:
     ) -> Change:
         """What the fact makes of the operation, with its line and its events."""
         operation = self.current(operation)
-        window = self.house.limits.micros(self.house.limits.action_window)
+        limits = self.house.limits
+        window = limits.micros(limits.page_window if asks_for_page(operation.kind) else limits.action_window)
         change = payment_operations.change(operation, fact, self.now, reading, action_window=window)
         after = change.after
         named = reading.partner_transaction_id if reading else ""
@@ -155,6 +160,8 @@ class PaymentBook:
         change = self.apply(operation, fact, source, reading.why, reading)
         if change.changed and change.after.charged:
             self._keep_card(change.after, answer)
+        if reading.verdict in CHARGES and change.after.charged and named == change.after.partner_transaction_id:
+            self._learned = (change.after, answer, source)
         if second and reading.confirmed_minor_amount is not None:
             self._add_external(operation, reading, source)
         elif named and change.after.unresolved:
@@ -165,6 +172,19 @@ class PaymentBook:
         if operation.number == 1 and (answer.masked_number or answer.scheme):
             card = Card(answer.masked_number, answer.scheme, answer.card_expiry)
             self.payment = replace(self.payment, card=card)
+
+    def _learn_token(self) -> None:
+        """What the partner stored the card as; a hosted page's payment tells it from then on."""
+        if self._learned is None:
+            return
+        operation, answer, source = self._learned
+        token, trouble = learned_tokens.learn(
+            self.transaction, self.payment, operation, answer, source.actor, source.correlation_id, self.now
+        )
+        if trouble:
+            self.note(operation, replace(source, digest=None, body=b""), trouble)
+        if token and not self.payment.token:
+            self.payment = replace(self.payment, token=token)
 
     def _add_external(self, operation: Operation, reading: Reading, source: Source) -> None:
         """A confirmed charge that nobody asked for: it counts, and one of the two is to be refunded."""
@@ -243,6 +263,7 @@ class PaymentBook:
         if not (self.is_new or self._new or self._changed or self._evidence):
             self._save_tasks()
             return self.payment
+        self._learn_token()
         ledger = self.transaction.ledger
         revision = self.payment.revision
         payment = payments.derive(self.payment, self.operations, self.now)

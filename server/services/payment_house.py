@@ -20,6 +20,7 @@ class PaymentLimits:
     lease: float = 60.0
     resolve_after: float = 900.0
     action_window: float = 1800.0
+    page_window: float = 1800.0
 
     @staticmethod
     def micros(seconds: float) -> int:

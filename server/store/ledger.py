@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, text, update
 
 from server.domain.accounts import Account, AccountProvider
-from server.domain.payment_answers import OperationKind
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import NOTHING_MOVED, UNRESOLVED, Operation, OperationState
-from server.domain.payments import Payment
+from server.domain.payments import OPENING, Payment
 from server.domain.tasks import Task, TaskKind
+from server.domain.tokens import Token
 from server.store import payment_tables, rows, schema
 from server.store.engine import CLOCKS
 from server.store.shelf import TableShelf
@@ -85,6 +85,10 @@ class SqlLedger:
                 found |= {row["name"]: rows.OPERATION.read(row) for row in self._rows(matching)}
         return list(found.values())
 
+    def token_seen(self, name: str) -> Token | None:
+        found = self._rows(select(schema.tokens).where(schema.tokens.c.name == name))
+        return rows.TOKEN.read(found[0]) if found else None
+
     def payment_with_key(self, key: str) -> str | None:
         table = payment_tables.payments
         found = self._rows(select(table.c.name).where(table.c.merchant_payment_key == key))
@@ -102,12 +106,11 @@ class SqlLedger:
         return rows.ACCOUNT.read(found[0]) if found else None
 
     def charged_since(self, account: str, currency_code: str, since: int) -> int:
-        kinds = (OperationKind.PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL)
         statement = select(func.coalesce(func.sum(operations.c.minor_amount), 0)).where(
             operations.c.account == account,
             operations.c.currency_code == currency_code,
             operations.c.create_time >= since,
-            operations.c.kind.in_([kind.value for kind in kinds]),
+            operations.c.kind.in_(sorted(kind.value for kind in OPENING)),
             operations.c.state.not_in(sorted(state.value for state in NOTHING_MOVED)),
         )
         return int(self._transaction.connection.execute(statement).scalar_one())

@@ -1,6 +1,6 @@
 """The tables of payments and tasks, beside those of `schema` and written as they are."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, false, text
 
 from server.store.schema import Name, metadata
 
@@ -72,6 +72,7 @@ payment_operations = Table(
     Column("hinted", Boolean, nullable=False),
     Column("redirect_expire_time", BigInteger),
     Column("attend_time", BigInteger),
+    Column("store_payment_method", Boolean, nullable=False, server_default=false()),
     # At the partner nothing of ours is told apart but by these.
     Index("payment_operations_by_reference", "account", "reference", unique=True),
     Index("payment_operations_by_transaction", "account", "partner_transaction_id", unique=True),
@@ -132,8 +133,12 @@ tasks = Table(
     Column("fence", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
     Column("lease_expire_time", BigInteger),
+    # What it is for, where that is no payment.
+    Column("resource", Text, nullable=False, server_default=text("''")),
+    Column("lease_begin_time", BigInteger),
     Index("tasks_by_due_time", "due_time"),
     Index("tasks_by_payment", "payment"),
+    Index("tasks_by_resource", "resource"),
 )
 
 unknown_charges = Table(

@@ -57,6 +57,7 @@ class Control:
             ("DELETE", "/webhooks/rules", self.clear_rules),
             ("GET", "/pages", self.pages),
             ("POST", "/three-ds/{id}/{decision}", self.three_ds),
+            ("POST", "/hosted/{id}/{decision}", self.hosted),
             ("GET", "/subscriptions", self.subscriptions),
             ("POST", "/subscriptions/{id}/charge", self.charge_subscription),
             ("PUT", "/listener", self.listener),
@@ -171,6 +172,21 @@ class Control:
         if not self._twin.checkout.open(page):
             return error(409, f"the page is {page.state.lower() if page.state != 'OPEN' else 'expired'}")
         charge = await self._twin.checkout.decide(page, approve=decision == "approve")
+        return JSONResponse(self._twin.bank.document(charge))
+
+    async def hosted(self, request: Request, _body: bytes) -> Response:
+        """POST /hosted/{id}/{pay|decline}: what the payer does; the id is the page's or the reference."""
+        page = self._twin.pages.find(request.path_params["id"])
+        decision = request.path_params["decision"]
+        if page is None or page.page != "hosted":
+            return error(404, "there is no such hosted page")
+        if decision not in {"pay", "decline"}:
+            raise ControlInvalid("decide: pay or decline")
+        if not self._twin.checkout.open(page):
+            return error(409, f"the page is {page.state.lower() if page.state != 'OPEN' else 'expired'}")
+        charge = await self._twin.checkout.decide_hosted(page, pay=decision == "pay")
+        if isinstance(charge, str):
+            return error(409, charge)
         return JSONResponse(self._twin.bank.document(charge))
 
     async def subscriptions(self, _request: Request, _body: bytes) -> Response:

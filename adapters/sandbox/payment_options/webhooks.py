@@ -1,7 +1,6 @@
 """Webhooks: sent after each outcome, and late, twice, never or wrong by script."""
 
 import asyncio
-import ipaddress
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from adapters.sandbox.clock import TwinClock
+from adapters.sandbox.destinations import may_call
 from adapters.sandbox.notifications import timestamp
 from adapters.sandbox.payment_options import answers
 from adapters.sandbox.payment_options.background import Background
@@ -180,26 +180,13 @@ class Webhooks:
         for _ in range(rule.copies if rule.mode == "duplicate" else 1):
             webhook = Webhook(self._next, charge, url, rule.mode, msgspec.json.encode(document), self._now())
             self._next += 1
-            if not self.allowed(url):
+            if not may_call(url, self._hosts):
                 webhook.state, webhook.error = "refused", "the sandbox may not call this host"
             elif rule.mode == "lost":
                 webhook.state = "lost"
             self._sent.append(webhook)
             made.append(webhook)
         return made
-
-    def allowed(self, url: str) -> bool:
-        """Whether the twin may call this URL: it must be no way into other machines."""
-        parts = urlsplit(url)
-        host = (parts.hostname or "").lower()
-        if parts.scheme not in {"http", "https"} or parts.username is not None:
-            return False
-        if host == "localhost" or host in self._hosts:
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
 
     async def _send(self, webhook: Webhook, rule: Rule) -> None:
         if rule.mode == "late":

@@ -34,6 +34,8 @@ class _AccountProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accou
     """Thales TSH, card on file: a merchant gateway."""
     ACCOUNT_PROVIDER_PAYMENT_OPTIONS: _AccountProvider.ValueType  # 3
     """PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
+    ACCOUNT_PROVIDER_SIBS: _AccountProvider.ValueType  # 4
+    """The SIBS acquirer. Its merchant gateway is our own grouping of merchants."""
 
 class AccountProvider(_AccountProvider, metaclass=_AccountProviderEnumTypeWrapper):
     """The partner that an account is with."""
@@ -46,6 +48,8 @@ ACCOUNT_PROVIDER_TSH: AccountProvider.ValueType  # 2
 """Thales TSH, card on file: a merchant gateway."""
 ACCOUNT_PROVIDER_PAYMENT_OPTIONS: AccountProvider.ValueType  # 3
 """PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
+ACCOUNT_PROVIDER_SIBS: AccountProvider.ValueType  # 4
+"""The SIBS acquirer. Its merchant gateway is our own grouping of merchants."""
 Global___AccountProvider: _TypeAlias = AccountProvider  # noqa: Y015
 
 class _AccountMode:
@@ -80,7 +84,7 @@ class _InboundAuthenticationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     DESCRIPTOR: _descriptor.EnumDescriptor
     INBOUND_AUTHENTICATION_UNSPECIFIED: _InboundAuthentication.ValueType  # 0
     """By what the provider documents: OAuth 2.0 for D1, API keys for TSH, webhook addresses that nobody can guess for
-    PaymentOptions.
+    PaymentOptions, messages under a key of ours for SIBS.
     """
     INBOUND_AUTHENTICATION_OAUTH: _InboundAuthentication.ValueType  # 1
     """OAuth 2.0 access tokens from our token endpoint."""
@@ -92,13 +96,15 @@ class _InboundAuthenticationEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[
     """API keys (TSH)."""
     INBOUND_AUTHENTICATION_URL_TOKEN: _InboundAuthentication.ValueType  # 4
     """A token in the webhook's address that nobody can guess (PaymentOptions)."""
+    INBOUND_AUTHENTICATION_MESSAGE_KEY: _InboundAuthentication.ValueType  # 5
+    """Messages that only the holder of a key of ours can have made (SIBS: AES-256-GCM under a key of the webhook config)."""
 
 class InboundAuthentication(_InboundAuthentication, metaclass=_InboundAuthenticationEnumTypeWrapper):
     """How the partner's calls to us are authenticated."""
 
 INBOUND_AUTHENTICATION_UNSPECIFIED: InboundAuthentication.ValueType  # 0
 """By what the provider documents: OAuth 2.0 for D1, API keys for TSH, webhook addresses that nobody can guess for
-PaymentOptions.
+PaymentOptions, messages under a key of ours for SIBS.
 """
 INBOUND_AUTHENTICATION_OAUTH: InboundAuthentication.ValueType  # 1
 """OAuth 2.0 access tokens from our token endpoint."""
@@ -110,6 +116,8 @@ INBOUND_AUTHENTICATION_API_KEY: InboundAuthentication.ValueType  # 3
 """API keys (TSH)."""
 INBOUND_AUTHENTICATION_URL_TOKEN: InboundAuthentication.ValueType  # 4
 """A token in the webhook's address that nobody can guess (PaymentOptions)."""
+INBOUND_AUTHENTICATION_MESSAGE_KEY: InboundAuthentication.ValueType  # 5
+"""Messages that only the holder of a key of ours can have made (SIBS: AES-256-GCM under a key of the webhook config)."""
 Global___InboundAuthentication: _TypeAlias = InboundAuthentication  # noqa: Y015
 
 class _AmountUnit:
@@ -159,6 +167,30 @@ PURCHASE_PATH_PAYMENT: PurchasePath.ValueType  # 1
 PURCHASE_PATH_PAYMENTV2: PurchasePath.ValueType  # 2
 """`/paymentv2` and `/authorizationv2`, with 3-D Secure: payments need `browser_info`."""
 Global___PurchasePath: _TypeAlias = PurchasePath  # noqa: Y015
+
+class _HostedPagePath:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HostedPagePathEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HostedPagePath.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOSTED_PAGE_PATH_UNSPECIFIED: _HostedPagePath.ValueType  # 0
+    """SERVER_TO_SERVER."""
+    HOSTED_PAGE_PATH_SERVER_TO_SERVER: _HostedPagePath.ValueType  # 1
+    """`/server-to-server-interface/hpp/generate/link`."""
+    HOSTED_PAGE_PATH_OLDER: _HostedPagePath.ValueType  # 2
+    """The older `/hpp/generate/link`."""
+
+class HostedPagePath(_HostedPagePath, metaclass=_HostedPagePathEnumTypeWrapper):
+    """Where an account has links to hosted payment pages made."""
+
+HOSTED_PAGE_PATH_UNSPECIFIED: HostedPagePath.ValueType  # 0
+"""SERVER_TO_SERVER."""
+HOSTED_PAGE_PATH_SERVER_TO_SERVER: HostedPagePath.ValueType  # 1
+"""`/server-to-server-interface/hpp/generate/link`."""
+HOSTED_PAGE_PATH_OLDER: HostedPagePath.ValueType  # 2
+"""The older `/hpp/generate/link`."""
+Global___HostedPagePath: _TypeAlias = HostedPagePath  # noqa: Y015
 
 class _AccountAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -245,6 +277,8 @@ class PaymentOptionsAccount(_message.Message):
     CURRENCIES_FIELD_NUMBER: _builtins.int
     RETURN_URL_PREFIXES_FIELD_NUMBER: _builtins.int
     SEND_CONCURRENCY_FIELD_NUMBER: _builtins.int
+    MERCHANT_EMAIL_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_PATH_FIELD_NUMBER: _builtins.int
     base_url: _builtins.str
     """Where the partner is, such as `https://api.paymentoptions.com`: https, or http on loopback, without a path."""
     path_prefix: _builtins.str
@@ -261,6 +295,10 @@ class PaymentOptionsAccount(_message.Message):
     """Which calls are used; PAYMENT when not given."""
     send_concurrency: _builtins.int
     """How many operations may be under way at the partner at once; 16 when 0."""
+    merchant_email: _builtins.str
+    """The merchant's e-mail address, which the partner wants for hosted payment pages: without it there are none."""
+    hosted_page_path: Global___HostedPagePath.ValueType
+    """Where links to hosted payment pages are made; SERVER_TO_SERVER when not given."""
     @_builtins.property
     def currencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentCurrency]:
         """What may be charged, by currency. A TEST account takes other currencies too, where they have no minor unit."""
@@ -283,14 +321,194 @@ class PaymentOptionsAccount(_message.Message):
         currencies: _abc.Iterable[Global___PaymentCurrency] | None = ...,
         return_url_prefixes: _abc.Iterable[_builtins.str] | None = ...,
         send_concurrency: _builtins.int = ...,
+        merchant_email: _builtins.str = ...,
+        hosted_page_path: Global___HostedPagePath.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "authorization", b"authorization", "base_url", b"base_url", "currencies", b"currencies", "partner_merchant_id", b"partner_merchant_id", "path_prefix", b"path_prefix", "purchase_path", b"purchase_path", "return_url_prefixes", b"return_url_prefixes", "send_concurrency", b"send_concurrency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "authorization", b"authorization", "base_url", b"base_url", "currencies", b"currencies", "hosted_page_path", b"hosted_page_path", "merchant_email", b"merchant_email", "partner_merchant_id", b"partner_merchant_id", "path_prefix", b"path_prefix", "purchase_path", b"purchase_path", "return_url_prefixes", b"return_url_prefixes", "send_concurrency", b"send_concurrency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PaymentOptionsAccount: _TypeAlias = PaymentOptionsAccount  # noqa: Y015
+
+@_typing.final
+class SibsClientCredentials(_message.Message):
+    """Where access tokens come from: OAuth 2.0 client credentials."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_URL_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    token_url: _builtins.str
+    """The token endpoint: https, or http on loopback."""
+    client_id: _builtins.str
+    """The client id at the token endpoint."""
+    client_secret: _builtins.str
+    """The client secret at the token endpoint. Never shown; empty leaves what is kept as it is."""
+    scope: _builtins.str
+    """The scope to ask for. May be empty."""
+    def __init__(
+        self,
+        *,
+        token_url: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        scope: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_id", b"client_id", "client_secret", b"client_secret", "scope", b"scope", "token_url", b"token_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SibsClientCredentials: _TypeAlias = SibsClientCredentials  # noqa: Y015
+
+@_typing.final
+class SibsFieldNames(_message.Message):
+    """Names of JSON fields that the acquirer's documentation does not tell for certain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """Where a notification goes; `value` when empty."""
+    key: _builtins.str
+    """The key; `key` when empty."""
+    algorithm: _builtins.str
+    """The algorithm; `algorithm` when empty."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        key: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "key", b"key", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SibsFieldNames: _TypeAlias = SibsFieldNames  # noqa: Y015
+
+@_typing.final
+class SibsAccount(_message.Message):
+    """How an account speaks with the SIBS acquirer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    PATH_PREFIX_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    CLIENT_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    PAYMENTS_BASE_URL_FIELD_NUMBER: _builtins.int
+    PAYMENTS_PATH_PREFIX_FIELD_NUMBER: _builtins.int
+    PAYMENTS_TOKEN_APART_FIELD_NUMBER: _builtins.int
+    PAYMENTS_ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    USER_ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FIELD_NAMES_FIELD_NUMBER: _builtins.int
+    CODE_WITHOUT_HYPHENS_FIELD_NUMBER: _builtins.int
+    DELETE_BY_UPDATE_FIELD_NUMBER: _builtins.int
+    ACKNOWLEDGEMENT_STATUS_CODE_FIELD_NUMBER: _builtins.int
+    SUPPORT_EMAIL_FIELD_NUMBER: _builtins.int
+    WEBHOOK_URL_PREFIXES_FIELD_NUMBER: _builtins.int
+    HEAL_DRIFT_FIELD_NUMBER: _builtins.int
+    TEST_TRANSACTION_IDS_FIELD_NUMBER: _builtins.int
+    base_url: _builtins.str
+    """Where the configuration API is, such as `https://api.sibsgateway.com`: https, or http on loopback, without a path."""
+    path_prefix: _builtins.str
+    """The prefix of every path of the configuration API. May be empty."""
+    version_id: _builtins.str
+    """The version in every path of the configuration API; `v1` when empty."""
+    acquirer_id: _builtins.str
+    """The acquirer's id: 25 digits at most."""
+    client_id: _builtins.str
+    """The value of the x-ibm-client-id header. Never shown; empty leaves what is kept as it is."""
+    access_token: _builtins.str
+    """An access token that does not expire. Never shown; empty leaves what is kept as it is. Not with `client_credentials`."""
+    payments_base_url: _builtins.str
+    """Where the payments API is, which tells the status of transactions: as `base_url`. Empty: the status is never asked for."""
+    payments_path_prefix: _builtins.str
+    """The prefix of every path of the payments API; `/api/v1/payments` when empty."""
+    payments_token_apart: _builtins.bool
+    """Whether the payments API has an access token of its own, one from the Backoffice."""
+    payments_access_token: _builtins.str
+    """That access token. Never shown; empty leaves what is kept as it is. Only with `payments_token_apart`."""
+    user_id: _builtins.str
+    """The User-ID header; the id of the client that asked for the change when empty."""
+    user_organization_id: _builtins.str
+    """The User-Organization-ID header; the id of the client that asked for the change when empty."""
+    code_without_hyphens: _builtins.bool
+    """Whether `notificationConfigurationCode` is sent without hyphens: 32 characters in place of 36."""
+    delete_by_update: _builtins.bool
+    """Whether configs may be deleted by an update that says DEL, which the acquirer does not document in full."""
+    acknowledgement_status_code: _builtins.str
+    """The status code that notifications are acknowledged with, unless a config says another: `200` when empty, or `000`."""
+    support_email: _builtins.str
+    """Where the acquirer's mails about failures go, unless a config says another address."""
+    heal_drift: _builtins.bool
+    """Whether a config that has drifted is applied again without being asked for."""
+    @_builtins.property
+    def client_credentials(self) -> Global___SibsClientCredentials:
+        """Where access tokens come from, in place of `access_token`."""
+
+    @_builtins.property
+    def field_names(self) -> Global___SibsFieldNames:
+        """Names of JSON fields."""
+
+    @_builtins.property
+    def webhook_url_prefixes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Where notifications may be sent beside our own address: scheme, host and the beginning of the path, such as
+        `https://hooks.example.com/sibs`.
+        """
+
+    @_builtins.property
+    def test_transaction_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What stands in place of a transaction id in the message of the acquirer's Test button: such a message is acknowledged and
+        never booked. Compared without regard to case; `test` when none is given.
+        """
+
+    def __init__(
+        self,
+        *,
+        base_url: _builtins.str = ...,
+        path_prefix: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        acquirer_id: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        access_token: _builtins.str = ...,
+        client_credentials: Global___SibsClientCredentials | None = ...,
+        payments_base_url: _builtins.str = ...,
+        payments_path_prefix: _builtins.str = ...,
+        payments_token_apart: _builtins.bool = ...,
+        payments_access_token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        user_organization_id: _builtins.str = ...,
+        field_names: Global___SibsFieldNames | None = ...,
+        code_without_hyphens: _builtins.bool = ...,
+        delete_by_update: _builtins.bool = ...,
+        acknowledgement_status_code: _builtins.str = ...,
+        support_email: _builtins.str = ...,
+        webhook_url_prefixes: _abc.Iterable[_builtins.str] | None = ...,
+        heal_drift: _builtins.bool = ...,
+        test_transaction_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["client_credentials", b"client_credentials", "field_names", b"field_names"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "acknowledgement_status_code", b"acknowledgement_status_code", "acquirer_id", b"acquirer_id", "base_url", b"base_url", "client_credentials", b"client_credentials", "client_id", b"client_id", "code_without_hyphens", b"code_without_hyphens", "delete_by_update", b"delete_by_update", "field_names", b"field_names", "heal_drift", b"heal_drift", "path_prefix", b"path_prefix", "payments_access_token", b"payments_access_token", "payments_base_url", b"payments_base_url", "payments_path_prefix", b"payments_path_prefix", "payments_token_apart", b"payments_token_apart", "support_email", b"support_email", "test_transaction_ids", b"test_transaction_ids", "user_id", b"user_id", "user_organization_id", b"user_organization_id", "version_id", b"version_id", "webhook_url_prefixes", b"webhook_url_prefixes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SibsAccount: _TypeAlias = SibsAccount  # noqa: Y015
 
 @_typing.final
 class Account(_message.Message):
@@ -313,6 +531,7 @@ class Account(_message.Message):
     PAYMENT_OPTIONS_FIELD_NUMBER: _builtins.int
     HELD_FIELD_NUMBER: _builtins.int
     HOLD_REASON_FIELD_NUMBER: _builtins.int
+    SIBS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`partnerAccounts/{id}`."""
     account_id: _builtins.str
@@ -353,6 +572,10 @@ class Account(_message.Message):
     def payment_options(self) -> Global___PaymentOptionsAccount:
         """How payments are sent; with PAYMENT_OPTIONS, and only with it."""
 
+    @_builtins.property
+    def sibs(self) -> Global___SibsAccount:
+        """How we speak with the acquirer; with SIBS, and only with it."""
+
     def __init__(
         self,
         *,
@@ -371,10 +594,11 @@ class Account(_message.Message):
         payment_options: Global___PaymentOptionsAccount | None = ...,
         held: _builtins.bool = ...,
         hold_reason: _builtins.str = ...,
+        sibs: Global___SibsAccount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "payment_options", b"payment_options", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

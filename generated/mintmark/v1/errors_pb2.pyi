@@ -125,7 +125,19 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ATTEMPT_REFUSED: _ErrorReason.ValueType  # 39
     """ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
     ERROR_REASON_ACCOUNT_IN_USE: _ErrorReason.ValueType  # 40
-    """FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
+    """FAILED_PRECONDITION. Payments through the account are unresolved or webhook configs belong to it, so it cannot be deleted or given
+    another provider. Metadata: `account`.
+    """
+    ERROR_REASON_WEBHOOK_CONFIG_STATE_UNFIT: _ErrorReason.ValueType  # 60
+    """FAILED_PRECONDITION. The webhook config is deleted or being deleted, which does not allow this. Metadata: `webhook_config`, `state`."""
+    ERROR_REASON_WEBHOOK_DELETE_NOT_POSSIBLE: _ErrorReason.ValueType  # 61
+    """FAILED_PRECONDITION. The acquirer may have the webhook config, and the account does not allow deleting by update (`delete_by_update`). Delete
+    it in the acquirer's Backoffice, refresh, and delete it here. Metadata: `webhook_config`.
+    """
+    ERROR_REASON_WEBHOOK_KEYS_FULL: _ErrorReason.ValueType  # 62
+    """FAILED_PRECONDITION. The webhook config has as many keys as it may have. Wait until one expires. Metadata: `webhook_config`."""
+    ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE: _ErrorReason.ValueType  # 63
+    """FAILED_PRECONDITION. The account does not say where the status of a transaction can be asked for (`payments_base_url`). Metadata: `account`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -235,5 +247,17 @@ ERROR_REASON_TOO_EARLY: ErrorReason.ValueType  # 38
 ERROR_REASON_ATTEMPT_REFUSED: ErrorReason.ValueType  # 39
 """ABORTED. No attempt is granted: nothing may be sent. Metadata: `why` (lease, state, held, expired, ceiling, account, store or send_by)."""
 ERROR_REASON_ACCOUNT_IN_USE: ErrorReason.ValueType  # 40
-"""FAILED_PRECONDITION. Payments through the account are unresolved, so it cannot be deleted or given another provider. Metadata: `account`."""
+"""FAILED_PRECONDITION. Payments through the account are unresolved or webhook configs belong to it, so it cannot be deleted or given
+another provider. Metadata: `account`.
+"""
+ERROR_REASON_WEBHOOK_CONFIG_STATE_UNFIT: ErrorReason.ValueType  # 60
+"""FAILED_PRECONDITION. The webhook config is deleted or being deleted, which does not allow this. Metadata: `webhook_config`, `state`."""
+ERROR_REASON_WEBHOOK_DELETE_NOT_POSSIBLE: ErrorReason.ValueType  # 61
+"""FAILED_PRECONDITION. The acquirer may have the webhook config, and the account does not allow deleting by update (`delete_by_update`). Delete
+it in the acquirer's Backoffice, refresh, and delete it here. Metadata: `webhook_config`.
+"""
+ERROR_REASON_WEBHOOK_KEYS_FULL: ErrorReason.ValueType  # 62
+"""FAILED_PRECONDITION. The webhook config has as many keys as it may have. Wait until one expires. Metadata: `webhook_config`."""
+ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE: ErrorReason.ValueType  # 63
+"""FAILED_PRECONDITION. The account does not say where the status of a transaction can be asked for (`payments_base_url`). Metadata: `account`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

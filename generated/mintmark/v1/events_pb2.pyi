@@ -10,10 +10,12 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mintmark.v1 import acquirer_transactions_pb2 as _acquirer_transactions_pb2
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
 from mintmark.v1 import payments_pb2 as _payments_pb2
 from mintmark.v1 import tokens_pb2 as _tokens_pb2
+from mintmark.v1 import webhook_configs_pb2 as _webhook_configs_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -34,11 +36,13 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
     """Never sent."""
     EVENT_KIND_TOKEN_CREATED: _EventKind.ValueType  # 1
-    """A partner reported that a token was created."""
+    """A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
     EVENT_KIND_TOKEN_IMPORTED: _EventKind.ValueType  # 2
     """A token was made known by ImportTokens."""
     EVENT_KIND_TOKEN_UPDATED: _EventKind.ValueType  # 3
-    """A partner reported a change of a token's state or details. Details: `error_code`."""
+    """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+    told more of the card.
+    """
     EVENT_KIND_TOKEN_REFRESH_REQUESTED: _EventKind.ValueType  # 4
     """A partner asked us to read a token again. Details: `update_type`."""
     EVENT_KIND_TOKEN_CREATION_FAILED: _EventKind.ValueType  # 5
@@ -123,6 +127,30 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
     Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
     """
+    EVENT_KIND_WEBHOOK_CONFIG_CREATED: _EventKind.ValueType  # 60
+    """A webhook config was created."""
+    EVENT_KIND_WEBHOOK_CONFIG_UPDATED: _EventKind.ValueType  # 61
+    """What is desired of a webhook config was changed, or its state. Details: `state`, `state_before`; `fields` that were changed,
+    `status_code` and `transaction_status` where the acquirer said no.
+    """
+    EVENT_KIND_WEBHOOK_CONFIG_DELETED: _EventKind.ValueType  # 62
+    """The acquirer does not have a webhook config any more. Its keys go on opening what is repeated."""
+    EVENT_KIND_WEBHOOK_KEY_ROTATED: _EventKind.ValueType  # 63
+    """A webhook config got a new key. Details: `key` (its name)."""
+    EVENT_KIND_WEBHOOK_CONFIG_DRIFTED: _EventKind.ValueType  # 64
+    """ALERT. The acquirer has something else than it agreed to. Details: `fields` that differ."""
+    EVENT_KIND_WEBHOOK_KEY_REMOVED: _EventKind.ValueType  # 65
+    """A webhook config's key was removed: its time is over. Details: `key` (its name)."""
+    EVENT_KIND_ACQUIRER_TRANSACTION_UPDATED: _EventKind.ValueType  # 66
+    """A transaction at the acquirer is new or has changed. Details: `state`, `state_before`, `type`, `booking`."""
+    EVENT_KIND_ACQUIRER_TRANSACTION_CONTESTED: _EventKind.ValueType  # 67
+    """ALERT. Notifications with the same id say different things of a transaction; its status is asked for. Details: `notification_id`."""
+    EVENT_KIND_ACQUIRER_NOTIFICATION_UNREADABLE: _EventKind.ValueType  # 68
+    """ALERT. Notifications for a webhook config come that none of its keys opens; told once an hour while it goes on. The resource is the
+    config. Details: `kept` (how many are kept), `dropped` (how many had no room).
+    """
+    EVENT_KIND_ACQUIRER_TEST_RECEIVED: _EventKind.ValueType  # 69
+    """The message of the acquirer's Test button came. The resource is the config. Nothing is booked."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -130,11 +158,13 @@ class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
 EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Never sent."""
 EVENT_KIND_TOKEN_CREATED: EventKind.ValueType  # 1
-"""A partner reported that a token was created."""
+"""A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
 EVENT_KIND_TOKEN_IMPORTED: EventKind.ValueType  # 2
 """A token was made known by ImportTokens."""
 EVENT_KIND_TOKEN_UPDATED: EventKind.ValueType  # 3
-"""A partner reported a change of a token's state or details. Details: `error_code`."""
+"""A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+told more of the card.
+"""
 EVENT_KIND_TOKEN_REFRESH_REQUESTED: EventKind.ValueType  # 4
 """A partner asked us to read a token again. Details: `update_type`."""
 EVENT_KIND_TOKEN_CREATION_FAILED: EventKind.ValueType  # 5
@@ -219,6 +249,30 @@ EVENT_KIND_PAYMENT_UNKNOWN_CHARGE: EventKind.ValueType  # 39
 """ALERT. A partner's export has a charge, a refund or a release that we know nothing of. The resource is the unknown charge.
 Details: `account`, `partner_transaction_id`, `reference`, `amount` and `currency_code` as the export has them.
 """
+EVENT_KIND_WEBHOOK_CONFIG_CREATED: EventKind.ValueType  # 60
+"""A webhook config was created."""
+EVENT_KIND_WEBHOOK_CONFIG_UPDATED: EventKind.ValueType  # 61
+"""What is desired of a webhook config was changed, or its state. Details: `state`, `state_before`; `fields` that were changed,
+`status_code` and `transaction_status` where the acquirer said no.
+"""
+EVENT_KIND_WEBHOOK_CONFIG_DELETED: EventKind.ValueType  # 62
+"""The acquirer does not have a webhook config any more. Its keys go on opening what is repeated."""
+EVENT_KIND_WEBHOOK_KEY_ROTATED: EventKind.ValueType  # 63
+"""A webhook config got a new key. Details: `key` (its name)."""
+EVENT_KIND_WEBHOOK_CONFIG_DRIFTED: EventKind.ValueType  # 64
+"""ALERT. The acquirer has something else than it agreed to. Details: `fields` that differ."""
+EVENT_KIND_WEBHOOK_KEY_REMOVED: EventKind.ValueType  # 65
+"""A webhook config's key was removed: its time is over. Details: `key` (its name)."""
+EVENT_KIND_ACQUIRER_TRANSACTION_UPDATED: EventKind.ValueType  # 66
+"""A transaction at the acquirer is new or has changed. Details: `state`, `state_before`, `type`, `booking`."""
+EVENT_KIND_ACQUIRER_TRANSACTION_CONTESTED: EventKind.ValueType  # 67
+"""ALERT. Notifications with the same id say different things of a transaction; its status is asked for. Details: `notification_id`."""
+EVENT_KIND_ACQUIRER_NOTIFICATION_UNREADABLE: EventKind.ValueType  # 68
+"""ALERT. Notifications for a webhook config come that none of its keys opens; told once an hour while it goes on. The resource is the
+config. Details: `kept` (how many are kept), `dropped` (how many had no room).
+"""
+EVENT_KIND_ACQUIRER_TEST_RECEIVED: EventKind.ValueType  # 69
+"""The message of the acquirer's Test button came. The resource is the config. Nothing is booked."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -263,6 +317,8 @@ class Event(_message.Message):
     BINDING_FIELD_NUMBER: _builtins.int
     MERCHANT_FIELD_NUMBER: _builtins.int
     PAYMENT_FIELD_NUMBER: _builtins.int
+    WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
+    ACQUIRER_TRANSACTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
     sequence: _builtins.int
@@ -307,6 +363,14 @@ class Event(_message.Message):
     def payment(self) -> _payments_pb2.Payment:
         """The payment, without operations and without where the payer has to go."""
 
+    @_builtins.property
+    def webhook_config(self) -> _webhook_configs_pb2.WebhookConfig:
+        """The webhook config, without its calls and its keys."""
+
+    @_builtins.property
+    def acquirer_transaction(self) -> _acquirer_transactions_pb2.AcquirerTransaction:
+        """The transaction at the acquirer."""
+
     def __init__(
         self,
         *,
@@ -326,12 +390,14 @@ class Event(_message.Message):
         binding: _bindings_pb2.Binding | None = ...,
         merchant: _merchants_pb2.Merchant | None = ...,
         payment: _payments_pb2.Payment | None = ...,
+        webhook_config: _webhook_configs_pb2.WebhookConfig | None = ...,
+        acquirer_transaction: _acquirer_transactions_pb2.AcquirerTransaction | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["binding", b"binding", "merchant", b"merchant", "payment", b"payment", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "merchant", b"merchant", "payment", b"payment", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

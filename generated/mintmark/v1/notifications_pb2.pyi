@@ -42,6 +42,8 @@ class _NotificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """TSH: notify-merchant-update."""
     NOTIFICATION_KIND_PAYMENT_OPTIONS_WEBHOOK: _NotificationKind.ValueType  # 7
     """PaymentOptions: a webhook about a payment. A hint, which moves no state."""
+    NOTIFICATION_KIND_SIBS_TRANSACTION: _NotificationKind.ValueType  # 10
+    """SIBS: the status of a transaction, encrypted."""
 
 class NotificationKind(_NotificationKind, metaclass=_NotificationKindEnumTypeWrapper):
     """What kind of notification it is."""
@@ -62,6 +64,8 @@ NOTIFICATION_KIND_TSH_MERCHANT_UPDATE: NotificationKind.ValueType  # 6
 """TSH: notify-merchant-update."""
 NOTIFICATION_KIND_PAYMENT_OPTIONS_WEBHOOK: NotificationKind.ValueType  # 7
 """PaymentOptions: a webhook about a payment. A hint, which moves no state."""
+NOTIFICATION_KIND_SIBS_TRANSACTION: NotificationKind.ValueType  # 10
+"""SIBS: the status of a transaction, encrypted."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
 class _Partner:
@@ -76,6 +80,8 @@ class _PartnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partner.Value
     """Thales D1."""
     PARTNER_TSH: _Partner.ValueType  # 2
     """Thales TSH."""
+    PARTNER_SIBS: _Partner.ValueType  # 3
+    """The SIBS acquirer."""
 
 class Partner(_Partner, metaclass=_PartnerEnumTypeWrapper):
     """Whose system sent a notification. The list grows with the partners."""
@@ -86,6 +92,8 @@ PARTNER_D1: Partner.ValueType  # 1
 """Thales D1."""
 PARTNER_TSH: Partner.ValueType  # 2
 """Thales TSH."""
+PARTNER_SIBS: Partner.ValueType  # 3
+"""The SIBS acquirer."""
 Global___Partner: _TypeAlias = Partner  # noqa: Y015
 
 class _NotificationState:
@@ -142,6 +150,8 @@ class _QuarantineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quar
     """An identifier is empty or longer than a resource name can hold."""
     QUARANTINE_REASON_PAYMENT_UNKNOWN: _QuarantineReason.ValueType  # 7
     """ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
+    QUARANTINE_REASON_NOTIFICATION_ID_REUSED: _QuarantineReason.ValueType  # 20
+    """ALERT. The acquirer's id of the notification came before, with other content: its transaction's status is asked for."""
 
 class QuarantineReason(_QuarantineReason, metaclass=_QuarantineReasonEnumTypeWrapper):
     """Why a notification is in quarantine or was rejected."""
@@ -162,6 +172,8 @@ QUARANTINE_REASON_IDENTIFIER_UNUSABLE: QuarantineReason.ValueType  # 6
 """An identifier is empty or longer than a resource name can hold."""
 QUARANTINE_REASON_PAYMENT_UNKNOWN: QuarantineReason.ValueType  # 7
 """ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
+QUARANTINE_REASON_NOTIFICATION_ID_REUSED: QuarantineReason.ValueType  # 20
+"""ALERT. The acquirer's id of the notification came before, with other content: its transaction's status is asked for."""
 Global___QuarantineReason: _TypeAlias = QuarantineReason  # noqa: Y015
 
 class _NotificationFlag:
@@ -290,6 +302,8 @@ class Notification(_message.Message):
     EVENT_SEQUENCE_FIELD_NUMBER: _builtins.int
     PARTNER_FIELD_NUMBER: _builtins.int
     REPLAY_TIME_FIELD_NUMBER: _builtins.int
+    PARTNER_NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
+    WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`notifications/{id}`."""
     kind: Global___NotificationKind.ValueType
@@ -324,6 +338,10 @@ class Notification(_message.Message):
     """The sequence of the event that it caused; 0 when it caused none or that has been removed. Only in GetNotification."""
     partner: Global___Partner.ValueType
     """Whose system sent it."""
+    partner_notification_id: _builtins.str
+    """The partner's own id of the notification (SIBS)."""
+    webhook_config: _builtins.str
+    """The name of the webhook config that it came for (SIBS)."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What is odd about it."""
@@ -363,10 +381,12 @@ class Notification(_message.Message):
         event_sequence: _builtins.int = ...,
         partner: Global___Partner.ValueType = ...,
         replay_time: _timestamp_pb2.Timestamp | None = ...,
+        partner_notification_id: _builtins.str = ...,
+        webhook_config: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_delivery_time", b"last_delivery_time", "receive_time", b"receive_time", "replay_time", b"replay_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "event_sequence", b"event_sequence", "flags", b"flags", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner", b"partner", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "replay_time", b"replay_time", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "event_sequence", b"event_sequence", "flags", b"flags", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner", b"partner", "partner_notification_id", b"partner_notification_id", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "replay_time", b"replay_time", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import payments_pb2 as _payments_pb2
+from mintmark.v1 import webhook_configs_pb2 as _webhook_configs_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -33,6 +34,12 @@ class _TaskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskKind.Val
     """Send a payment operation: BeginAttempt, then send, then RecordAttempt."""
     TASK_KIND_QUERY_TRANSACTION: _TaskKind.ValueType  # 2
     """Ask the partner for the status of a transaction, then RecordStatus."""
+    TASK_KIND_APPLY_WEBHOOK_CONFIG: _TaskKind.ValueType  # 10
+    """Make the acquirer's side of a webhook config what is desired, then RecordWebhookConfigCall."""
+    TASK_KIND_LIST_WEBHOOK_CONFIGS: _TaskKind.ValueType  # 11
+    """Ask the acquirer for its webhook configs, then RecordWebhookConfigList."""
+    TASK_KIND_QUERY_ACQUIRER_TRANSACTION: _TaskKind.ValueType  # 12
+    """Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
 
 class TaskKind(_TaskKind, metaclass=_TaskKindEnumTypeWrapper):
     """What a task wants."""
@@ -43,6 +50,12 @@ TASK_KIND_SUBMIT_PAYMENT_OPERATION: TaskKind.ValueType  # 1
 """Send a payment operation: BeginAttempt, then send, then RecordAttempt."""
 TASK_KIND_QUERY_TRANSACTION: TaskKind.ValueType  # 2
 """Ask the partner for the status of a transaction, then RecordStatus."""
+TASK_KIND_APPLY_WEBHOOK_CONFIG: TaskKind.ValueType  # 10
+"""Make the acquirer's side of a webhook config what is desired, then RecordWebhookConfigCall."""
+TASK_KIND_LIST_WEBHOOK_CONFIGS: TaskKind.ValueType  # 11
+"""Ask the acquirer for its webhook configs, then RecordWebhookConfigList."""
+TASK_KIND_QUERY_ACQUIRER_TRANSACTION: TaskKind.ValueType  # 12
+"""Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
 Global___TaskKind: _TypeAlias = TaskKind  # noqa: Y015
 
 class _CallOutcome:
@@ -140,6 +153,292 @@ class TransactionQuery(_message.Message):
 Global___TransactionQuery: _TypeAlias = TransactionQuery  # noqa: Y015
 
 @_typing.final
+class AcquirerTokenSource(_message.Message):
+    """Where an access token for the acquirer comes from: one of the two."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCESS_TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_URL_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_SECRET_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    access_token: _builtins.str
+    """One that does not expire."""
+    token_url: _builtins.str
+    """The token endpoint: OAuth 2.0 client credentials."""
+    client_id: _builtins.str
+    """The client id there."""
+    client_secret: _builtins.str
+    """The client secret there."""
+    scope: _builtins.str
+    """The scope to ask for. May be empty."""
+    revision: _builtins.str
+    """Changes whenever anything of this changes: part of the key that a fetched access token is cached under. Tells nothing of the secrets."""
+    def __init__(
+        self,
+        *,
+        access_token: _builtins.str = ...,
+        token_url: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        client_secret: _builtins.str = ...,
+        scope: _builtins.str = ...,
+        revision: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "client_id", b"client_id", "client_secret", b"client_secret", "revision", b"revision", "scope", b"scope", "token_url", b"token_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerTokenSource: _TypeAlias = AcquirerTokenSource  # noqa: Y015
+
+@_typing.final
+class AcquirerEndpoint(_message.Message):
+    """How to reach the acquirer's configuration API or payments API on behalf of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    PATH_PREFIX_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ACQUIRER_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_SOURCE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    USER_ORGANIZATION_ID_FIELD_NUMBER: _builtins.int
+    FIELD_NAMES_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The name of the account."""
+    base_url: _builtins.str
+    """The base URL, without a path."""
+    path_prefix: _builtins.str
+    """The prefix of every path: in the configuration API before the version, in the payments API before the transaction. May be empty."""
+    version_id: _builtins.str
+    """The version in every path of the configuration API."""
+    acquirer_id: _builtins.str
+    """The acquirer's id."""
+    client_id: _builtins.str
+    """The value of the x-ibm-client-id header."""
+    user_id: _builtins.str
+    """The User-ID header."""
+    user_organization_id: _builtins.str
+    """The User-Organization-ID header."""
+    @_builtins.property
+    def token_source(self) -> Global___AcquirerTokenSource:
+        """Where the access token comes from."""
+
+    @_builtins.property
+    def field_names(self) -> Global___AcquirerFieldNames:
+        """Names of JSON fields, none of them empty."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+        path_prefix: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        acquirer_id: _builtins.str = ...,
+        client_id: _builtins.str = ...,
+        token_source: Global___AcquirerTokenSource | None = ...,
+        user_id: _builtins.str = ...,
+        user_organization_id: _builtins.str = ...,
+        field_names: Global___AcquirerFieldNames | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["field_names", b"field_names", "token_source", b"token_source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_id", b"acquirer_id", "base_url", b"base_url", "client_id", b"client_id", "field_names", b"field_names", "path_prefix", b"path_prefix", "token_source", b"token_source", "user_id", b"user_id", "user_organization_id", b"user_organization_id", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerEndpoint: _TypeAlias = AcquirerEndpoint  # noqa: Y015
+
+@_typing.final
+class AcquirerFieldNames(_message.Message):
+    """Names of JSON fields below `channelTypeNotification` and its `security`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    value: _builtins.str
+    """Where a notification goes."""
+    key: _builtins.str
+    """The key."""
+    algorithm: _builtins.str
+    """The algorithm."""
+    def __init__(
+        self,
+        *,
+        value: _builtins.str = ...,
+        key: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "key", b"key", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerFieldNames: _TypeAlias = AcquirerFieldNames  # noqa: Y015
+
+@_typing.final
+class WebhookConfigApplication(_message.Message):
+    """The whole desired state of a webhook config, for the acquirer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    DELETE_FIELD_NUMBER: _builtins.int
+    PRESENCE_FIELD_NUMBER: _builtins.int
+    NOTIFICATION_CONFIGURATION_CODE_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    ACCEPTOR_ID_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    CHANNEL_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_CODES_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SUPPORT_EMAIL_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    webhook_config: _builtins.str
+    """The name of the config."""
+    generation: _builtins.int
+    """The generation that this is."""
+    delete: _builtins.bool
+    """Whether the acquirer is to have it not at all any more. Then all else tells what it was."""
+    presence: _webhook_configs_pb2.WebhookPresence.ValueType
+    """Whether the acquirer has it. ABSENT: create it. PRESENT: update it. UNSPECIFIED: list first, then create or update; of what is to be deleted
+    and is not listed nothing is left to do (report the list as the last call, ACCEPTED).
+    """
+    notification_configuration_code: _builtins.str
+    """The code that the acquirer knows it by (`notificationConfigurationCode`)."""
+    merchant_id: _builtins.str
+    """The merchant."""
+    acceptor_id: _builtins.str
+    """The store; empty: none in particular."""
+    terminal_id: _builtins.str
+    """The terminal; empty: none in particular."""
+    channel: _webhook_configs_pb2.NotificationChannel.ValueType
+    """URL or EMAIL."""
+    value: _builtins.str
+    """The URL or the e-mail address."""
+    key: _builtins.str
+    """The key in Base64; with URL."""
+    support_email: _builtins.str
+    """Where mails about failures go. May be empty."""
+    algorithm: _builtins.str
+    """The algorithm; with URL."""
+    @_builtins.property
+    def endpoint(self) -> Global___AcquirerEndpoint:
+        """Where to ask."""
+
+    @_builtins.property
+    def payment_method_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The payment methods."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___AcquirerEndpoint | None = ...,
+        webhook_config: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        delete: _builtins.bool = ...,
+        presence: _webhook_configs_pb2.WebhookPresence.ValueType = ...,
+        notification_configuration_code: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        acceptor_id: _builtins.str = ...,
+        terminal_id: _builtins.str = ...,
+        channel: _webhook_configs_pb2.NotificationChannel.ValueType = ...,
+        value: _builtins.str = ...,
+        payment_method_codes: _abc.Iterable[_builtins.str] | None = ...,
+        key: _builtins.str = ...,
+        support_email: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptor_id", b"acceptor_id", "algorithm", b"algorithm", "channel", b"channel", "delete", b"delete", "endpoint", b"endpoint", "generation", b"generation", "key", b"key", "merchant_id", b"merchant_id", "notification_configuration_code", b"notification_configuration_code", "payment_method_codes", b"payment_method_codes", "presence", b"presence", "support_email", b"support_email", "terminal_id", b"terminal_id", "value", b"value", "webhook_config", b"webhook_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookConfigApplication: _TypeAlias = WebhookConfigApplication  # noqa: Y015
+
+@_typing.final
+class WebhookConfigListing(_message.Message):
+    """A question what the acquirer has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    ACCEPTOR_ID_FIELD_NUMBER: _builtins.int
+    TERMINAL_ID_FIELD_NUMBER: _builtins.int
+    merchant_id: _builtins.str
+    """The merchant."""
+    acceptor_id: _builtins.str
+    """The store; empty: none in particular."""
+    terminal_id: _builtins.str
+    """The terminal; empty: none in particular."""
+    @_builtins.property
+    def endpoint(self) -> Global___AcquirerEndpoint:
+        """Where to ask."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___AcquirerEndpoint | None = ...,
+        merchant_id: _builtins.str = ...,
+        acceptor_id: _builtins.str = ...,
+        terminal_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptor_id", b"acceptor_id", "endpoint", b"endpoint", "merchant_id", b"merchant_id", "terminal_id", b"terminal_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WebhookConfigListing: _TypeAlias = WebhookConfigListing  # noqa: Y015
+
+@_typing.final
+class AcquirerTransactionQuery(_message.Message):
+    """A question for the status of a transaction at the acquirer."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    ACQUIRER_TRANSACTION_FIELD_NUMBER: _builtins.int
+    TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    acquirer_transaction: _builtins.str
+    """The name of the transaction."""
+    transaction_id: _builtins.str
+    """The acquirer's id of it, as it came: to be percent-encoded."""
+    @_builtins.property
+    def endpoint(self) -> Global___AcquirerEndpoint:
+        """Where to ask: the payments API."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___AcquirerEndpoint | None = ...,
+        acquirer_transaction: _builtins.str = ...,
+        transaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "endpoint", b"endpoint", "transaction_id", b"transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcquirerTransactionQuery: _TypeAlias = AcquirerTransactionQuery  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """A task that was leased."""
 
@@ -153,6 +452,9 @@ class Task(_message.Message):
     OPERATION_FIELD_NUMBER: _builtins.int
     QUERY_FIELD_NUMBER: _builtins.int
     ACCOUNT_FIELD_NUMBER: _builtins.int
+    APPLICATION_FIELD_NUMBER: _builtins.int
+    LISTING_FIELD_NUMBER: _builtins.int
+    ACQUIRER_QUERY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`."""
     kind: Global___TaskKind.ValueType
@@ -173,6 +475,18 @@ class Task(_message.Message):
     def query(self) -> Global___TransactionQuery:
         """The query; with QUERY_TRANSACTION."""
 
+    @_builtins.property
+    def application(self) -> Global___WebhookConfigApplication:
+        """What is desired; with APPLY_WEBHOOK_CONFIG."""
+
+    @_builtins.property
+    def listing(self) -> Global___WebhookConfigListing:
+        """The question; with LIST_WEBHOOK_CONFIGS."""
+
+    @_builtins.property
+    def acquirer_query(self) -> Global___AcquirerTransactionQuery:
+        """The question; with QUERY_ACQUIRER_TRANSACTION."""
+
     def __init__(
         self,
         *,
@@ -184,10 +498,13 @@ class Task(_message.Message):
         operation: _builtins.str = ...,
         query: Global___TransactionQuery | None = ...,
         account: _builtins.str = ...,
+        application: Global___WebhookConfigApplication | None = ...,
+        listing: Global___WebhookConfigListing | None = ...,
+        acquirer_query: Global___AcquirerTransactionQuery | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_query", b"acquirer_query", "application", b"application", "lease", b"lease", "listing", b"listing", "query", b"query"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "name", b"name", "operation", b"operation", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_query", b"acquirer_query", "application", b"application", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "listing", b"listing", "name", b"name", "operation", b"operation", "query", b"query"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -383,6 +700,9 @@ class PaymentSubmission(_message.Message):
     PARENT_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_DETAILS_FIELD_NUMBER: _builtins.int
+    MERCHANT_EMAIL_FIELD_NUMBER: _builtins.int
+    STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
     operation: _builtins.str
     """The name of the operation."""
     kind: _payments_pb2.PaymentOperationKind.ValueType
@@ -403,6 +723,10 @@ class PaymentSubmission(_message.Message):
     """The partner's id of the transaction that this one follows; capture, void, refund."""
     webhook_url: _builtins.str
     """Where the partner's webhook goes."""
+    merchant_email: _builtins.str
+    """The merchant's e-mail address (`merchant_email`); hosted purchase."""
+    store_payment_method: _builtins.bool
+    """Whether the partner is to store the card; hosted purchase."""
     @_builtins.property
     def endpoint(self) -> Global___PartnerEndpoint:
         """Where to send it."""
@@ -410,6 +734,10 @@ class PaymentSubmission(_message.Message):
     @_builtins.property
     def details(self) -> _payments_pb2.PaymentDetails:
         """What the partner has to know of the payer; purchase and authorization."""
+
+    @_builtins.property
+    def hosted_page_details(self) -> _payments_pb2.HostedPageDetails:
+        """What a hosted page has to know; hosted purchase."""
 
     def __init__(
         self,
@@ -426,10 +754,13 @@ class PaymentSubmission(_message.Message):
         parent_transaction_id: _builtins.str = ...,
         webhook_url: _builtins.str = ...,
         details: _payments_pb2.PaymentDetails | None = ...,
+        hosted_page_details: _payments_pb2.HostedPageDetails | None = ...,
+        merchant_email: _builtins.str = ...,
+        store_payment_method: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "kind", b"kind", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "reference", b"reference", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details", "kind", b"kind", "merchant_email", b"merchant_email", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "reference", b"reference", "store_payment_method", b"store_payment_method", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -503,6 +834,11 @@ class PartnerAnswer(_message.Message):
     PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     PARTNER_REFERENCE_FIELD_NUMBER: _builtins.int
     STORED_PAYMENT_METHOD_ID_FIELD_NUMBER: _builtins.int
+    PAGE_URL_FIELD_NUMBER: _builtins.int
+    PAGE_AMOUNT_FIELD_NUMBER: _builtins.int
+    PAGE_CURRENCY_FIELD_NUMBER: _builtins.int
+    PAGE_REFERENCE_FIELD_NUMBER: _builtins.int
+    PAGE_MERCHANT_ID_FIELD_NUMBER: _builtins.int
     http_status: _builtins.int
     """The HTTP status."""
     readable: _builtins.bool
@@ -547,6 +883,16 @@ class PartnerAnswer(_message.Message):
     """`transaction_details.ref`."""
     stored_payment_method_id: _builtins.str
     """`transaction_details.stored_payment_method_id`."""
+    page_url: _builtins.str
+    """`url`: of a hosted page; a 3-D Secure answer has one too. The page's fields are read only where it is there."""
+    page_amount: _builtins.str
+    """`amount` of a hosted page."""
+    page_currency: _builtins.str
+    """`currency` of a hosted page."""
+    page_reference: _builtins.str
+    """`merchant_txn_ref` of a hosted page."""
+    page_merchant_id: _builtins.str
+    """`merchant_id` of a hosted page."""
     def __init__(
         self,
         *,
@@ -572,10 +918,15 @@ class PartnerAnswer(_message.Message):
         partner_transaction_id: _builtins.str = ...,
         partner_reference: _builtins.str = ...,
         stored_payment_method_id: _builtins.str = ...,
+        page_url: _builtins.str = ...,
+        page_amount: _builtins.str = ...,
+        page_currency: _builtins.str = ...,
+        page_reference: _builtins.str = ...,
+        page_merchant_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "masked_number", b"masked_number", "message", b"message", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "masked_number", b"masked_number", "message", b"message", "page_amount", b"page_amount", "page_currency", b"page_currency", "page_merchant_id", b"page_merchant_id", "page_reference", b"page_reference", "page_url", b"page_url", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -702,3 +1053,252 @@ class RecordStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordStatusResponse: _TypeAlias = RecordStatusResponse  # noqa: Y015
+
+@_typing.final
+class RecordWebhookConfigCallRequest(_message.Message):
+    """Request of RecordWebhookConfigCall."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    CALLS_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """The name of the task."""
+    fence: _builtins.int
+    """The fence of the lease that the calls were made under."""
+    webhook_config: _builtins.str
+    """The name of the config."""
+    generation: _builtins.int
+    """The generation that was asked for."""
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[_webhook_configs_pb2.AcquirerCall]:
+        """The calls in the order in which they were made. The last one decides what becomes of the config: a call that was to be made and could not be
+        sent counts as one, NOT_SENT. `generation` and `time` of the calls are ignored.
+        """
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long the acquirer asked to wait (Retry-After), where it did."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        webhook_config: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        calls: _abc.Iterable[_webhook_configs_pb2.AcquirerCall] | None = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "fence", b"fence", "generation", b"generation", "retry_after", b"retry_after", "task", b"task", "webhook_config", b"webhook_config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordWebhookConfigCallRequest: _TypeAlias = RecordWebhookConfigCallRequest  # noqa: Y015
+
+@_typing.final
+class RecordWebhookConfigCallResponse(_message.Message):
+    """Response of RecordWebhookConfigCall."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: _webhook_configs_pb2.WebhookConfigState.ValueType
+    """The state that the config has now."""
+    def __init__(
+        self,
+        *,
+        state: _webhook_configs_pb2.WebhookConfigState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordWebhookConfigCallResponse: _TypeAlias = RecordWebhookConfigCallResponse  # noqa: Y015
+
+@_typing.final
+class ListedWebhook(_message.Message):
+    """A config as the acquirer lists it. Texts as they came, empty where absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTIFICATION_CONFIGURATION_CODE_FIELD_NUMBER: _builtins.int
+    CHANNEL_TEXT_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    KEY_DIGEST_FIELD_NUMBER: _builtins.int
+    SUPPORT_EMAIL_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    PAYMENT_METHOD_CODES_FIELD_NUMBER: _builtins.int
+    notification_configuration_code: _builtins.str
+    """`notificationConfigurationCode`."""
+    channel_text: _builtins.str
+    """`notificationType`."""
+    value: _builtins.str
+    """The URL or the e-mail address."""
+    key_digest: _builtins.bytes
+    """The SHA-256 of the key's 32 bytes; of what came in its place where that is no key in Base64. Empty where the answer tells none. The
+    key itself is told to nobody.
+    """
+    support_email: _builtins.str
+    """`supportEmail`."""
+    algorithm: _builtins.str
+    """The algorithm."""
+    @_builtins.property
+    def payment_method_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The payment methods; none where the answer does not tell them for this config."""
+
+    def __init__(
+        self,
+        *,
+        notification_configuration_code: _builtins.str = ...,
+        channel_text: _builtins.str = ...,
+        value: _builtins.str = ...,
+        key_digest: _builtins.bytes = ...,
+        support_email: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+        payment_method_codes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "channel_text", b"channel_text", "key_digest", b"key_digest", "notification_configuration_code", b"notification_configuration_code", "payment_method_codes", b"payment_method_codes", "support_email", b"support_email", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListedWebhook: _TypeAlias = ListedWebhook  # noqa: Y015
+
+@_typing.final
+class RecordWebhookConfigListRequest(_message.Message):
+    """Request of RecordWebhookConfigList."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
+    WEBHOOKS_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """The name of the task."""
+    fence: _builtins.int
+    """The fence of the lease that it was asked under."""
+    @_builtins.property
+    def call(self) -> _webhook_configs_pb2.AcquirerCall:
+        """The call."""
+
+    @_builtins.property
+    def webhooks(self) -> _containers.RepeatedCompositeFieldContainer[Global___ListedWebhook]:
+        """What was listed; with ACCEPTED."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long the acquirer asked to wait (Retry-After), where it did."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        call: _webhook_configs_pb2.AcquirerCall | None = ...,
+        webhooks: _abc.Iterable[Global___ListedWebhook] | None = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "fence", b"fence", "retry_after", b"retry_after", "task", b"task", "webhooks", b"webhooks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordWebhookConfigListRequest: _TypeAlias = RecordWebhookConfigListRequest  # noqa: Y015
+
+@_typing.final
+class RecordWebhookConfigListResponse(_message.Message):
+    """Response of RecordWebhookConfigList."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DRIFTED_COUNT_FIELD_NUMBER: _builtins.int
+    drifted_count: _builtins.int
+    """How many configs of ours differ from what is desired."""
+    def __init__(
+        self,
+        *,
+        drifted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drifted_count", b"drifted_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordWebhookConfigListResponse: _TypeAlias = RecordWebhookConfigListResponse  # noqa: Y015
+
+@_typing.final
+class RecordAcquirerStatusRequest(_message.Message):
+    """Request of RecordAcquirerStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    ACQUIRER_TRANSACTION_FIELD_NUMBER: _builtins.int
+    CALL_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """The name of the task."""
+    fence: _builtins.int
+    """The fence of the lease that it was asked under."""
+    acquirer_transaction: _builtins.str
+    """The name of the transaction."""
+    body: _builtins.bytes
+    """The answer as received, after the card-data cut; with ACCEPTED."""
+    @_builtins.property
+    def call(self) -> _webhook_configs_pb2.AcquirerCall:
+        """The call. ACCEPTED where a whole answer of HTTP 2xx came with a JSON object: what it says is for the core to judge."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long the acquirer asked to wait (Retry-After), where it did."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        acquirer_transaction: _builtins.str = ...,
+        call: _webhook_configs_pb2.AcquirerCall | None = ...,
+        body: _builtins.bytes = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["call", b"call", "retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "body", b"body", "call", b"call", "fence", b"fence", "retry_after", b"retry_after", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordAcquirerStatusRequest: _TypeAlias = RecordAcquirerStatusRequest  # noqa: Y015
+
+@_typing.final
+class RecordAcquirerStatusResponse(_message.Message):
+    """Response of RecordAcquirerStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordAcquirerStatusResponse: _TypeAlias = RecordAcquirerStatusResponse  # noqa: Y015

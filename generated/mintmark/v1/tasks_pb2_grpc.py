@@ -56,6 +56,21 @@ class TasksServiceStub:
                 request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordAttemptRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordAttemptResponse.FromString,
                 _registered_method=True)
+        self.RecordWebhookConfigCall = channel.unary_unary(
+                '/mintmark.v1.TasksService/RecordWebhookConfigCall',
+                request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallResponse.FromString,
+                _registered_method=True)
+        self.RecordWebhookConfigList = channel.unary_unary(
+                '/mintmark.v1.TasksService/RecordWebhookConfigList',
+                request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListResponse.FromString,
+                _registered_method=True)
+        self.RecordAcquirerStatus = channel.unary_unary(
+                '/mintmark.v1.TasksService/RecordAcquirerStatus',
+                request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusResponse.FromString,
+                _registered_method=True)
         self.RecordStatus = channel.unary_unary(
                 '/mintmark.v1.TasksService/RecordStatus',
                 request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.SerializeToString,
@@ -101,6 +116,30 @@ class TasksServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordWebhookConfigCall(self, request, context):
+        """Records the calls that were made to apply a webhook config, and what the last one came to. Accepted late, from whoever has it: it
+        counts by its generation, so that an answer for an older one never says APPLIED. Repeating it is safe. NOT_FOUND where there is no
+        such config (the store was restored). Never shed under load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordWebhookConfigList(self, request, context):
+        """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+        current lease. Repeating it is safe. Never shed under load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordAcquirerStatus(self, request, context):
+        """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordStatus(self, request, context):
         """Records the partner's answer to a status query. Repeating it is safe. Never shed under load.
         """
@@ -130,6 +169,21 @@ def add_TasksServiceServicer_to_server(servicer, server):
                     servicer.RecordAttempt,
                     request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordAttemptRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordAttemptResponse.SerializeToString,
+            ),
+            'RecordWebhookConfigCall': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordWebhookConfigCall,
+                    request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallResponse.SerializeToString,
+            ),
+            'RecordWebhookConfigList': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordWebhookConfigList,
+                    request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListResponse.SerializeToString,
+            ),
+            'RecordAcquirerStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordAcquirerStatus,
+                    request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusResponse.SerializeToString,
             ),
             'RecordStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordStatus,
@@ -247,6 +301,87 @@ class TasksService:
             '/mintmark.v1.TasksService/RecordAttempt',
             mintmark_dot_v1_dot_tasks__pb2.RecordAttemptRequest.SerializeToString,
             mintmark_dot_v1_dot_tasks__pb2.RecordAttemptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordWebhookConfigCall(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TasksService/RecordWebhookConfigCall',
+            mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallRequest.SerializeToString,
+            mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigCallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordWebhookConfigList(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TasksService/RecordWebhookConfigList',
+            mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListRequest.SerializeToString,
+            mintmark_dot_v1_dot_tasks__pb2.RecordWebhookConfigListResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordAcquirerStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TasksService/RecordAcquirerStatus',
+            mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusRequest.SerializeToString,
+            mintmark_dot_v1_dot_tasks__pb2.RecordAcquirerStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,17 @@ class TasksServiceStub:
     NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
     Never shed under load.
     """
+    RecordWebhookConfigCall: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigCallRequest, _tasks_pb2.RecordWebhookConfigCallResponse]
+    """Records the calls that were made to apply a webhook config, and what the last one came to. Accepted late, from whoever has it: it
+    counts by its generation, so that an answer for an older one never says APPLIED. Repeating it is safe. NOT_FOUND where there is no
+    such config (the store was restored). Never shed under load.
+    """
+    RecordWebhookConfigList: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigListRequest, _tasks_pb2.RecordWebhookConfigListResponse]
+    """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+    current lease. Repeating it is safe. Never shed under load.
+    """
+    RecordAcquirerStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordAcquirerStatusRequest, _tasks_pb2.RecordAcquirerStatusResponse]
+    """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
 
@@ -77,6 +88,17 @@ class TasksServiceAsyncStub(TasksServiceStub):
     NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
     Never shed under load.
     """
+    RecordWebhookConfigCall: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigCallRequest, _tasks_pb2.RecordWebhookConfigCallResponse]  # type: ignore[assignment]
+    """Records the calls that were made to apply a webhook config, and what the last one came to. Accepted late, from whoever has it: it
+    counts by its generation, so that an answer for an older one never says APPLIED. Repeating it is safe. NOT_FOUND where there is no
+    such config (the store was restored). Never shed under load.
+    """
+    RecordWebhookConfigList: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordWebhookConfigListRequest, _tasks_pb2.RecordWebhookConfigListResponse]  # type: ignore[assignment]
+    """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+    current lease. Repeating it is safe. Never shed under load.
+    """
+    RecordAcquirerStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordAcquirerStatusRequest, _tasks_pb2.RecordAcquirerStatusResponse]  # type: ignore[assignment]
+    """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]  # type: ignore[assignment]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
 
@@ -124,6 +146,35 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         NOT_FOUND where there is no such payment (the store was restored): keep what you know, somebody will want it.
         Never shed under load.
         """
+
+    @_abc_1.abstractmethod
+    def RecordWebhookConfigCall(
+        self,
+        request: _tasks_pb2.RecordWebhookConfigCallRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.RecordWebhookConfigCallResponse, _abc.Awaitable[_tasks_pb2.RecordWebhookConfigCallResponse]]:
+        """Records the calls that were made to apply a webhook config, and what the last one came to. Accepted late, from whoever has it: it
+        counts by its generation, so that an answer for an older one never says APPLIED. Repeating it is safe. NOT_FOUND where there is no
+        such config (the store was restored). Never shed under load.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordWebhookConfigList(
+        self,
+        request: _tasks_pb2.RecordWebhookConfigListRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.RecordWebhookConfigListResponse, _abc.Awaitable[_tasks_pb2.RecordWebhookConfigListResponse]]:
+        """Records what the acquirer listed. Digests of keys in it are compared in memory, in constant time, and kept nowhere. Counts only under the
+        current lease. Repeating it is safe. Never shed under load.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordAcquirerStatus(
+        self,
+        request: _tasks_pb2.RecordAcquirerStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.RecordAcquirerStatusResponse, _abc.Awaitable[_tasks_pb2.RecordAcquirerStatusResponse]]:
+        """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
 
     @_abc_1.abstractmethod
     def RecordStatus(

@@ -1,10 +1,12 @@
 """Places in a shared cache."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.keys import keyring
-from server.keys.cache_places import SealedPlaces
+from server.keys.cache_places import SealedPlaces, access_token_key
 from server.keys.keyring import Keyring
 
 
@@ -22,6 +24,15 @@ def test_another_keyring_has_other_places(ring: Keyring) -> None:
     here, there = SealedPlaces(ring).place(b"name"), SealedPlaces(other).place(b"name")
     assert here.key != there.key
     assert there.open(here.seal(b"view")) is None
+
+
+def test_the_key_of_the_roles_opens_no_view(ring: Keyring) -> None:
+    key = access_token_key(ring)
+    assert (len(key), key) == (32, access_token_key(ring))
+    assert key != access_token_key(keyring._new_keyring())
+    assert key != ring.cache_key
+    sealed = SealedPlaces(ring).place(b"name").seal(b"view")
+    assert SealedPlaces(replace(ring, cache_key=key)).place(b"name").open(sealed) is None
 
 
 def test_a_key_tells_nothing_and_is_short(ring: Keyring) -> None:

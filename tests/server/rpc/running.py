@@ -19,9 +19,12 @@ from mintmark.v1 import (
     access_tokens_pb2,
     access_tokens_pb2_grpc,
     accounts_pb2_grpc,
+    acquirer_notifications_pb2_grpc,
+    acquirer_transactions_pb2_grpc,
     api_keys_pb2,
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
+    cache_keys_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
     events_pb2,
@@ -36,6 +39,7 @@ from mintmark.v1 import (
     subscriptions_pb2_grpc,
     tasks_pb2_grpc,
     tokens_pb2_grpc,
+    webhook_configs_pb2_grpc,
 )
 
 from server.core import Core
@@ -100,6 +104,11 @@ class Session:
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
         self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
+        self.acquirer_transactions = acquirer_transactions_pb2_grpc.AcquirerTransactionsServiceStub(self.channel)
+        self.acquirer_notifications = acquirer_notifications_pb2_grpc.AcquirerNotificationsServiceStub(self.channel)
+        self.unreadable = acquirer_notifications_pb2_grpc.UnreadableNotificationsServiceStub(self.channel)
+        self.cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(self.channel)
+        self.webhook_configs = webhook_configs_pb2_grpc.WebhookConfigsServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)

@@ -11,8 +11,11 @@ from mintmark.v1 import options_pb2
 FILES = (
     "access_tokens",
     "accounts",
+    "acquirer_notifications",
+    "acquirer_transactions",
     "api_keys",
     "bindings",
+    "cache_keys",
     "clients",
     "events",
     "merchants",
@@ -25,6 +28,7 @@ FILES = (
     "replays",
     "tasks",
     "tokens",
+    "webhook_configs",
 )
 
 

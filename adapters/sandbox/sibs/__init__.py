@@ -1,0 +1,1 @@
+"""The twin of the SIBS acquirer: configuration API, encrypted notifications, status inquiry."""
