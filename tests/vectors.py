@@ -1,4 +1,4 @@
-"""Public conformance vectors, read from beside the checkout; none is copied into it."""
+"""Public conformance vectors and the partners' examples, read from beside the checkout; none is copied into it."""
 
 import base64
 import json
@@ -22,7 +22,16 @@ def vector_json(name: str) -> Any:
     return json.loads(vector_file(name).read_text(encoding="utf-8"))
 
 
-CONTRACT_VECTORS = VECTORS.parent / "contracts" / "vectors"
+CONTRACTS = VECTORS.parent / "contracts"
+CONTRACT_VECTORS = CONTRACTS / "vectors"
+
+
+def contract_example(name: str) -> Path:
+    """The path of an example of a partner's contract. Skips the test, saying so, where the file is absent."""
+    path = CONTRACTS / "examples" / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in ../shared/contracts/examples beside the checkout")
+    return path
 
 
 def contract_vector(name: str) -> dict[str, Any]:

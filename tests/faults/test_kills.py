@@ -209,7 +209,7 @@ def _the_whole_killed(stack: Stack, notifications: int) -> None:
     _at_a_random_moment(twin, burst, random.Random(SEED), notifications // 2)
     roles = [stack.pid(role) for role in ("core", "gateway", "sandbox")]
     stack.kill()
-    eventually(lambda: not any(_alive(pid) for pid in roles), 10, "the end of the children")
+    eventually(lambda: not any(_alive(pid) for pid in roles), 40, "the end of the children")
     stack.start(60)
     acknowledged = books.told(twin.ledger())
     books.compare(acknowledged, Reading(stack.channel, stack.metadata()), whole=False)

@@ -11,19 +11,16 @@ from mintmark.v1 import notifications_pb2 as pb
 from mintmark.v1 import principals_pb2
 
 from tests.adapters.inbound.running import CERTIFIED, NOTIFY_UPDATE, Running
+from tests.vectors import contract_example
 from tests.waiting import eventually
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared/contracts/examples"
-examples = pytest.mark.skipif(not EXAMPLES.exists(), reason="the partners' examples are not beside this checkout")
 
-
-@examples
 def test_the_example_of_the_contract(gateway: Running) -> None:
-    head, _, body = (EXAMPLES / "d1-ecom-notify-update.request.http").read_text().partition("\n\n")
+    head, _, body = contract_example("d1-ecom-notify-update.request.http").read_text().partition("\n\n")
     message = head.replace("ey...HRT6LOON7w", gateway.core.sign()).replace("\n", "\r\n")
     sent = f"{message}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     answer = gateway.raw(sent.encode())
-    assert answer.startswith((EXAMPLES / "d1-ecom-notify-update.response.http").read_text().strip().encode())
+    assert answer.startswith(contract_example("d1-ecom-notify-update.response.http").read_text().strip().encode())
     assert answer.endswith(b"\r\n\r\n")
     [record] = gateway.core.records
     assert record.correlation_id == "5b2f0c1e-7d1a-4a52-9f0e-1f6f2a9d3c41"

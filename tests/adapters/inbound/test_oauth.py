@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.adapters.inbound.running import Running
-from tests.adapters.inbound.test_d1_ecom import EXAMPLES, examples
+from tests.vectors import contract_example
 
 ECOM = "/oauth2/token"
 ISSUER = "/authz/d1/v1/oauth2/token"
@@ -30,18 +30,17 @@ def posted(gateway: Running, body: bytes, **headers: str) -> httpx.Response:
     return gateway.client.post(ECOM, content=body, headers=content_type | headers)
 
 
-@examples
 def test_the_example_of_the_contract(gateway: Running) -> None:
     gateway.core.secrets["is_tbank01"] = "123"
-    sent = (EXAMPLES / "d1-ecom-token.request.http").read_text().strip("\n").replace("\n", "\r\n")
+    sent = contract_example("d1-ecom-token.request.http").read_text().strip("\n").replace("\n", "\r\n")
     answer = gateway.raw(sent.replace("Host:", "Connection: close\r\nHost:").encode())
     assert answer.startswith(b"HTTP/1.1 200 OK")
     given = json.loads(answer.partition(b"\r\n\r\n")[2])
-    printed = json.loads((EXAMPLES / "d1-ecom-token.response.json").read_text())
+    printed = json.loads(contract_example("d1-ecom-token.response.json").read_text())
     assert {name: type(value) for name, value in printed.items()}.items() <= {
         name: type(value) for name, value in given.items()
     }.items()
-    issuer = json.loads((EXAMPLES / "d1-issuer-token.response.json").read_text())
+    issuer = json.loads(contract_example("d1-issuer-token.response.json").read_text())
     assert token(gateway, ISSUER).json()["expires_in"] == issuer["expires_in"]
 
 

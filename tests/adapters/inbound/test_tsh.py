@@ -10,7 +10,7 @@ import pytest
 from mintmark.v1 import notifications_pb2 as pb
 
 from tests.adapters.inbound.running import API_KEY, TAKEN_OVER_KEY, Running
-from tests.adapters.inbound.test_d1_ecom import EXAMPLES, examples
+from tests.vectors import contract_example
 
 CREATION = {
     "tokenId": "t-1",
@@ -48,10 +48,9 @@ MANDATORY = [
 ]
 
 
-@examples
 @pytest.mark.parametrize("name", ["binding-creation", "binding-update", "token-update", "merchant-update"])
 def test_the_examples_of_the_contract(gateway: Running, name: str) -> None:
-    body = (EXAMPLES / f"tsh-notify-{name}.request.json").read_bytes()
+    body = contract_example(f"tsh-notify-{name}.request.json").read_bytes()
     answer = gateway.tsh(f"/notify-{name}", body)
     assert (answer.status_code, answer.content) == (204, b"")
     [record] = gateway.core.records
@@ -200,7 +199,7 @@ def test_a_flood_of_wrong_keys_does_not_keep_out_a_key_that_was_taken_over(gatew
         return gateway.tsh("/notify-binding-update", {}, authorization=f"APIKEY wrong {number}").status_code
 
     good = {"authorization": f"APIKEY {TAKEN_OVER_KEY}"}
-    body = EXAMPLES / "tsh-notify-binding-update.request.json"
+    body = contract_example("tsh-notify-binding-update.request.json")
     assert gateway.tsh("/notify-binding-update", body.read_bytes(), **good).status_code == 204
     with ThreadPoolExecutor(40) as pool:
         flood = [pool.submit(wrong, number) for number in range(80)]

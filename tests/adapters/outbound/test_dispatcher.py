@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from mintmark.v1 import payments_pb2 as pb
@@ -11,9 +10,8 @@ from adapters.sandbox.payment_options.charges import CLEAN
 from adapters.sandbox.payment_options.faults import KINDS, NEED_ANSWER
 from adapters.sandbox.payment_options.outcomes import TABLE, THREE_DS
 from tests.adapters.outbound.running import CHARGED, NOT_CHARGED, PayingHouse, paying_house
+from tests.vectors import contract_example
 from tests.waiting import eventually
-
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared/contracts/examples"
 
 
 @pytest.fixture(scope="module")
@@ -159,5 +157,5 @@ def test_the_example_is_what_the_dispatcher_builds() -> None:
         webhook_url="< Webhook url >",
         details=given,
     )
-    example = json.loads((EXAMPLES / "paymentoptions-use-token.request.json").read_text())
+    example = json.loads(contract_example("paymentoptions-use-token.request.json").read_text())
     assert document(submission) == example

@@ -3,7 +3,6 @@
 import json
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -28,8 +27,7 @@ from tests.adapters.outbound.acquiring import (
     run,
 )
 from tests.adapters.sandbox.sibs.caller import KEY, Caller, a_key, caller_of
-
-EXAMPLES = Path(__file__).resolve().parents[4] / "shared/contracts/examples"
+from tests.vectors import contract_example
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +69,13 @@ def test_the_examples_are_what_is_built(wishes: Wishes, name: str) -> None:
         payment_method_codes=["CARD", "BLIK", *(["BNPL"] if update else [])],
     )
     made = sibs.document(task.application, "DEL" if name.startswith("delete") else "INS")
-    example = json.loads((EXAMPLES / f"sibs-webhook-{name}.request.json").read_text())
+    example = json.loads(contract_example(f"sibs-webhook-{name}.request.json").read_text())
     assert (made, list(made)) == (example, list(example))
 
 
 def test_the_example_of_a_list_is_what_is_asked(wishes: Wishes) -> None:
     asked = sibs.listing(wishes.endpoint(), "1000000001", "", "50994")
-    assert json.loads(asked.content) == json.loads((EXAMPLES / "sibs-webhook-list.request.json").read_text())
+    assert json.loads(asked.content) == json.loads(contract_example("sibs-webhook-list.request.json").read_text())
     assert asked.url.endswith("/sibs/v1/webhooks")
 
 
