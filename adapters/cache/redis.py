@@ -1,4 +1,4 @@
-"""A Redis that may be slow, gone or lying: whoever asks it waits 100 ms at most, and then does without it for a while."""
+"""A Redis that may be slow, gone or lying: who asks it waits 100 ms at most, and then does without it for a while."""
 
 import asyncio
 import contextlib
