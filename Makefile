@@ -4,7 +4,7 @@ BIN := .venv/bin
 SETUP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check static generate faults bench sandbox image lock clean
+.PHONY: help setup run test check static generate faults soak bench sandbox image lock clean
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ generate: $(SETUP) ## Write generated/ from protos/.
 
 faults: $(SETUP) ## Run the fault campaigns: kills, crash points, full disks, hostile requests.
 	$(BIN)/python -m pytest -n 0 -m campaign --timeout 3600 tests
+
+soak: $(SETUP) ## Half an hour (SOAK_MINUTES) of even load: nothing lost, nothing that grows; raw figures in data/soak.
+	$(BIN)/python -m pytest -n 0 -m soak --timeout 0 tests/soak
 
 bench: $(SETUP) ## Measure notifications and reads: medians and ratios of one run, raw figures in data/bench.
 	$(BIN)/python -m tests.bench

@@ -10,11 +10,13 @@ from typing import Any
 
 from mintmark.v1 import tasks_pb2 as pb
 
-from adapters import card_numbers, json
+from adapters import card_numbers, json, partner_subscriptions
+from adapters.partner_texts import Odd, at, first, text_of
 
 DEPTH = 32
 LONGEST_BODY = 64 * 1024
 LONGEST_MESSAGE = 512
+LONGEST_LINK = 8192
 
 # A field of PartnerAnswer, its longest text as the schema says it, and where it is: the first place that holds one.
 PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
@@ -36,13 +38,15 @@ PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     ("partner_reference", 64, ("transaction_details.ref",)),
     ("stored_payment_method_id", 128, ("transaction_details.stored_payment_method_id",)),
 )
+# Of a link to a hosted page, whose answer has no wrapper; read only where there is a link.
+PAGE_PLACES: tuple[tuple[str, int, tuple[str, ...]], ...] = (
+    ("page_amount", 64, ("amount",)),
+    ("page_currency", 16, ("currency",)),
+    ("page_reference", 128, ("merchant_txn_ref",)),
+    ("page_merchant_id", 128, ("merchant_id",)),
+)
 MESSAGES = ("gateway_response.message", "message", "error")
-_WORDS = {True: "true", False: "false", None: ""}
 _WHOLE = re.compile(r"[0-9]{12,19}")
-
-
-class _Odd(ValueError):
-    """A value that cannot be told as the text that it must be."""
 
 
 def read(body: bytes, http_status: int = 0, *, whole: bool = True, last_of_twins: bool = False) -> pb.PartnerAnswer:
@@ -52,16 +56,19 @@ def read(body: bytes, http_status: int = 0, *, whole: bool = True, last_of_twins
     its last value; else nobody knows which one is meant, and nothing is read.
     """
     without = card_numbers.cut_json(body)
-    answer = pb.PartnerAnswer(http_status=http_status)
+    answer = pb.PartnerAnswer(http_status=http_status, cut_off=not whole)
     try:
         if not whole:
-            raise _Odd
+            raise Odd
         document = json.parse(without, DEPTH)
         if document.duplicate_key and not last_of_twins:
-            raise _Odd
-        fields = {name: _first(document.fields, places, longest) for name, longest, places in PLACES}
+            raise Odd
+        fields = {name: first(document.fields, places, longest) for name, longest, places in PLACES}
+        if isinstance(link := document.fields.get("url"), str):
+            fields["page_url"] = text_of(link, LONGEST_LINK)
+            fields |= {name: first(document.fields, places, longest) for name, longest, places in PAGE_PLACES}
         expiry = _expiry(document.fields)
-    except (json.Unreadable, _Odd):
+    except (json.Unreadable, Odd):
         answer.body = without[:LONGEST_BODY]
         return answer
     number = fields["masked_number"]
@@ -74,6 +81,7 @@ def read(body: bytes, http_status: int = 0, *, whole: bool = True, last_of_twins
     answer.readable = True
     answer.message = _message(document.fields)
     answer.card_expiry = expiry
+    answer.subscriptions.extend(partner_subscriptions.told(document.fields))
     for name, text in fields.items():
         setattr(answer, name, text)
     return answer
@@ -84,44 +92,12 @@ def _masked(number: str) -> str:
     return _WHOLE.sub(lambda found: f"{found[0][:6]}{'*' * (len(found[0]) - 10)}{found[0][-4:]}", digits)
 
 
-def _at(document: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where there is none. Raises _Odd where a block is no block."""
-    inner: Any = document
-    for name in path.split("."):
-        if inner is None:
-            return None
-        if not isinstance(inner, dict):
-            raise _Odd
-        inner = inner.get(name)
-    return inner
-
-
-def _text(value: object, longest: int) -> str:
-    """Raises _Odd for what is no text, or more than there is room for: cut short it could look like something else."""
-    if isinstance(value, json.Number):
-        text = value.text
-    elif isinstance(value, str):
-        text = json.storable(value)
-    elif value is None or isinstance(value, bool):
-        text = _WORDS[value]
-    else:
-        raise _Odd
-    if len(text) > longest:
-        raise _Odd
-    return text
-
-
-def _first(document: Mapping[str, Any], places: tuple[str, ...], longest: int) -> str:
-    texts = (_text(_at(document, place), longest) for place in places)
-    return next((text for text in texts if text), "")
-
-
 def _message(document: Mapping[str, Any]) -> str:
     """For people only, so it may be cut short."""
     for place in MESSAGES:
         try:
-            found = _at(document, place)
-        except _Odd:
+            found = at(document, place)
+        except Odd:
             continue
         if isinstance(found, str) and found:
             return json.storable(found)[:LONGEST_MESSAGE]
@@ -130,7 +106,7 @@ def _message(document: Mapping[str, Any]) -> str:
 
 def _expiry(document: Mapping[str, Any]) -> str:
     """MMYY; empty where month and year make none."""
-    month, year = (_text(_at(document, f"payment_details.card.exp_{part}"), 64) for part in ("month", "year"))
+    month, year = (text_of(at(document, f"payment_details.card.exp_{part}"), 64) for part in ("month", "year"))
     month = month.zfill(2)
     fits = re.fullmatch(r"0[1-9]|1[0-2]", month) and re.fullmatch(r"(?:20)?[0-9]{2}", year)
     return month + year[-2:] if fits else ""

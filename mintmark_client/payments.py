@@ -1,4 +1,4 @@
-"""Payments with stored tokens."""
+"""Payments, with stored tokens or through a page of the partner's."""
 
 import time
 from collections.abc import Sequence
@@ -80,6 +80,35 @@ class Payments:
             send_within=_duration(send_within),
         )
         return self._stub.AuthorizePayment(request).payment
+
+    def create_hosted_page(
+        self,
+        merchant_gateway_id: str,
+        merchant_id: str,
+        merchant_payment_id: str,
+        amount: money_pb2.Money,
+        details: pb.HostedPageDetails,
+        *,
+        store_payment_method: bool = False,
+        send_within: float | None = None,
+        request_id: str = "",
+    ) -> pb.Payment:
+        """Pays through a page of the partner's: `wait` returns with its address in `redirect_url` once it is made.
+
+        With `store_payment_method` the partner stores the card, and the `token` of the payment names it once the
+        payer has paid. Raises as `create` does, and NotFound for a merchant that the client may not see.
+        """
+        request = pb.CreateHostedPaymentPageRequest(
+            request_id=request_id,
+            merchant_gateway_id=merchant_gateway_id,
+            merchant_id=merchant_id,
+            merchant_payment_id=merchant_payment_id,
+            amount=amount,
+            details=details,
+            store_payment_method=store_payment_method,
+            send_within=_duration(send_within),
+        )
+        return self._stub.CreateHostedPaymentPage(request).payment
 
     def get(self, name: str) -> pb.Payment:
         """One payment with its operations. Raises NotFound."""

@@ -6,16 +6,19 @@ from typing import TypeVar
 
 import grpc
 
+from mintmark_client.acquirer_transactions import AcquirerTransactions
 from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
 from mintmark_client.connection import Connection
 from mintmark_client.events import Events
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
+from mintmark_client.payment_subscriptions import PaymentSubscriptions
 from mintmark_client.payments import Payments
 from mintmark_client.replays import Replays
 from mintmark_client.subscriptions import Subscriptions
 from mintmark_client.tokens import Tokens
+from mintmark_client.webhook_configs import WebhookConfigs
 
 Stub = TypeVar("Stub")
 
@@ -37,6 +40,9 @@ class Services:
         self.notifications = Notifications(self._channel)
         self.replays = Replays(self._channel)
         self.payments = Payments(self._channel)
+        self.payment_subscriptions = PaymentSubscriptions(self._channel)
+        self.acquirer_transactions = AcquirerTransactions(self._channel)
+        self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)
 

@@ -16,6 +16,7 @@ from server.domain.refusals import StoreUnavailable
 from server.high_water import HighWaterMark
 from server.ids import RandomIds
 from server.keys import cache_places, keyring
+from server.keys.acquirer import AcquirerKeys
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -23,6 +24,7 @@ from server.opening import (
     check_database_url,
     check_keyring,
     check_restore,
+    known,
     load_keyring,
     open_cache,
     open_store,
@@ -30,6 +32,8 @@ from server.opening import (
 )
 from server.rpc.access_tokens import AccessTokenMethods
 from server.rpc.accounts import Accounts
+from server.rpc.acquirer_notifications import AcquirerNotifications, UnreadableNotifications
+from server.rpc.acquirer_transactions import AcquirerTransactions
 from server.rpc.api_keys import ApiKeys
 from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
@@ -43,6 +47,7 @@ from server.rpc.merchants import Merchants
 from server.rpc.notification_replays import NotificationReplays
 from server.rpc.notifications import NotificationRecords, Notifications
 from server.rpc.pages import PageTokens
+from server.rpc.payment_subscriptions import PaymentSubscriptions
 from server.rpc.payment_webhooks import PaymentWebhooks
 from server.rpc.payments import Payments
 from server.rpc.principals import PrincipalMethods
@@ -51,12 +56,17 @@ from server.rpc.retention import RetentionMethods
 from server.rpc.subscriptions import Subscriptions
 from server.rpc.tasks import Tasks
 from server.rpc.tokens import Tokens
+from server.rpc.webhook_configs import WebhookConfigs
+from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.events import EventFeed
+from server.services.failovers import Failovers
 from server.services.notification_replays import Replayer
 from server.services.notifications import Recorder
 from server.services.payment_chores import PaymentTimes
 from server.services.payment_house import PaymentHouse, PaymentLimits
+from server.services.payment_subscription_chores import PaymentCycles
 from server.services.principals import Directory
 from server.services.replays import NAME as REPLAYS
 from server.services.replays import Creators, Replaying
@@ -64,7 +74,9 @@ from server.services.requests import InProgress
 from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
 from server.services.subscription_lag import LagMetrics
-from server.settings import Settings, SettingsInvalid, hide_opentelemetry
+from server.services.webhook_chores import WebhookTimes
+from server.services.webhook_house import WebhookHouse, WebhookLimits
+from server.settings import Settings, SettingsInvalid, hide_opentelemetry, span
 from server.store.sole_use import SoleUse
 from server.store.writer import Writer
 
@@ -100,6 +112,17 @@ class Core:
         self.payments = PaymentHouse(
             self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
         )
+        self.desk = AcquirerDesk(self.payments, AcquirerKeys(), settings.periods.identities)
+        self.webhooks = WebhookHouse(
+            self.store,
+            self.clock,
+            ids,
+            hasher,
+            Sealer(keys),
+            AcquirerKeys(),
+            _webhook_limits(settings),
+            settings.issuer,
+        )
         self.high_water = HighWaterMark(settings.high_water_file, self.store.view)
         try:
             self._sole_use = sole_use(settings)
@@ -116,7 +139,11 @@ class Core:
         replayer = Replayer(self.store, self.directory, hasher, Sealer(keys))
         creators = Creators(self.directory, DEVELOPMENT if settings.development else None)
         replaying = Replaying(self.store, replayer, creators, self.clock)
-        chores = (PaymentTimes(self.payments), self.retention, replaying)
+        unreadable = acquirer_chores.UnreadableNotifications(self.desk)
+        webhook_times = WebhookTimes(self.webhooks)
+        failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
+        times = (PaymentTimes(self.payments), PaymentCycles(self.payments), webhook_times)
+        chores = (*times, self.retention, replaying, unreadable, failovers)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -164,7 +191,7 @@ class Core:
     def _retention(self, sealer: Sealer, ids: RandomIds) -> Retention:
         folder = self._settings.retention_export_dir
         archive = ArchiveFolder(folder) if folder else None
-        export = JsonExport(archive, sealer, self.store.generation, self.clock.now) if archive else None
+        export = JsonExport(archive, sealer, lambda: self.store.generation, self.clock.now) if archive else None
         return Retention(self.store, self.clock, ids, self._settings.periods, SubscriptionPins(self.store.view), export)
 
     def _public_services(
@@ -187,6 +214,10 @@ class Core:
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),
+            "WebhookConfigsService": WebhookConfigs(self.webhooks, calls, pages, self.feed),
+            "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
+            "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
+            "PaymentSubscriptionsService": PaymentSubscriptions(self.payments, calls, pages),
         }
 
     def _internal_services(
@@ -203,8 +234,15 @@ class Core:
             "CacheKeysService": CacheKeys(cache_places.access_token_key(keys)),
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
-            "TasksService": Tasks(self.payments, self.feed, self.high_water),
+            "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
+
+    def _begin_anew(self) -> None:
+        """The database holds another history than before."""
+        self.store.renew_generation()
+        self.feed.begin_anew()
+        self.high_water.reach()
 
     def ready(self) -> bool:
         """Whether the store answers."""
@@ -259,6 +297,16 @@ def _limits(settings: Settings) -> PaymentLimits:
         lease=settings.task_lease,
         resolve_after=settings.payment_resolve_after,
         action_window=settings.payment_action_window,
+        page_window=settings.payment_page_window,
+        cycle_overdue_after=settings.payment_cycle_overdue_after,
+    )
+
+
+def _webhook_limits(settings: Settings) -> WebhookLimits:
+    return WebhookLimits(
+        lease=PaymentLimits.micros(settings.task_lease),
+        key_keep=span(settings.webhook_key_keep),
+        refresh=span(settings.webhook_refresh),
     )
 
 

@@ -49,8 +49,17 @@ class HighWaterMark:
             return None
         return self._kept
 
+    @property
+    def kept(self) -> Mark | None:
+        """The newest mark of this process."""
+        return self._kept
+
     def reach(self) -> None:
+        # Before the head is read: what others reach meanwhile is no fall.
+        known = self._kept
         generation, _, sequence = self._heads.head()
+        if known is not None and known.generation == generation and known.sequence > sequence:
+            raise StoreUnavailable("the database is behind what is known of it")
         with self._lock:
             kept = self._kept
             if kept is not None and kept.generation == generation and kept.sequence >= sequence:

@@ -2,6 +2,7 @@
 
 import secrets
 import threading
+import uuid
 
 RANDOM_BYTES = 8
 
@@ -32,6 +33,9 @@ class RandomIds:
     def generation(self) -> str:
         """A new name for a history of events."""
         return secrets.token_hex(RANDOM_BYTES)
+
+    def uuid(self) -> str:
+        return str(uuid.uuid4())
 
     def roll(self) -> float:
         return secrets.randbelow(1_000_001) / 1_000_000

@@ -60,12 +60,17 @@ def check_restore(
     settings: Settings, store: SqlStore, house: PaymentHouse, high_water: HighWaterMark, ids: RandomIds
 ) -> None:
     """Money stands still where the database was restored, and the mark is that of the history that goes on."""
-    mark = high_water.read()
+    high_water.read()
     generation, _, head = store.view.head()
-    known = Known(mark.generation if mark else "", mark.sequence if mark else 0, settings.embedded)
-    if restores.check(house, known, generation, head, ids.generation()):
+    if restores.check(house, known(settings, high_water), generation, head, ids.generation()):
         store.renew_generation()
     high_water.reach()
+
+
+def known(settings: Settings, high_water: HighWaterMark) -> Known:
+    """What is known of the history outside of the database."""
+    mark = high_water.kept
+    return Known(mark.generation if mark else "", mark.sequence if mark else 0, settings.embedded)
 
 
 def check_database_url(settings: Settings) -> None:
@@ -112,7 +117,7 @@ def open_cache(settings: Settings, store: SqlStore, keys: keyring.Keyring) -> Sl
         except ValueError:
             pauses.close()
             raise SettingsInvalid("MINTMARK_REDIS_URL: not the URL of a Redis") from None
-        slots = SharedSlots(wall, pauses, SealedPlaces(keys), store.generation)
+        slots = SharedSlots(wall, pauses, SealedPlaces(keys), lambda: store.generation)
     elif settings.embedded:
         slots = MemorySlots()
     else:

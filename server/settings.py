@@ -114,6 +114,7 @@ class Settings(BaseSettings):
     retention_quarantined: Annotated[Span, _at_least("7d")] = "90d"
     retention_requests: Annotated[Span, _at_least("1d")] = "30d"
     retention_identities: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
+    retention_acquirer_transactions: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
     retention_export_dir: Path | None = None
     # Payments, in seconds.
     payment_send_within: float = Field(default=300.0, ge=1, le=86400)
@@ -121,7 +122,12 @@ class Settings(BaseSettings):
     payment_call_timeout: float = Field(default=15.0, gt=0, le=60)
     payment_resolve_after: float = Field(default=900.0, ge=0)
     payment_action_window: float = Field(default=1800.0, gt=0)
+    payment_page_window: float = Field(default=1800.0, gt=0)
+    payment_cycle_overdue_after: float = Field(default=86400.0, ge=0)
     task_lease: float = Field(default=60.0, gt=0)
+    # Webhook configs: how long a key is kept after its last use, and how often the acquirer is asked what it has.
+    webhook_key_keep: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "62d"
+    webhook_refresh: Span = "1d"
 
     # TLS of the public listener, and mutual TLS of the internal one where it is not a unix socket.
     grpc_certificate: Path | None = None
@@ -207,6 +213,7 @@ class Settings(BaseSettings):
             quarantined_notifications=span(self.retention_quarantined),
             requests=span(self.retention_requests),
             identities=span(self.retention_identities),
+            acquirer_transactions=span(self.retention_acquirer_transactions),
         )
 
     def credentials(self, client: str) -> Path:

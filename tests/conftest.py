@@ -8,11 +8,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 
+from tests import folders
 from tests.postgres import Postgres
 from tests.sharing import Sharing
 from tests.stack import Stack
 from tests.valkey import Valkey
 
+folders.use_memory()
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("short", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)
 settings.register_profile("campaign", deadline=None, database=None, max_examples=10_000, suppress_health_check=QUIET)

@@ -5,32 +5,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from adapters.cli import stated_files
 from adapters.cli.messages import message_of
-from adapters.cli.refusals import Refused, Violation, usage
+from adapters.cli.refusals import Refused
 
 if TYPE_CHECKING:
     from mintmark.v1 import accounts_pb2
 
 # Fields that the core fills: what `accounts list` shows can be taken as a file.
-OUTPUT_FIELDS = {
-    "name",
-    "create_time",
-    "createTime",
-    "update_time",
-    "updateTime",
-    "etag",
-    "held",
-    "hold_reason",
-    "holdReason",
-}
-# What we authenticate with at a partner is in files of its own, so that this one can live with the code.
+OUTPUT_FIELDS = frozenset(
+    {
+        "name",
+        "create_time",
+        "createTime",
+        "update_time",
+        "updateTime",
+        "etag",
+        "held",
+        "hold_reason",
+        "holdReason",
+    }
+)
+# What we authenticate with at a partner is in files of its own, so that this one can live with the code: for the fields
+# that hold them, which fields those are. `x_file` names the file of `x`.
 SECRETS = {
-    "authorization_file": "authorization",
-    "authorizationFile": "authorization",
-    "api_key_file": "api_key",
-    "apiKeyFile": "api_key",
+    "payment_options": ("authorization", "api_key"),
+    "sibs": ("client_id", "access_token", "payments_access_token"),
+    "client_credentials": ("client_secret",),
 }
-PAYMENT_OPTIONS = ("payment_options", "paymentOptions")
 MANDATORY = {"account_id": "accountId", "provider": "provider", "merchant_gateway_id": "merchantGatewayId"}
 
 
@@ -45,17 +47,7 @@ class AccountsFile:
 
     def located(self, refused: Refused) -> Refused:
         """The same refusal with lines of the file in place of indexes: `accounts[1].mode` is `line 9: mode`."""
-        refused.violations = tuple(self._located(violation) for violation in refused.violations)
-        return refused
-
-    def _located(self, violation: Violation) -> Violation:
-        index, bracket, rest = violation.field.removeprefix("accounts[").partition("]")
-        if not bracket or not index.isdigit() or int(index) >= len(self.lines):
-            return violation
-        lines = self.lines[int(index)]
-        path = rest.removeprefix(".")
-        number = lines.get(path.partition("[")[0], lines[""])
-        return Violation(f"{self.path} line {number}: {path}".removesuffix(": "), violation.description)
+        return stated_files.located(refused, self.path, "accounts", self.lines)
 
 
 def read_accounts(path: Path) -> AccountsFile:
@@ -63,23 +55,9 @@ def read_accounts(path: Path) -> AccountsFile:
 
     Raises Refused that names every wrong line and field.
     """
-    import yaml
-
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeError) as error:
-        raise usage(f"cannot read {path}: {error}") from None
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise Refused(f"nothing was changed: {path} is not YAML: {_where(error)}") from None
+    root = stated_files.compose(path)
     read = AccountsFile(path)
-    wrong = [
-        Violation(f"{path} line {number}", description) if number else Violation(str(path), description)
-        for number, description in _read(root, read)
-    ]
-    if wrong:
-        raise Refused("nothing was changed: the file is not as it must be", violations=tuple(wrong))
+    stated_files.refuse(path, list(_read(root, read)))
     return read
 
 
@@ -95,20 +73,14 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         if node.id != "mapping":
             yield begins, "an account must hold fields such as account_id"
             continue
-        lines = {"": begins}
-        document: dict[str, Any] = {}
-        for key, value in node.value:
-            name, number = str(key.value), key.start_mark.line + 1
-            if name in OUTPUT_FIELDS:
-                continue
-            if name in lines:
-                yield number, f"{name}: is given twice, first on line {lines[name]}"
-            lines[name] = number
-            document[name] = _plain(value)
-            if name in PAYMENT_OPTIONS and isinstance(document[name], dict):
-                document[name], problem = _with_secrets(document[name], read.path.parent)
+        entry = stated_files.entry_of(node, OUTPUT_FIELDS)
+        yield from entry.twice
+        document, lines = dict(entry.document), entry.lines
+        for name, value in document.items():
+            if isinstance(value, dict):
+                document[name], problem = _with_secrets(name, value, read.path.parent)
                 if problem:
-                    yield number, problem
+                    yield lines[name], problem
         account, wrongs = message_of(accounts_pb2.Account, document)
         for wrong in wrongs:
             yield lines.get(wrong.field.partition(".")[0], begins), str(wrong)
@@ -128,26 +100,33 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         read.lines.append({snake.get(name, name): number for name, number in lines.items()})
 
 
-def _with_secrets(options: dict[str, Any], folder: Path) -> tuple[dict[str, Any], str]:
-    """How payments are sent, with the secrets from the files that it names; and what is wrong with that."""
+def _with_secrets(of: str, fields: dict[str, Any], folder: Path) -> tuple[dict[str, Any], str]:
+    """The fields with the secrets from the files that they name; and what is wrong with that."""
+    secrets = {spelling: name for name in SECRETS.get(_snake(of), ()) for spelling in (name, _camel(name))}
     read: dict[str, Any] = {}
-    for name, value in options.items():
-        if name in SECRETS.values() or name == "apiKey":
-            return options, f"{name}: secrets don't belong here; name a file with it in {SECRETS_HINT[name]}"
-        if name not in SECRETS:
-            read[name] = value
-            continue
-        try:
-            secret = (folder / str(value)).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeError) as error:
-            return options, f"{name}: cannot be read ({type(error).__name__})"
-        if not secret:
-            return options, f"{name}: the file is empty"
-        read[SECRETS[name]] = secret
+    for name, value in fields.items():
+        if name in secrets:
+            return fields, f"{name}: secrets don't belong here; name a file with it in {secrets[name]}_file"
+        secret = secrets.get(name.removesuffix("_file").removesuffix("File"))
+        if secret is not None:
+            read[secret], problem = stated_files.secret_of(folder, value)
+            problem = f"{name}: {problem}" if problem else ""
+        elif isinstance(value, dict):
+            read[name], problem = _with_secrets(name, value, folder)
+        else:
+            read[name], problem = value, ""
+        if problem:
+            return fields, problem
     return read, ""
 
 
-SECRETS_HINT = {"authorization": "authorization_file", "api_key": "api_key_file", "apiKey": "api_key_file"}
+def _camel(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(each.title() for each in others)
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{each.lower()}" if each.isupper() else each for each in name)
 
 
 def _account_nodes(root: Any) -> tuple[list[Any], str]:
@@ -163,18 +142,3 @@ def _account_nodes(root: Any) -> tuple[list[Any], str]:
         if others:
             return [], f"{', '.join(others)}: there is no such field here; the accounts are a list under `accounts`"
     return [], "the accounts must be a list, at the top or under `accounts`"
-
-
-def _plain(node: Any) -> Any:
-    """A node as text, list or dict. Scalars stay the text that was written: ids of digits need no quotes."""
-    if node.id == "mapping":
-        return {str(key.value): _plain(value) for key, value in node.value}
-    if node.id == "sequence":
-        return [_plain(value) for value in node.value]
-    return None if node.tag == "tag:yaml.org,2002:null" else node.value
-
-
-def _where(error: Any) -> str:
-    mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
-    return f"line {mark.line + 1}: {problem}" if mark else problem

@@ -7,13 +7,16 @@ import typer
 
 from adapters.cli import output
 from adapters.cli.accounts import accounts
+from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
 from adapters.cli.events import events
+from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.payment_reconciliations import list_unknown_charges, reconcile
+from adapters.cli.payment_subscriptions import payment_subscriptions
 from adapters.cli.payments import payments
 from adapters.cli.refusals import REFUSED, USAGE, Refused
 from adapters.cli.replays import replays
@@ -22,6 +25,8 @@ from adapters.cli.roles import core, dispatcher, gateway, keyring, migrate, serv
 from adapters.cli.sandbox import sandbox
 from adapters.cli.subscriptions import subscriptions
 from adapters.cli.tokens import tokens
+from adapters.cli.unreadable_notifications import unreadable_notifications
+from adapters.cli.webhooks import webhooks
 
 app = typer.Typer(
     name="mintmark",
@@ -43,6 +48,7 @@ def _options(form: output.Output = None) -> None:
 
 for command in (serve, core, gateway, dispatcher, migrate):
     app.command()(command)
+payments.command("create-hosted-page")(create_hosted_page)
 payments.command("reconcile")(reconcile)
 payments.command("unknown-charges")(list_unknown_charges)
 for name, group in {
@@ -54,6 +60,10 @@ for name, group in {
     "bindings": bindings,
     "merchants": merchants,
     "payments": payments,
+    "payment-subscriptions": payment_subscriptions,
+    "webhooks": webhooks,
+    "acquirer-transactions": acquirer_transactions,
+    "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
     "notifications": notifications,

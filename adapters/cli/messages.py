@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
 
 M = TypeVar("M", bound="Message")
+# As YAML writes them.
+TRUE, FALSE = frozenset({"true", "yes", "on"}), frozenset({"false", "no", "off"})
 
 
 class Wrong(Exception):
@@ -66,6 +68,11 @@ def _set(message: Any, key: Any, value: Any, path: str, wrongs: list[Wrong]) -> 
         inner.SetInParent()
         for name, item in value.items():
             _set(inner, name, item, f"{at}.", wrongs)
+    elif field.type == field.TYPE_BOOL:
+        if str(value).lower() in TRUE | FALSE:
+            setattr(message, field.name, str(value).lower() in TRUE)
+        else:
+            wrongs.append(Wrong(at, "must be true or false"))
     elif field.type in (field.TYPE_INT32, field.TYPE_INT64):
         _set_number(message, field, value, at, wrongs)
     elif not isinstance(value, str):

@@ -3,7 +3,7 @@
 import ipaddress
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -13,7 +13,10 @@ from adapters.cli.session import Session, connect, request_id
 from adapters.cli.words import enum_numbers, resource_name, seconds
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from mintmark.v1 import money_pb2, payments_pb2
+
+M = TypeVar("M", bound="Message")
 
 payments = typer.Typer(help="Payments through PaymentOptions.", no_args_is_help=True)
 
@@ -89,7 +92,7 @@ def list_in_doubt(limit: Limit = 0, output: Output = None) -> None:
 
 def _show_pages(request: "payments_pb2.ListPaymentsRequest", limit: int, output: Form | None) -> None:
     with connect() as session:
-        stub = _stub(session)
+        stub = payments_stub(session)
         show_list(session.pages(stub.ListPayments, request, lambda page: page.payments, limit), COLUMNS, output)
 
 
@@ -100,7 +103,7 @@ def show_payment(name: Name, output: Output = None) -> None:
 
     name = resource_name("payments", name)
     with connect() as session:
-        stub = _stub(session)
+        stub = payments_stub(session)
         payment = session.call(stub.GetPayment, payments_pb2.GetPaymentRequest(name=name)).payment
         asked = payments_pb2.ListPaymentEvidenceRequest(name=name)
         story = list(session.pages(stub.ListPaymentEvidence, asked, lambda page: page.evidence, 0))
@@ -129,12 +132,12 @@ def create_payment(
         "request_id": own_request_id or request_id(),
         "token": token,
         "merchant_payment_id": merchant_payment_id,
-        "amount": _amount(amount),
+        "amount": money_of(amount),
         "details": _details(details),
     }
     note(f"request id {fields['request_id']}")
     with connect() as session:
-        stub = _stub(session)
+        stub = payments_stub(session)
         if authorize:
             show(session.call(stub.AuthorizePayment, payments_pb2.AuthorizePaymentRequest(**fields)).payment, output)
         else:
@@ -148,19 +151,24 @@ def wait_payment(
     output: Output = None,
 ) -> None:
     """Wait until a payment has settled. Exit code 1 where it has not in time."""
+    with connect() as session:
+        wait_and_show(session, resource_name("payments", name), seconds(timeout, "--timeout"), output)
+
+
+def wait_and_show(session: Session, name: str, timeout: float, output: Form | None) -> None:
+    """Shows the payment when it has settled. Raises Refused, after showing it, where it has not within `timeout`
+    seconds."""
     from google.protobuf.duration_pb2 import Duration
     from mintmark.v1 import payments_pb2
 
-    name = resource_name("payments", name)
-    until = time.monotonic() + seconds(timeout, "--timeout")
-    with connect() as session:
-        stub = _stub(session)
-        while True:
-            left = max(0, min(WAIT_CALL_SECONDS, int(until - time.monotonic())))
-            request = payments_pb2.WaitPaymentRequest(name=name, timeout=Duration(seconds=left))
-            answer = session.call(stub.WaitPayment, request)
-            if answer.settled or time.monotonic() >= until or left == 0:
-                break
+    until = time.monotonic() + timeout
+    stub = payments_stub(session)
+    while True:
+        left = max(0, min(WAIT_CALL_SECONDS, int(until - time.monotonic())))
+        request = payments_pb2.WaitPaymentRequest(name=name, timeout=Duration(seconds=left))
+        answer = session.call(stub.WaitPayment, request)
+        if answer.settled or time.monotonic() >= until or left == 0:
+            break
     show(answer.payment, output)
     if not answer.settled:
         raise Refused("it has not settled yet")
@@ -173,7 +181,7 @@ def cancel_payment(name: Name, output: Output = None) -> None:
 
     request = payments_pb2.CancelPaymentRequest(request_id=request_id(), name=resource_name("payments", name))
     with connect() as session:
-        show(session.call(_stub(session).CancelPayment, request).payment, output)
+        show(session.call(payments_stub(session).CancelPayment, request).payment, output)
 
 
 @payments.command("capture")
@@ -184,10 +192,10 @@ def capture_payment(name: Name, amount: AmountOption = "", output: Output = None
     request = payments_pb2.CapturePaymentRequest(
         request_id=request_id(),
         name=resource_name("payments", name),
-        amount=_amount(amount) if amount else None,
+        amount=money_of(amount) if amount else None,
     )
     with connect() as session:
-        show(session.call(_stub(session).CapturePayment, request).payment, output)
+        show(session.call(payments_stub(session).CapturePayment, request).payment, output)
 
 
 @payments.command("void")
@@ -197,7 +205,7 @@ def void_payment(name: Name, output: Output = None) -> None:
 
     request = payments_pb2.VoidPaymentRequest(request_id=request_id(), name=resource_name("payments", name))
     with connect() as session:
-        show(session.call(_stub(session).VoidPayment, request).payment, output)
+        show(session.call(payments_stub(session).VoidPayment, request).payment, output)
 
 
 @payments.command("refund")
@@ -215,11 +223,11 @@ def refund_payment(
     request = payments_pb2.RefundPaymentRequest(
         request_id=request_id(),
         name=resource_name("payments", name),
-        amount=_amount(amount) if amount else None,
+        amount=money_of(amount) if amount else None,
         operation=operation,
     )
     with connect() as session:
-        show(session.call(_stub(session).RefundPayment, request).payment, output)
+        show(session.call(payments_stub(session).RefundPayment, request).payment, output)
 
 
 @payments.command("resolve")
@@ -251,7 +259,7 @@ def resolve_payment(
         reason=reason,
     )
     with connect() as session:
-        show(session.call(_stub(session).ResolvePayment, request).payment, output)
+        show(session.call(payments_stub(session).ResolvePayment, request).payment, output)
 
 
 @payments.command("hold")
@@ -262,7 +270,9 @@ def hold_payments(reason: Reason, account: Account = "", output: Output = None) 
     name = resource_name("partnerAccounts", account) if account else ""
     request = payments_pb2.HoldPaymentsRequest(request_id=request_id(), account=name, reason=reason)
     with connect() as session:
-        _count(session.call(_stub(session).HoldPayments, request), "held_count", "accounts are held now", output)
+        _count(
+            session.call(payments_stub(session).HoldPayments, request), "held_count", "accounts are held now", output
+        )
 
 
 @payments.command("release")
@@ -273,10 +283,15 @@ def release_payments(reason: Reason, account: Account = "", output: Output = Non
     name = resource_name("partnerAccounts", account) if account else ""
     request = payments_pb2.ReleasePaymentsRequest(request_id=request_id(), account=name, reason=reason)
     with connect() as session:
-        _count(session.call(_stub(session).ReleasePayments, request), "released_count", "accounts send again", output)
+        _count(
+            session.call(payments_stub(session).ReleasePayments, request),
+            "released_count",
+            "accounts send again",
+            output,
+        )
 
 
-def _stub(session: Session) -> Any:
+def payments_stub(session: Session) -> Any:
     from mintmark.v1 import payments_pb2_grpc
 
     return payments_pb2_grpc.PaymentsServiceStub(session.channel)
@@ -289,7 +304,7 @@ def _count(answer: Any, field: str, what: str, output: Form | None) -> None:
         line(f"{getattr(answer, field)} {what}")
 
 
-def _amount(text: str) -> "money_pb2.Money":
+def money_of(text: str) -> "money_pb2.Money":
     from mintmark.v1 import money_pb2
 
     digits, code = text[:-3].strip(), text[-3:]
@@ -298,16 +313,22 @@ def _amount(text: str) -> "money_pb2.Money":
     return money_pb2.Money(minor_amount=int(digits), currency_code=code.upper())
 
 
-def _details(path: Path) -> "payments_pb2.PaymentDetails":
+def details_of(path: Path, made: M) -> M:
+    """The message that a file holds as JSON."""
     from google.protobuf import json_format
-    from mintmark.v1 import payments_pb2
 
     try:
-        made = json_format.Parse(path.read_text(encoding="utf-8-sig"), payments_pb2.PaymentDetails())
+        return json_format.Parse(path.read_text(encoding="utf-8-sig"), made)
     except (OSError, UnicodeError) as error:
         raise usage(f"cannot read {path}: {error}") from None
     except json_format.ParseError as error:
-        raise Refused(f"{path} does not hold PaymentDetails: {error}") from None
+        raise Refused(f"{path} does not hold {made.DESCRIPTOR.name}: {error}") from None
+
+
+def _details(path: Path) -> "payments_pb2.PaymentDetails":
+    from mintmark.v1 import payments_pb2
+
+    made = details_of(path, payments_pb2.PaymentDetails())
     try:
         ipaddress.ip_address(made.customer_ip)
     except ValueError:

@@ -53,7 +53,12 @@ ADVICE = {
     "ALREADY_SENT": "wait until it has settled, then refund it or void it",
     "TOO_EARLY": "wait for so long, look again at the partner's, and repeat",
     "ATTEMPT_REFUSED": "send nothing",
-    "ACCOUNT_IN_USE": "settle its payments first: `mintmark payments in-doubt`",
+    "ACCOUNT_IN_USE": "settle its payments first: `mintmark payments in-doubt`; or delete its webhook configs",
+    "WEBHOOK_CONFIG_STATE_UNFIT": "create another: what is deleted or being deleted does not come back",
+    "WEBHOOK_DELETE_NOT_POSSIBLE": "state delete_by_update in the accounts file, if the acquirer takes that; or delete "
+    "it in the Backoffice, then `mintmark webhooks refresh` and `delete`",
+    "STATUS_QUERY_NOT_POSSIBLE": "state payments_base_url in the accounts file and apply it",
+    "WEBHOOK_KEYS_FULL": "wait until a key expires: `mintmark webhooks show` says when",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }
 

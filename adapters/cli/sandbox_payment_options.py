@@ -18,25 +18,21 @@ payment_options = typer.Typer(help="The PaymentOptions twin: what it has charged
 faults = typer.Typer(help="Faults of single calls.")
 webhooks = typer.Typer(help="Webhooks: what was sent, and which are to be late, lost, repeated or wrong.")
 three_ds = typer.Typer(help="What the payer does on the 3DS page.")
+hosted = typer.Typer(help="What the payer does on the hosted payment page.")
 subscriptions = typer.Typer(help="The partner's subscriptions.")
 for name, group in {
     "faults": faults,
     "webhooks": webhooks,
     "three-ds": three_ds,
+    "hosted": hosted,
     "subscriptions": subscriptions,
 }.items():
     payment_options.add_typer(group, name=name, no_args_is_help=True)
 
 CONTROL = "/payment-options/control"
 EXPORT_COLUMNS = (
-    "transaction_id",
-    "reference",
-    "transaction_type",
-    "amount",
-    "currency",
-    "outcome",
-    "merchant_id",
-    "time",
+    *("transaction_id", "reference", "transaction_type", "amount"),
+    *("currency", "outcome", "merchant_id", "time"),
 )
 # The partner's words for what the ledger calls otherwise.
 TRANSACTION_TYPES: dict[str, str] = {
@@ -258,7 +254,7 @@ def approve(
     payment: Annotated[str, typer.Argument(help="The merchant reference, or the page's id.")], output: Output = None
 ) -> None:
     """The payer approves: the charge is made and the webhook sent."""
-    _decide(payment, "approve", output)
+    _decide("three-ds", payment, "approve", output)
 
 
 @three_ds.command()
@@ -266,7 +262,23 @@ def decline(
     payment: Annotated[str, typer.Argument(help="The merchant reference, or the page's id.")], output: Output = None
 ) -> None:
     """The payer declines; the page can be used again."""
-    _decide(payment, "decline", output)
+    _decide("three-ds", payment, "decline", output)
+
+
+@hosted.command("pay")
+def pay_page(
+    payment: Annotated[str, typer.Argument(help="The merchant reference, or the page's id.")], output: Output = None
+) -> None:
+    """The payer pays with a test card: the charge is made, the card stored where asked for, the webhook sent."""
+    _decide("hosted", payment, "pay", output)
+
+
+@hosted.command("decline")
+def decline_page(
+    payment: Annotated[str, typer.Argument(help="The merchant reference, or the page's id.")], output: Output = None
+) -> None:
+    """The payer's card is declined; the page can be used again."""
+    _decide("hosted", payment, "decline", output)
 
 
 @three_ds.command()
@@ -290,15 +302,22 @@ def list_subscriptions(output: Output = None) -> None:
 @subscriptions.command("charge")
 def charge_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
     """Charge the next cycle now, as if its day had come."""
-    with connected() as control:
-        path = f"{CONTROL}/subscriptions/{segment(subscription)}/charge"
-        _show(control.call("POST", path), _transaction_line, output)
+    _post(f"subscriptions/{segment(subscription)}/charge", _transaction_line, output)
 
 
-def _decide(payment: str, decision: str, output: Form | None) -> None:
+@subscriptions.command("pause")
+def pause_subscription(subscription: Annotated[str, typer.Argument(help="Its id.")], output: Output = None) -> None:
+    """Pause it, as somebody in the partner's portal does."""
+    _post(f"subscriptions/{segment(subscription)}/pause", lambda each: f"{each['id']} {each['status']}", output)
+
+
+def _decide(page: str, payment: str, decision: str, output: Form | None) -> None:
+    _post(f"{page}/{segment(payment)}/{decision}", _transaction_line, output)
+
+
+def _post(path: str, text: Callable[[Document], str], output: Form | None) -> None:
     with connected() as control:
-        path = f"{CONTROL}/three-ds/{segment(payment)}/{decision}"
-        _show(control.call("POST", path), _transaction_line, output)
+        _show(control.call("POST", f"{CONTROL}/{path}"), text, output)
 
 
 def _show(document: Document, text: Callable[[Document], str], output: Form | None) -> None:

@@ -33,6 +33,7 @@ from adapters.inbound.rest.description import documents
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import table
+from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
 from adapters.serving import Server, bind
 from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
@@ -120,6 +121,7 @@ async def _built(
             D1Ecom(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
             PaymentWebhooks(internal, access_token, limits),
+            SibsNotifications(internal, access_token, limits, tracer is not None),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,

@@ -4,12 +4,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from adapters.inbound import d1_ecom, payment_options, tsh
+from adapters.inbound import d1_ecom, payment_options, sibs, tsh
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.problems import Answer
 from adapters.inbound.request import Request
+from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
@@ -43,6 +44,7 @@ class Routes:
     exact: dict[bytes, Route]
     notify_update: Route
     webhook: Route
+    acquirer: Route
     rest: Callable[[bytes], Route | None]
 
     def find(self, raw_path: bytes) -> Route | None:
@@ -52,6 +54,8 @@ class Routes:
             return self.notify_update
         if found is None and payment_options.PATH.fullmatch(raw_path):
             return self.webhook
+        if found is None and sibs.PATH.fullmatch(raw_path):
+            return self.acquirer
         return found or self.rest(raw_path)
 
 
@@ -59,6 +63,7 @@ def table(
     d1: D1Ecom,
     tsh_api: Tsh,
     webhooks: PaymentWebhooks,
+    acquirer: SibsNotifications,
     oauth: OAuth,
     paths: Paths,
     tsh_prefix: str,
@@ -85,4 +90,5 @@ def table(
             )
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
-    return Routes({route.template.encode(): route for route in routes}, notify_update, webhook, rest)
+    notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
+    return Routes({route.template.encode(): route for route in routes}, notify_update, webhook, notification, rest)

@@ -100,6 +100,11 @@ class CoreTasks:
         )
         return answer.access_token_key
 
+    async def record_subscription(self, request: pb.RecordSubscriptionRequest) -> pb.RecordSubscriptionResponse:
+        """Tells what became of a call about a subscription."""
+        answer: pb.RecordSubscriptionResponse = await self._call(self._stub.RecordSubscription, request, CALL_S)
+        return answer
+
     async def _call(self, method: Callable[..., Any], request: Any, timeout: float) -> Any:
         metadata = await self._access_token.metadata()
         try:

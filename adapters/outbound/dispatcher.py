@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 
 import structlog
@@ -26,7 +26,7 @@ from adapters.outbound.core_trouble import CORE_TROUBLE, LONGEST_PAUSE_S, away, 
 from adapters.outbound.leases import Lease, duration
 from adapters.outbound.metrics import Metrics
 from adapters.outbound.outcomes import Answered, Result, ours
-from adapters.outbound.payment_options import STATUS, PaymentOptions
+from adapters.outbound.payment_options import STATUS, SUBSCRIPTION_CALLS, PaymentOptions
 from adapters.outbound.spool import Entry, Spool
 from adapters.outbound.transport import Transport
 
@@ -37,6 +37,8 @@ QUERY_TOTAL_S = 15.0
 RECORD_S = 2.0
 SUBMIT = pb.TASK_KIND_SUBMIT_PAYMENT_OPERATION
 QUERY = pb.TASK_KIND_QUERY_TRANSACTION
+ATTEND = pb.TASK_KIND_ATTEND_SUBSCRIPTION
+
 log = structlog.get_logger("mintmark.dispatcher")
 
 
@@ -83,7 +85,8 @@ class Dispatcher:
         self._hurried = False
         acquirer = Acquirer(transport, access_tokens, book, self._breaker, monotonic)
         tasks = AcquirerTasks(core, acquirer, lambda: self._hurried, monotonic)
-        self._work: Mapping[pb.TaskKind.ValueType, Work] = {SUBMIT: self._submit, QUERY: self._query, **tasks.work}
+        payments = {SUBMIT: self._submit, QUERY: self._query, ATTEND: self._attend}
+        self._work: Mapping[pb.TaskKind.ValueType, Work] = {**payments, **tasks.work}
         metrics.in_flight.set_function(lambda: len(self._running))
         metrics.breakers.set_function(lambda: self._breaker.open)
 
@@ -298,12 +301,34 @@ class Dispatcher:
         if isinstance(result, Answered):
             request.answer.CopyFrom(reports.answer(result))
             request.retry_after.CopyFrom(duration(result.retry_after))
+        await self._tell_of_task(lease, lambda: self._core.record_status(request))
+
+    async def _attend(self, lease: Lease) -> None:
+        left = lease.until - self._monotonic()
+        task, call = lease.task, lease.task.subscription_call
+        if left <= 0 or not call.kind:
+            return
+        verb, template = SUBSCRIPTION_CALLS[call.kind]
+        kind = pb.SubscriptionCallKind.Name(call.kind).removeprefix("SUBSCRIPTION_CALL_KIND_").lower()
+        named = template.format("{subscription}")
+        with self._book.calling(
+            f"subscription_{kind}", task.account, verb, named, task.correlation_id, task=task.name
+        ) as made:
+            # Past the lease somebody else may be at it.
+            result = await self._partner.call(call, total=min(QUERY_TOTAL_S, left), send_by=lease.until)
+            made.ended(reports.word(result), result)
+        self._notice(task.account, result)
+        request = reports.of_call(task, result)
+        await self._tell_of_task(lease, lambda: self._core.record_subscription(request))
+
+    async def _tell_of_task(self, lease: Lease, tell: Callable[[], Awaitable[object]]) -> None:
+        """Tells the core while the lease lasts; after it somebody else asks again."""
         tries = 0
         while self._monotonic() < lease.until and not self._hurried:
             try:
-                await self._core.record_status(request)
+                await tell()
             except CORE_TROUBLE as error:
-                log.warning("a status could not be told", task=lease.task.name, **why(error))
+                log.warning("an answer could not be told", task=lease.task.name, **why(error))
                 if not passes(error):
                     return
             else:

@@ -4,6 +4,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from mintmark.v1 import payment_subscriptions_pb2 as subscriptions
 from mintmark.v1 import payments_pb2 as payments
 from mintmark.v1 import tasks_pb2 as pb
 
@@ -11,6 +12,13 @@ from adapters.outbound.outcomes import Result
 from adapters.outbound.transport import Transport
 
 STATUS = "/server-to-server-interface/transaction/status/"
+SUBSCRIPTIONS = "/server-to-server-interface/subscription/"
+SUBSCRIPTION_CALLS = {
+    pb.SUBSCRIPTION_CALL_KIND_LIST: ("GET", f"{SUBSCRIPTIONS}list"),
+    pb.SUBSCRIPTION_CALL_KIND_DETAILS: ("GET", f"{SUBSCRIPTIONS}{{}}"),
+    pb.SUBSCRIPTION_CALL_KIND_CANCEL: ("POST", f"{SUBSCRIPTIONS}{{}}/cancel"),
+    pb.SUBSCRIPTION_CALL_KIND_RESUME: ("POST", f"{SUBSCRIPTIONS}{{}}/resume"),
+}
 ADDRESS = ("country", "email", "phone_number", "address1", "address2", "city", "state", "postal_code")
 FOLLOWING = (
     payments.PAYMENT_OPERATION_KIND_CAPTURE,
@@ -31,6 +39,12 @@ class PaymentOptions:
         headers = {**_credentials(submission.endpoint), "content-type": "application/json"}
         url = _url(submission.endpoint, submission.path)
         return await self._transport.call("POST", url, headers, content, total=total, send_by=send_by)
+
+    async def call(self, call: pb.SubscriptionCall, *, total: float, send_by: float) -> Result:
+        """Asks or tells the partner about a subscription; not begun at `send_by` (monotonic) or later."""
+        verb, path = SUBSCRIPTION_CALLS[call.kind]
+        url = _url(call.endpoint, path.format(quote(call.partner_subscription_id, safe="")))
+        return await self._transport.call(verb, url, _credentials(call.endpoint), b"", total=total, send_by=send_by)
 
     async def query(self, query: pb.TransactionQuery, *, total: float) -> Result:
         """Asks for the status of a transaction within `total` seconds."""
@@ -53,6 +67,8 @@ def document(submission: pb.PaymentSubmission) -> dict[str, Any]:
         if submission.kind != payments.PAYMENT_OPERATION_KIND_VOID:
             following["amount"] = submission.amount_text
         return following
+    if submission.kind == payments.PAYMENT_OPERATION_KIND_HOSTED_PURCHASE:
+        return _hosted_page(submission)
     details = submission.details
     made: dict[str, Any] = {
         "amount": submission.amount_text,
@@ -77,6 +93,51 @@ def document(submission: pb.PaymentSubmission) -> dict[str, Any]:
         made["shipping_address"] = _address(details.shipping_address)
     if details.HasField("browser_info"):
         made["browser_info"] = _browser(details.browser_info)
+    if submission.HasField("plan"):
+        made["subscription"] = _plan(submission.plan)
+    return made
+
+
+def _plan(plan: subscriptions.PaymentPlan) -> dict[str, Any]:
+    unit = subscriptions.PaymentCycleUnit.Name(plan.cycle_unit).removeprefix("PAYMENT_CYCLE_UNIT_")
+    return {
+        "plan_name": plan.name,
+        "plan_desc": plan.description,
+        "cycle_type": unit,
+        "subscription_end_type": "CYCLE",
+        "cycle_interval": plan.cycle_interval,
+        "max_cycle_count": plan.max_cycle_count,
+        "has_trial_period": bool(plan.trial_days),
+        "trial_period_duration_type": "DAYS",
+        "trial_period_duration": plan.trial_days,
+        "has_discount": bool(plan.discount_percentage),
+        "discount_percentage": plan.discount_percentage,
+        "discount_duration": plan.discount_cycle_count,
+    }
+
+
+def _hosted_page(submission: pb.PaymentSubmission) -> dict[str, Any]:
+    """The body of a request for a link. The amount is always given: else the payer would type one."""
+    details = submission.hosted_page_details
+    return_url = {
+        "webhook_url": submission.webhook_url,
+        "success_url": details.success_url,
+        "decline_url": details.decline_url,
+        "cancel_url": details.cancel_url,
+    }
+    made: dict[str, Any] = {
+        "return_url": {name: url for name, url in return_url.items() if url},
+        "amount": submission.amount_text,
+        "currency": submission.currency_code,
+        "merchant_id": submission.partner_merchant_id,
+        "merchant_email": submission.merchant_email,
+        "merchant_txn_ref": submission.reference,
+        "billing_address": _address(details.billing_address),
+    }
+    if details.HasField("shipping_address"):
+        made["shipping_address"] = _address(details.shipping_address)
+    if submission.store_payment_method:
+        made["payment_method"] = {"type": "scheme", "store_payment_method": True}
     return made
 
 

@@ -2,8 +2,10 @@
 
 from mintmark.v1 import tasks_pb2 as pb
 
-from adapters import partner_answers
+from adapters import partner_answers, partner_subscriptions
 from adapters.outbound.outcomes import Answered, NotSent, Result
+
+READ_STATUSES = (200, 201)
 
 
 def outcome(result: Result) -> "pb.CallOutcome.ValueType":
@@ -27,6 +29,20 @@ def report(attempt: str, result: Result) -> pb.RecordAttemptRequest:
         made.answer.CopyFrom(answer(result))
     else:
         made.trouble = result.trouble
+    return made
+
+
+def of_call(task: pb.Task, result: Result) -> pb.RecordSubscriptionRequest:
+    """What became of a call about a subscription."""
+    call = task.subscription_call
+    made = pb.RecordSubscriptionRequest(task=task.name, fence=task.fence, kind=call.kind, outcome=outcome(result))
+    if isinstance(result, Answered):
+        made.retry_after.FromMicroseconds(int(result.retry_after * 1_000_000))
+        if call.kind == pb.SUBSCRIPTION_CALL_KIND_LIST and result.http_status in READ_STATUSES:
+            listed = partner_subscriptions.read_list(result.body, call.mark, result.http_status, whole=result.whole)
+            made.answer.CopyFrom(listed)
+        else:
+            made.answer.CopyFrom(answer(result))
     return made
 
 

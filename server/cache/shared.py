@@ -1,6 +1,7 @@
 """Slots in Redis, shared by every core of one database. What is where and why it is right: `views`."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,12 +62,12 @@ class Marker:
 class SharedSlots:
     """Slots behind the wall around Redis. Safe to use from any thread."""
 
-    def __init__(self, wall: RedisWall, pauses: Pauses, places: CachePlaces, generation: str) -> None:
+    def __init__(self, wall: RedisWall, pauses: Pauses, places: CachePlaces, generation: Callable[[], str]) -> None:
         """`generation` names the database's history: another one has other slots."""
         self._wall = wall
         self._pauses = pauses
         self._places = places
-        self._generation = generation.encode()
+        self._generation = generation
 
     @property
     def epoch(self) -> int:
@@ -147,4 +148,6 @@ class SharedSlots:
         return True
 
     def _place(self, link: Link, epoch: int, kind: CachedKind, name: str) -> CachePlace:
-        return self._places.place(self._generation, str(epoch).encode(), link.life, kind.encode(), name.encode())
+        return self._places.place(
+            self._generation().encode(), str(epoch).encode(), link.life, kind.encode(), name.encode()
+        )

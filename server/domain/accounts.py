@@ -4,16 +4,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from server.domain import payment_options
+from server.domain import payment_options, sibs_accounts
 from server.domain.money import MoneyInvalid, exponent
 from server.domain.payment_options import AmountUnit, PaymentOptions
 from server.domain.refusals import AccountInUse, FieldInvalid
+from server.domain.sibs_accounts import KeptSecret, Sibs
+from server.domain.violations import FieldsInvalid
 
 
 class AccountProvider(StrEnum):
     D1_ECOM = "D1_ECOM"
     TSH = "TSH"
     PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
+    SIBS = "SIBS"
 
 
 class AccountMode(StrEnum):
@@ -26,6 +29,7 @@ class InboundAuthentication(StrEnum):
     CERTIFICATE = "CERTIFICATE"
     API_KEY = "API_KEY"
     URL_TOKEN = "URL_TOKEN"
+    MESSAGE_KEY = "MESSAGE_KEY"
 
 
 class AccountAction(StrEnum):
@@ -39,11 +43,13 @@ DOCUMENTED_AUTHENTICATION = {
     AccountProvider.D1_ECOM: InboundAuthentication.OAUTH,
     AccountProvider.TSH: InboundAuthentication.API_KEY,
     AccountProvider.PAYMENT_OPTIONS: InboundAuthentication.URL_TOKEN,
+    AccountProvider.SIBS: InboundAuthentication.MESSAGE_KEY,
 }
 POSSIBLE_AUTHENTICATION = {
     AccountProvider.D1_ECOM: {InboundAuthentication.OAUTH, InboundAuthentication.CERTIFICATE},
     AccountProvider.TSH: {InboundAuthentication.API_KEY},
     AccountProvider.PAYMENT_OPTIONS: {InboundAuthentication.URL_TOKEN},
+    AccountProvider.SIBS: {InboundAuthentication.MESSAGE_KEY},
 }
 
 
@@ -71,6 +77,9 @@ class Account:
     sealed_api_key: bytes = b""
     held: bool = False
     hold_reason: str = ""
+    sibs: Sibs | None = None
+    # The same of an account with the acquirer, in the order of their names.
+    sibs_secrets: tuple[KeptSecret, ...] = ()
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
@@ -84,6 +93,7 @@ OURS = frozenset(
         "hold_reason",
         "sealed_authorization",
         "sealed_api_key",
+        "sibs_secrets",
     }
 )
 STATED = tuple(field.name for field in fields(Account) if field.name not in OURS)
@@ -125,6 +135,24 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
                 f"{where}.client_certificate_common_name", "only with inbound authentication CERTIFICATE", "provider"
             )
         check_payment_options(account, where)
+    wrong = [each for place, account in enumerate(desired) for each in sibs_violations(account, f"accounts[{place}]")]
+    if wrong:
+        raise FieldsInvalid(wrong)
+
+
+def sibs_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
+    """Why the account cannot speak with the acquirer as it is stated."""
+    stated = account.sibs
+    where = f"{where}.sibs"
+    if (stated is not None) != (account.provider is AccountProvider.SIBS):
+        return [(where, "with provider SIBS, and only with it", "provider")]
+    if stated is None:
+        return []
+    found = sibs_accounts.violations(stated, where)
+    for secret in account.sibs_secrets:
+        if secret.name not in stated.needed_secrets:
+            found.append((f"{where}.{secret.name}", "is not used with what else is stated", "provider"))
+    return found
 
 
 def check_payment_options(account: Account, where: str) -> None:
@@ -164,6 +192,12 @@ def check_secrets(account: Account, where: str) -> None:
         for digest, shown in SHOWN_AS.items():
             if not getattr(account, digest):
                 raise FieldInvalid(f"{where}.{shown}", "must be given where none is kept", "required")
+    if account.sibs is not None:
+        kept = {secret.name for secret in account.sibs_secrets}
+        missing = [name for name in account.sibs.needed_secrets if name not in kept]
+        if missing:
+            text = "must be given where none is kept"
+            raise FieldsInvalid([(f"{where}.sibs.{name}", text, "required") for name in missing])
 
 
 def keeping_secrets(stated: Account, held: Account | None) -> Account:
@@ -171,6 +205,10 @@ def keeping_secrets(stated: Account, held: Account | None) -> Account:
     if held is None:
         return stated
     kept = replace(stated, held=held.held, hold_reason=held.hold_reason)
+    if stated.sibs is not None:
+        given = {secret.name: secret for secret in stated.sibs_secrets}
+        before = {secret.name: secret for secret in held.sibs_secrets}
+        return replace(kept, sibs_secrets=sibs_accounts.kept_secrets(stated.sibs, before | given))
     if stated.payment_options is None:
         return kept
     if not stated.authorization_digest:
@@ -183,12 +221,16 @@ def keeping_secrets(stated: Account, held: Account | None) -> Account:
 
 
 def check_in_use(changes: Collection[AccountChange], held: Mapping[str, Account], in_use: Collection[str]) -> None:
-    """Raises AccountInUse where an account with unresolved payments is to go, or to become another's."""
+    """Raises AccountInUse where an account with unresolved payments or webhook configs is to go, or to become
+    another's."""
     for each in changes:
         before = held.get(each.account)
         if each.account not in in_use or before is None:
             continue
         if each.after is None or each.after.provider is not before.provider:
+            raise AccountInUse(each.account)
+        # Whoever may see a webhook config follows from its account's gateway.
+        if before.sibs and each.after.merchant_gateway_id != before.merchant_gateway_id:
             raise AccountInUse(each.account)
 
 
@@ -223,6 +265,7 @@ def plan(
             changes.append(AccountChange(account.name, AccountAction.CREATE, (), after))
             continue
         differing = tuple(field for field in STATED if getattr(old, field) != getattr(account, field))
+        differing += sibs_accounts.changed_secrets(old.sibs_secrets, account.sibs_secrets)
         if differing:
             after = replace(account, create_time=old.create_time, update_time=now, revision=old.revision + 1)
             shown = tuple(SHOWN_AS.get(field, field) for field in differing)

@@ -1,6 +1,7 @@
 """Resource names: segments outside `[A-Za-z0-9._~-]` are percent-encoded as UTF-8 (RFC 3986 section 2.1)."""
 
 from functools import lru_cache
+from hashlib import sha256
 from urllib.parse import quote, unquote
 
 from server.domain.refusals import FieldInvalid
@@ -116,9 +117,74 @@ def query_task(operation_name: str, partner_transaction_id: str) -> str:
     return f"tasks/{_flat(operation_name)}-query-{partner_transaction_id}"
 
 
+def payment_subscription(payment_name: str) -> str:
+    """Of the payment that has its charges: the two share an id."""
+    return f"paymentSubscriptions/{payment_name.removeprefix('payments/')}"
+
+
+def payment_of_subscription(name: str) -> str:
+    return payment(name.removeprefix("paymentSubscriptions/"))
+
+
+def subscription_task(payment_name: str) -> str:
+    return f"tasks/{payment_name.removeprefix('payments/')}-subscription"
+
+
 def payment_of_task(name: str) -> str:
     """The name of the payment that a task is for."""
     return payment(name.removeprefix("tasks/").partition("-")[0])
+
+
+def webhook_config(webhook_config_id: str) -> str:
+    return f"webhookConfigs/{segment(webhook_config_id)}"
+
+
+def webhook_key(webhook_config_name: str, number: int) -> str:
+    return f"{webhook_config_name}/keys/{number}"
+
+
+def apply_task(webhook_config_name: str, generation: int) -> str:
+    """Each generation has a task of its own: the fence of an earlier one is worth nothing."""
+    return f"tasks/{webhook_config_name.removeprefix('webhookConfigs/')}-apply-{generation}"
+
+
+def webhook_scope(account_name: str, scope: tuple[str, str, str]) -> str:
+    """What the acquirer is asked to list: a merchant, an acceptor, a terminal; digits, or nothing."""
+    return f"{account_name}/webhookScopes/{'-'.join(scope)}"
+
+
+def scope_of(webhook_scope_name: str) -> tuple[str, tuple[str, str, str]]:
+    """The account and the merchant, acceptor and terminal of such a name."""
+    account_name, _, scope = webhook_scope_name.partition("/webhookScopes/")
+    merchant_id, acceptor_id, terminal_id = scope.split("-")
+    return account_name, (merchant_id, acceptor_id, terminal_id)
+
+
+def list_task(webhook_scope_name: str) -> str:
+    account_name, scope = scope_of(webhook_scope_name)
+    return f"tasks/{account_name.removeprefix('partnerAccounts/')}-list-{'-'.join(scope)}"
+
+
+def unmanaged_webhook(account_name: str, code: str) -> str:
+    return f"{account_name}/unmanagedWebhooks/{segment(code)}"
+
+
+def acquirer_transaction(account_id: str, transaction_id: str) -> str:
+    return f"acquirerTransactions/{segment(f'{account_id}~{transaction_id}')}"
+
+
+def acquirer_report(acquirer_transaction_name: str, number: int) -> str:
+    """Numbers of one length, so that the order of the names is theirs."""
+    return f"{acquirer_transaction_name}/reports/{number:08}"
+
+
+def acquirer_query_task(acquirer_transaction_name: str) -> str:
+    """Short, however long the acquirer's id is: one task for each transaction."""
+    return f"tasks/{sha256(acquirer_transaction_name.encode()).hexdigest()[:40]}-acquirer-query"
+
+
+def unreadable_notification(webhook_config_name: str, unreadable_id: str) -> str:
+    return f"{webhook_config_name}/unreadableNotifications/{unreadable_id}"
 
 
 def _flat(operation_name: str) -> str:

@@ -15,6 +15,7 @@ class NotificationKind(StrEnum):
     TSH_TOKEN_UPDATE = "TSH_TOKEN_UPDATE"
     TSH_MERCHANT_UPDATE = "TSH_MERCHANT_UPDATE"
     PAYMENT_OPTIONS_WEBHOOK = "PAYMENT_OPTIONS_WEBHOOK"
+    SIBS_TRANSACTION = "SIBS_TRANSACTION"
 
 
 class Partner(StrEnum):
@@ -22,11 +23,23 @@ class Partner(StrEnum):
 
     D1 = "D1"
     TSH = "TSH"
+    SIBS = "SIBS"
+    PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
 
 
 KINDS_OF = {
     Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}),
-    Partner.TSH: frozenset(NotificationKind) - {NotificationKind.D1_TOKEN_UPDATE},
+    Partner.TSH: frozenset(
+        {
+            NotificationKind.TSH_BINDING_CREATION,
+            NotificationKind.TSH_BINDING_UPDATE,
+            NotificationKind.TSH_TOKEN_CREATION,
+            NotificationKind.TSH_TOKEN_UPDATE,
+            NotificationKind.TSH_MERCHANT_UPDATE,
+        }
+    ),
+    Partner.SIBS: frozenset({NotificationKind.SIBS_TRANSACTION}),
+    Partner.PAYMENT_OPTIONS: frozenset({NotificationKind.PAYMENT_OPTIONS_WEBHOOK}),
 }
 PARTNER_OF = {kind: partner for partner, kinds in KINDS_OF.items() for kind in kinds}
 
@@ -46,6 +59,7 @@ class QuarantineReason(StrEnum):
     BODY_UNREADABLE = "BODY_UNREADABLE"
     IDENTIFIER_UNUSABLE = "IDENTIFIER_UNUSABLE"
     PAYMENT_UNKNOWN = "PAYMENT_UNKNOWN"
+    NOTIFICATION_ID_REUSED = "NOTIFICATION_ID_REUSED"
 
 
 # With these the partner was answered 400, so the notification is rejected rather than quarantined.
@@ -184,3 +198,5 @@ class Notification:
     sealed_record: bytes | None = None
     resource_revision: int = 0
     replay_time: int | None = None
+    partner_notification_id: str = ""
+    webhook_config: str = ""

@@ -1,9 +1,5 @@
 """What PaymentOptions answers, read leniently and judged strictly: not paid unless proven paid, not failed unless
 proven failed.
-
-The code tables are those of the contract. Where a code is in two classes the more careful one holds, so 68 and 452
-(time-outs),
-79 (already reversed) and 94 (duplicate transmission) leave doubt.
 """
 
 import re
@@ -11,7 +7,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from server.domain.money import Money, MoneyInvalid, exponent, parse_decimal
-from server.domain.payment_options import AmountUnit
+from server.domain.partner_subscriptions import PartnerSubscription
+from server.domain.payment_codes import CodeClass, class_of_code
+from server.domain.payment_options import AmountUnit, PageLink
 
 TRANSACTION_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -23,6 +21,9 @@ class OperationKind(StrEnum):
     VOID = "VOID"
     REFUND = "REFUND"
     EXTERNAL = "EXTERNAL"
+    HOSTED_PURCHASE = "HOSTED_PURCHASE"
+    SUBSCRIPTION = "SUBSCRIPTION"
+    CYCLE = "CYCLE"
 
 
 class Doubt(StrEnum):
@@ -43,21 +44,6 @@ class DeclineClass(StrEnum):
     UNRECOGNIZED = "UNRECOGNIZED"
 
 
-class CodeClass(StrEnum):
-    """What a response code says, the more careful classes last."""
-
-    NONE = "NONE"
-    APPROVED = "APPROVED"
-    PARTIAL = "PARTIAL"
-    SOFT = "SOFT"
-    HARD = "HARD"
-    RISK = "RISK"
-    REQUEST = "REQUEST"
-    UNRECOGNIZED = "UNRECOGNIZED"
-    PENDING = "PENDING"
-    UNCLEAR = "UNCLEAR"
-
-
 class Verdict(StrEnum):
     APPROVED = "APPROVED"
     PARTIALLY_APPROVED = "PARTIALLY_APPROVED"
@@ -69,36 +55,14 @@ class Verdict(StrEnum):
     NOTHING = "NOTHING"
 
 
-def _codes(text: str) -> frozenset[int]:
-    """Codes from `4, 7, 586-589`."""
-    found: set[int] = set()
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        found |= set(range(int(first), int(last or first) + 1))
-    return frozenset(found)
-
-
-RESPONSE_CODES: dict[CodeClass, frozenset[int]] = {
-    CodeClass.APPROVED: _codes("0, 8, 85"),
-    CodeClass.PARTIAL: _codes("10"),
-    CodeClass.SOFT: _codes("1, 2, 5, 19, 51, 61, 65, 82, 83, 91, 92, 96")
-    # System busy, try again.
-    | _codes("443-450, 453-457, 459, 460, 675, 678, 681, 703, 705"),
-    CodeClass.HARD: _codes("4, 7, 14, 15, 34, 41, 43, 54, 57, 59, 62, 577, 586-589, 605, 606, 608, 972, 973, 975"),
-    # The merchant's or the message's own fault; 836 is an amount above the preauthorized one.
-    CodeClass.REQUEST: _codes("3, 12, 13, 30, 58, 590-604, 622-674, 836"),
-    CodeClass.RISK: frozenset(range(-8015, -7999)),
-    CodeClass.UNRECOGNIZED: _codes("828-835, 837-937, 1044-1051, 1198, 1201"),
-    CodeClass.PENDING: _codes("578"),
-    # -1 is a gateway error; 1263 and 1295 mean `unknown`.
-    CodeClass.UNCLEAR: _codes("68, 79, 94, 452, 676, 677, 679, 680, 682, 683, 694-702, 704, 1263, 1295") | {-1},
-}
-_CLASS_OF_CODE = {code: of for of, codes in RESPONSE_CODES.items() for code in codes}
-
 # The codes that say that it is done, by what was asked for. INFO0000 is a payment's; where something else was asked
 # for, the transaction type has to say so.
 DONE_CODES = {
     OperationKind.PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    OperationKind.HOSTED_PURCHASE: frozenset({"INFO0000", "INFO0001"}),
+    # INFO3000 is the subscription's own; that money moved is said by everything beside it.
+    OperationKind.SUBSCRIPTION: frozenset({"INFO0000", "INFO0001", "INFO3000"}),
+    OperationKind.CYCLE: frozenset({"INFO0000", "INFO0001"}),
     OperationKind.AUTHORIZATION: frozenset({"INFO0000"}),
     OperationKind.CAPTURE: frozenset({"INFO0001", "INFO0000"}),
     OperationKind.REFUND: frozenset({"INFO0002", "INFO0000"}),
@@ -107,6 +71,9 @@ DONE_CODES = {
 TRANSACTION_TYPES = {
     # Purchase pages print PRE_AUTH in their samples.
     OperationKind.PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.HOSTED_PURCHASE: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.SUBSCRIPTION: frozenset({"CAPTURE", "PRE_AUTH"}),
+    OperationKind.CYCLE: frozenset({"CAPTURE", "PRE_AUTH"}),
     OperationKind.AUTHORIZATION: frozenset({"PRE_AUTH"}),
     OperationKind.CAPTURE: frozenset({"CAPTURE"}),
     OperationKind.REFUND: frozenset({"REFUND"}),
@@ -146,6 +113,12 @@ class PartnerAnswer:
     partner_transaction_id: str = ""
     partner_reference: str = ""
     stored_payment_method_id: str = ""
+    page: PageLink | None = None
+    # Of subscriptions; of a list those that name our reference, and how many there are in all.
+    subscriptions: tuple[PartnerSubscription, ...] = ()
+    listed_count: int = 0
+    # Whether the body went on beyond what is read of one.
+    cut_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,16 +161,6 @@ class Reading:
     auth_code: str = ""
 
 
-def class_of_code(text: str) -> CodeClass:
-    """The class of a response code as it came; NONE where there is none."""
-    if not text:
-        return CodeClass.NONE
-    try:
-        return _CLASS_OF_CODE.get(int(text), CodeClass.UNRECOGNIZED)
-    except ValueError:
-        return CodeClass.UNRECOGNIZED
-
-
 def amount_said(text: str, currency_code: str, unit: AmountUnit) -> Money | None:
     """The amount that an answer says, exactly; None where it says none that can be read."""
     try:
@@ -222,7 +185,7 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     """What the answer to an attempt says of it."""
     said = _told(answer)
     status = answer.http_status
-    no = _class_of_no(answer)
+    no = class_of_no(answer)
     if status in READ_STATUSES:
         return _judge_body(expected, answer, said)
     if status in REFUSED_STATUSES:
@@ -232,7 +195,7 @@ def judge(expected: Expected, answer: PartnerAnswer) -> Reading:
     # A status that the contract does not list says no only together with a code that it lists.
     listed = no in _NOES and no is not CodeClass.UNRECOGNIZED
     if 400 <= status < 500 and answer.readable and answer.success == "false" and listed:
-        if stranger := _stranger(expected, answer):
+        if stranger := stranger_of(expected, answer):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
         return _declined(said, answer, no, f"refused with HTTP {status} and a code")
     if 500 <= status < 600:
@@ -273,7 +236,7 @@ _NOES = {
 _OPEN = frozenset({CodeClass.APPROVED, CodeClass.PARTIAL, CodeClass.PENDING, CodeClass.UNCLEAR})
 
 
-def _class_of_no(answer: PartnerAnswer) -> CodeClass:
+def class_of_no(answer: PartnerAnswer) -> CodeClass:
     """The class of both codes together: the more careful one."""
     of = class_of_code(answer.response_code)
     if of in _OPEN:
@@ -291,7 +254,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     # Before `success`, which says true here and means: send the payer there.
     if answer.redirect_url:
         return _judge_redirect(expected, answer, said)
-    if stranger := _stranger(expected, answer):
+    if stranger := stranger_of(expected, answer):
         return _doubt(said, Doubt.ANSWER_UNREADABLE, stranger)
     code = class_of_code(answer.response_code)
     if code is CodeClass.PENDING:
@@ -305,7 +268,7 @@ def _judge_body(expected: Expected, answer: PartnerAnswer, said: Reading) -> Rea
     if answer.success == "false":
         if code in (CodeClass.APPROVED, CodeClass.PARTIAL) or answer.gateway_code.upper().startswith("INFO"):
             return _doubt(said, Doubt.ANSWER_UNREADABLE, "says no, with a code that says yes")
-        no = _class_of_no(answer)
+        no = class_of_no(answer)
         return _declined(said, answer, no if no in _NOES else CodeClass.UNRECOGNIZED, "declined")
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "does not say whether it succeeded")
 
@@ -340,12 +303,12 @@ def _judge_success(expected: Expected, answer: PartnerAnswer, said: Reading, cod
     if amount == ours:
         return _with(said, Verdict.APPROVED, "done", confirmed_minor_amount=ours.minor_amount)
     partial = code is CodeClass.PARTIAL and 0 < amount.minor_amount < ours.minor_amount
-    if partial and kind in (OperationKind.PURCHASE, OperationKind.AUTHORIZATION):
+    if partial and kind not in FOLLOWING:
         return _with(said, Verdict.PARTIALLY_APPROVED, "done for a part", confirmed_minor_amount=amount.minor_amount)
     return _doubt(said, Doubt.ANSWER_UNREADABLE, "another amount than ours")
 
 
-def _stranger(expected: Expected, answer: PartnerAnswer) -> str:
+def stranger_of(expected: Expected, answer: PartnerAnswer) -> str:
     """Why an answer is not about ours; empty where nothing says so."""
     if answer.reference and answer.reference != expected.reference:
         return "another reference than ours"

@@ -14,6 +14,7 @@ class EvidenceKind(StrEnum):
     OPERATOR = "OPERATOR"
     EXPORT = "EXPORT"
     OURS = "OURS"
+    SUBSCRIPTION_ANSWER = "SUBSCRIPTION_ANSWER"
 
 
 @dataclass(frozen=True, slots=True)

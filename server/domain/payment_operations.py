@@ -1,10 +1,8 @@
 """What a partner is asked to do for a payment, and every way in which its state can change.
 
 `TRANSITIONS` is the whole truth: (state, fact) -> state. A fact that it does not list for a state changes nothing; it
-is kept
-as evidence. Nothing here turns an operation in doubt into a failed one without a fact that says so, and no state
-absorbs the
-fact that money was moved.
+is kept as evidence. Nothing here turns an operation in doubt into a failed one without a fact that says so, and no
+state absorbs the fact that money was moved.
 """
 
 from dataclasses import dataclass, replace
@@ -13,8 +11,6 @@ from enum import StrEnum
 from server.domain.money import Money
 from server.domain.payment_answers import Decline, Doubt, Expected, OperationKind, Reading, Verdict
 from server.domain.payment_options import AmountUnit
-
-MICROS = 1_000_000
 
 
 class OperationState(StrEnum):
@@ -227,12 +223,16 @@ class Operation:
     decline: Decline | None = None
     attempt_count: int = 0
     in_flight_until: int = 0
-    # Whether the payer was ever sent to act: then there may be several tries.
+    # Whether the payer was ever sent to act, or may be: then there may be several tries.
     action_required: bool = False
     # Whether something was heard of it that is no answer to an attempt: then it was sent, whatever an attempt says.
     hinted: bool = False
     redirect_expire_time: int | None = None
     attend_time: int | None = None
+    # Whether the partner was asked to store the card that pays on its page.
+    store_payment_method: bool = False
+    # Of a subscription's charges: the number of the cycle, 0 where none is known.
+    cycle: int = 0
 
     @property
     def amount(self) -> Money:

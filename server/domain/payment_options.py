@@ -1,5 +1,6 @@
 """How an account sends payments to PaymentOptions: where to, in which unit, how much at most, and back to where."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -24,6 +25,11 @@ class PurchasePath(StrEnum):
     PAYMENTV2 = "PAYMENTV2"
 
 
+class HostedPagePath(StrEnum):
+    SERVER_TO_SERVER = "SERVER_TO_SERVER"
+    OLDER = "OLDER"
+
+
 @dataclass(frozen=True, slots=True)
 class PaymentCurrency:
     """What may be charged in one currency. A ceiling of 0 is none."""
@@ -45,12 +51,26 @@ class PaymentOptions:
     currencies: tuple[PaymentCurrency, ...]
     return_url_prefixes: tuple[str, ...]
     send_concurrency: int
+    # Hosted pages need it.
+    merchant_email: str = ""
+    hosted_page_path: HostedPagePath = HostedPagePath.SERVER_TO_SERVER
 
     def currency(self, code: str) -> PaymentCurrency:
         for each in self.currencies:
             if each.currency_code == code:
                 return each
         return PaymentCurrency(code, AmountUnit.NONE, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class PageLink:
+    """A link to a hosted page as the partner gives it: texts as they came, empty where absent."""
+
+    url: str
+    amount: str = ""
+    currency: str = ""
+    reference: str = ""
+    partner_merchant_id: str = ""
 
 
 class AmountUnsayable(ValueError):
@@ -89,6 +109,22 @@ def prefix_problem(text: str) -> str:
     if parts.username is not None or parts.query or parts.fragment or not _is_plain(parts.path):
         return "must be scheme, host and path only"
     return ""
+
+
+# What the card-data cut leaves of what looked like a card number.
+_CUT = re.compile(r"[0-9]{6}\*{3,9}[0-9]{4}")
+
+
+def page_url_problem(text: str, *, live: bool) -> str:
+    """Why a payer cannot be sent to a page at the partner; empty where nothing is wrong."""
+    parts = _split(text)
+    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
+        return "is not an http or https URL"
+    if live and parts.scheme != "https":
+        return "is not https"
+    if parts.username is not None or parts.password is not None:
+        return "holds a user or a password"
+    return "was cut: it held what looks like a card number" if _CUT.search(text) else ""
 
 
 def allows_return(prefixes: tuple[str, ...], url: str) -> bool:

@@ -38,7 +38,18 @@ _OF_FIRST = {
     OperationState.EXPIRED_UNSENT: PaymentState.EXPIRED,
     OperationState.NOT_CHARGED: PaymentState.NOT_CHARGED,
 }
-TAKING = frozenset({OperationKind.PURCHASE, OperationKind.CAPTURE, OperationKind.EXTERNAL})
+# Kinds of first operations, and of what the partner did by itself.
+OPENING = frozenset(
+    {
+        OperationKind.PURCHASE,
+        OperationKind.HOSTED_PURCHASE,
+        OperationKind.AUTHORIZATION,
+        OperationKind.SUBSCRIPTION,
+        OperationKind.CYCLE,
+        OperationKind.EXTERNAL,
+    }
+)
+TAKING = (OPENING - {OperationKind.AUTHORIZATION}) | {OperationKind.CAPTURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +110,7 @@ def derive(payment: Payment, operations: Sequence[Operation], now: int) -> Payme
     """The payment as its operations make it."""
     first = operations[0]
     taken = _sum(operations, TAKING)
-    authorized = _sum(
-        operations, frozenset({OperationKind.PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL})
-    )
+    authorized = _sum(operations, OPENING)
     refunded = _sum(operations, frozenset({OperationKind.REFUND}))
     waiting = first.state is OperationState.REQUIRES_ACTION
     return replace(
@@ -122,7 +131,8 @@ def derive(payment: Payment, operations: Sequence[Operation], now: int) -> Payme
 
 def _state(operations: Sequence[Operation], taken: int, refunded: int) -> PaymentState:
     first = operations[0]
-    if not first.charged:
+    if not first.charged and not (taken and first.state in NOTHING_MOVED):
+        # Else a cycle was charged although nothing was by the subscription's creation: paid all the same.
         return _OF_FIRST[first.state]
     if any(each.kind is OperationKind.VOID and each.charged for each in operations):
         return PaymentState.VOIDED
@@ -190,7 +200,7 @@ def refundable(
     """The operation to pay back and how much. Raises OperationInDoubt, FieldInvalid, PaymentStateUnfit,
     AmountExceeded."""
     check_resolved(operations)
-    taking = [each for each in operations if each.kind in TAKING and each.charged]
+    taking = [each for each in operations if each.kind in TAKING and each.charged and each.confirmed_minor_amount]
     if operation:
         parent = next((each for each in taking if each.name == operation), None)
         if parent is None:

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from server.domain.acquirer_tellings import AcquirerState
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
+from server.domain.payment_subscriptions import SubscriptionState
 from server.domain.payments import PaymentState
 from server.domain.tokens import TokenProvider, TokenState
+from server.domain.webhook_configs import WebhookConfigState
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,59 @@ class PaymentQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentSubscriptionQuery:
+    reach: Reach
+    states: frozenset[SubscriptionState] = frozenset()
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    token: str = ""
+    merchant_subscription_id: str = ""
+    overdue: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownChargeQuery:
     """Of one account, or of all."""
 
     reach: Reach
     account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfigQuery:
+    """No states means any but DELETED."""
+
+    reach: Reach
+    states: frozenset[WebhookConfigState] = frozenset()
+    account: str = ""
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnmanagedWebhookQuery:
+    """Of one account, or of all."""
+
+    reach: Reach
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AcquirerTransactionQuery:
+    reach: Reach
+    states: frozenset[AcquirerState] = frozenset()
+    account: str = ""
+    merchant_gateway_id: str = ""
+    merchant_id: str = ""
+    transaction_id: str = ""
+    merchant_reference: str = ""
+    payment: str = ""
+    contested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableNotificationQuery:
+    """Of one webhook config, or of all; the newest first."""
+
+    reach: Reach
+    webhook_config: str = ""

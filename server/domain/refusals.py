@@ -311,7 +311,43 @@ class AttemptRefused(Refusal):
 
 
 class AccountInUse(Refusal):
-    """Payments through the account are unresolved."""
+    """Payments through the account are unresolved, or webhook configs belong to it."""
 
     def __init__(self, account: str) -> None:
-        super().__init__(f"{account} has unresolved payments and must stay", account=account)
+        super().__init__(f"{account} has unresolved payments or webhook configs and must stay", account=account)
+
+
+class WebhookConfigStateUnfit(Refusal):
+    """The config is deleted or being deleted."""
+
+    def __init__(self, webhook_config: str, state: str) -> None:
+        super().__init__(
+            f"{webhook_config} is {state}, which does not allow this", webhook_config=webhook_config, state=state
+        )
+
+
+class WebhookDeleteNotPossible(Refusal):
+    """The acquirer may have the config, and its account does not allow deleting by update."""
+
+    def __init__(self, webhook_config: str) -> None:
+        super().__init__(
+            f"{webhook_config}: the acquirer may have it and the account does not allow `delete_by_update`; delete it "
+            "in the acquirer's Backoffice, refresh, and delete it here",
+            webhook_config=webhook_config,
+        )
+
+
+class WebhookKeysFull(Refusal):
+    """The config has as many keys as it may have."""
+
+    def __init__(self, webhook_config: str) -> None:
+        super().__init__(
+            f"{webhook_config} has as many keys as it may have; wait until one expires", webhook_config=webhook_config
+        )
+
+
+class StatusQueryNotPossible(Refusal):
+    """The account does not say where a transaction's status can be asked for."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"{account} has no payments_base_url, so no status can be asked for", account=account)

@@ -14,6 +14,8 @@ class RetainedKind(StrEnum):
     REQUESTS = "REQUESTS"
     IDENTITIES = "IDENTITIES"
     REVOKED_ACCESS_TOKENS = "REVOKED_ACCESS_TOKENS"
+    ACQUIRER_TRANSACTIONS = "ACQUIRER_TRANSACTIONS"
+    UNREADABLE_NOTIFICATIONS = "UNREADABLE_NOTIFICATIONS"
 
 
 # A revoked access token is remembered for this much longer than it could be used: clocks differ.
@@ -30,6 +32,7 @@ class Periods:
     quarantined_notifications: int
     requests: int
     identities: int
+    acquirer_transactions: int
 
     def of(self, kind: RetainedKind) -> int:
         """The period of a kind; that of revoked access tokens begins when they expire."""
@@ -46,6 +49,10 @@ class Periods:
                 return self.identities
             case RetainedKind.REVOKED_ACCESS_TOKENS:
                 return REVOKED_LEEWAY
+            case RetainedKind.ACQUIRER_TRANSACTIONS:
+                return self.acquirer_transactions
+            case RetainedKind.UNREADABLE_NOTIFICATIONS:
+                return self.quarantined_notifications
 
 
 @dataclass(frozen=True, slots=True)

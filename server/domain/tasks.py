@@ -16,12 +16,21 @@ IDLE_QUERIES = 5
 class TaskKind(StrEnum):
     SUBMIT_PAYMENT_OPERATION = "SUBMIT_PAYMENT_OPERATION"
     QUERY_TRANSACTION = "QUERY_TRANSACTION"
+    ATTEND_SUBSCRIPTION = "ATTEND_SUBSCRIPTION"
+    APPLY_WEBHOOK_CONFIG = "APPLY_WEBHOOK_CONFIG"
+    LIST_WEBHOOK_CONFIGS = "LIST_WEBHOOK_CONFIGS"
+    QUERY_ACQUIRER_TRANSACTION = "QUERY_ACQUIRER_TRANSACTION"
+
+
+OF_PAYMENTS = frozenset({TaskKind.SUBMIT_PAYMENT_OPERATION, TaskKind.QUERY_TRANSACTION, TaskKind.ATTEND_SUBSCRIPTION})
+# Of these `resource` says what they are for.
+OF_WEBHOOKS = frozenset({TaskKind.APPLY_WEBHOOK_CONFIG, TaskKind.LIST_WEBHOOK_CONFIGS})
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something to do for an operation. Times are microseconds on the database's clock; `fence` rises with each
-    lease."""
+    """Something to do for an operation or for a resource. Times are microseconds on the database's clock; `fence` rises
+    with each lease, `lease_begin_time` is when the last one began."""
 
     name: str
     kind: TaskKind
@@ -36,6 +45,10 @@ class Task:
     fence: int = 0
     holder: str = ""
     lease_expire_time: int | None = None
+    resource: str = ""
+    lease_begin_time: int | None = None
+    # Of a subscription: when a change of it was last handed out to be sent.
+    change_time: int = 0
 
     def leased(self, now: int) -> bool:
         return self.lease_expire_time is not None and now < self.lease_expire_time
@@ -57,7 +70,12 @@ def query_delay(tries: int) -> int:
 
 
 def leased(task: Task, holder: str, lease: int, now: int) -> Task:
-    return replace(task, holder=holder, fence=task.fence + 1, lease_expire_time=now + lease)
+    return replace(task, holder=holder, fence=task.fence + 1, lease_begin_time=now, lease_expire_time=now + lease)
+
+
+def let_go(task: Task, due_time: int) -> Task:
+    """The task to be tried once more at that time."""
+    return replace(task, tries=task.tries + 1, due_time=due_time, holder="", lease_expire_time=None)
 
 
 def asked_again(task: Task, retry_after: int, now: int) -> Task:

@@ -1,5 +1,6 @@
 """Payment tokens: what partners report on them and what we decide about them."""
 
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -26,6 +27,8 @@ class TokenState(StrEnum):
     DELETED = "DELETED"
 
 
+_MASKED = re.compile(r"([0-9]{6,8})[^0-9]{2,13}([0-9]{2,5})")
+_EXPIRY = re.compile(r"(?:0[1-9]|1[0-2])[0-9]{2}")
 REPORTED_STATES = {state.value: state for state in (TokenState.ACTIVE, TokenState.SUSPENDED, TokenState.DELETED)}
 
 
@@ -85,6 +88,53 @@ def first_seen(gateway: str, merchant_id: str, token_id: str, provider: TokenPro
         create_time=now,
         update_time=now,
         revision=0,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CardParts:
+    """What may be known of a card: the first and the last digits, and the expiry date as MMYY; empty where unknown."""
+
+    bin: str = ""
+    last_digits: str = ""
+    expiry: str = ""
+
+
+def card_of(masked_number: str, expiry: str) -> CardParts:
+    """What a partner's masked number and expiry date say; nothing where they are none."""
+    number = _MASKED.fullmatch(masked_number)
+    first, last = (number[1], number[2]) if number else ("", "")
+    return CardParts(first, last, expiry if _EXPIRY.fullmatch(expiry) else "")
+
+
+def stored(gateway: str, merchant_id: str, token_id: str, provider: TokenProvider, card: CardParts, now: int) -> Token:
+    """A token that a partner made of a card."""
+    made = first_seen(gateway, merchant_id, token_id, provider, now)
+    return replace(
+        made,
+        state=TokenState.CREATED,
+        card_bin=card.bin,
+        card_last_digits=card.last_digits,
+        card_expiry=card.expiry,
+        revision=1,
+    )
+
+
+def completed(token: Token, card: CardParts, now: int) -> Token:
+    """The token with what was not known of its card; as it is where nothing is new, or it is another card."""
+    known = CardParts(token.card_bin, token.card_last_digits, token.card_expiry)
+    same_bin = known.bin.startswith(card.bin) or card.bin.startswith(known.bin)
+    same_end = known.last_digits.endswith(card.last_digits) or card.last_digits.endswith(known.last_digits)
+    whole = CardParts(known.bin or card.bin, known.last_digits or card.last_digits, known.expiry or card.expiry)
+    if whole == known or not (same_bin and same_end):
+        return token
+    return replace(
+        token,
+        card_bin=whole.bin,
+        card_last_digits=whole.last_digits,
+        card_expiry=whole.expiry,
+        update_time=now,
+        revision=token.revision + 1,
     )
 
 

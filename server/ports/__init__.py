@@ -1,5 +1,6 @@
 """What the services need from the rooms around them. Ports are named by role, implementations by substance."""
 
+from server.ports.acquirer import Acquirer as Acquirer
 from server.ports.cache import CachedKind as CachedKind
 from server.ports.cache import CacheMarker as CacheMarker
 from server.ports.cache import CacheMarks as CacheMarks
@@ -9,19 +10,20 @@ from server.ports.cache import CachePlaces as CachePlaces
 from server.ports.cache import Changed as Changed
 from server.ports.cache import Views as Views
 from server.ports.keys import Hasher as Hasher
+from server.ports.keys import MessageKeys as MessageKeys
 from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer
 from server.ports.ledger import Ledger as Ledger
+from server.ports.removal import Removal as Removal
+from server.ports.removal import Retained as Retained
 from server.ports.shelf import Shelf as Shelf
 from server.ports.store import LAST_KEY as LAST_KEY
 from server.ports.store import ContentRefused as ContentRefused
 from server.ports.store import Deliveries as Deliveries
 from server.ports.store import Identity as Identity
 from server.ports.store import PullState as PullState
-from server.ports.store import Removal as Removal
 from server.ports.store import Request as Request
-from server.ports.store import Retained as Retained
 from server.ports.store import Store as Store
 from server.ports.store import Transaction as Transaction
 from server.ports.store import View as View
@@ -33,3 +35,4 @@ from server.ports.surroundings import Feed as Feed
 from server.ports.surroundings import HighWater as HighWater
 from server.ports.surroundings import Ids as Ids
 from server.ports.surroundings import Pins as Pins
+from server.ports.webhooks import Webhooks as Webhooks

@@ -26,6 +26,16 @@ class Hasher(Protocol):
     def hash_api_key(self, key: str, *, taken_over: bool) -> bytes: ...
 
 
+class MessageKeys(Protocol):
+    """Keys of webhook configs, and what is encrypted with them."""
+
+    def made_key(self) -> bytes:
+        """A new key, 32 bytes."""
+
+    def open(self, key: bytes, initialization_vector: bytes, tag: bytes, ciphertext: bytes) -> bytes | None:
+        """The plaintext; None where it was not encrypted with this key, or anything is damaged."""
+
+
 class Signer(Protocol):
     def sign(self, claims: Mapping[str, str | int]) -> str:
         """A compact JWT, ES256, type at+jwt."""

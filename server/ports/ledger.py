@@ -7,15 +7,16 @@ from server.domain.accounts import Account
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.tasks import Task, TaskKind
+from server.domain.tokens import Token
 from server.ports.shelf import Shelf
 
 
 class Ledger(Protocol):
     """Payments, what is known of them, and tasks, within a transaction. Locked in this order: the payment, its
-    operations, the
-    account, tasks."""
+    operations, its subscription, the account, tasks."""
 
     @property
     def payments(self) -> Shelf[Payment]: ...
@@ -25,6 +26,8 @@ class Ledger(Protocol):
     def attempts(self) -> Shelf[Attempt]: ...
     @property
     def tasks(self) -> Shelf[Task]: ...
+    @property
+    def payment_subscriptions(self) -> Shelf[PaymentSubscription]: ...
     @property
     def unknown_charges(self) -> Shelf[UnknownCharge]: ...
 
@@ -37,10 +40,22 @@ class Ledger(Protocol):
     def operation_of_transaction(self, account: str, partner_transaction_id: str) -> Operation | None:
         """The operation that a partner's transaction id is bound to."""
 
+    def subscription_of_partner(self, account: str, partner_subscription_id: str) -> PaymentSubscription | None:
+        """The subscription that a partner's id is bound to."""
+
+    def subscriptions_seen(self, names: Sequence[str]) -> dict[str, PaymentSubscription]:
+        """Those that exist, by name, unlocked."""
+
+    def subscriptions_to_attend(self, now: int, limit: int) -> list[str]:
+        """Payments with a subscription of which a cycle is overdue."""
+
     def operations_named(
         self, account: str, references: Sequence[str], partner_transaction_ids: Sequence[str]
     ) -> list[Operation]:
         """The account's operations that have one of these references or transaction ids, unlocked."""
+
+    def token_seen(self, name: str) -> Token | None:
+        """A token, unlocked: those who pay lock it before the payment."""
 
     def payment_with_key(self, key: str) -> str | None:
         """The name of the payment that has a merchant's own id."""
@@ -52,7 +67,7 @@ class Ledger(Protocol):
         """The minor amounts of payments asked for since then, of which it is not proven that nothing was moved."""
 
     def accounts_in_use(self) -> set[str]:
-        """The accounts with unresolved operations."""
+        """The accounts with unresolved operations, or with subscriptions that may be charged."""
 
     def attempt_of_request(self, client: str, request_id: str) -> Attempt | None:
         """The attempt that a request was granted."""

@@ -28,13 +28,16 @@ from server.domain.queries import (
     UnknownChargeQuery,
 )
 from server.domain.replays import Replay, ReplayResult
-from server.domain.retention import RetainedKind
 from server.domain.subscriptions import Delivery, Floor, Queue, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
+from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.ledger import Ledger
+from server.ports.payment_subscriptions import PaymentSubscriptionView
+from server.ports.removal import Removal, Retained
 from server.ports.shelf import Shelf
+from server.ports.webhooks import Webhooks, WebhookView
 
 R = TypeVar("R")
 
@@ -131,6 +134,10 @@ class Transaction(Protocol):
     @property
     def ledger(self) -> Ledger: ...
     @property
+    def webhooks(self) -> Webhooks: ...
+    @property
+    def acquirer(self) -> Acquirer: ...
+    @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
     def replays(self) -> Shelf[Replay]: ...
@@ -178,36 +185,14 @@ class Transaction(Protocol):
         """Appends an event; it gets its number when everything else of the transaction is written."""
 
     @property
-    def removal(self) -> "Removal": ...
-
-
-class Removal(Protocol):
-    """What retention does within a transaction. `before` is a time; each call removes a bounded number of rows and
-    returns how many those were."""
-
-    def events(self, up_to: int) -> int:
-        """Every event up to this sequence. Locks the head, as numbering does: let it be the last thing of a unit whose
-        key is `LAST_KEY`."""
-
-    def notifications(self, seen: Sequence[Notification]) -> int:
-        """Those that are still as they were seen."""
-
-    def requests(self, before: int, limit: int) -> int: ...
-    def identities(self, before: int, limit: int) -> int: ...
-    def revoked_access_tokens(self, before: int, limit: int) -> int:
-        """Those that have expired before."""
-
-    def may_warn(self, of: str, now: int, interval: int) -> bool:
-        """Whether the last warning of this name is older than `interval`; if so, this is the last one."""
-
-    def forget_warnings(self, before: int, limit: int) -> int: ...
+    def removal(self) -> Removal: ...
 
 
 # Units go in the order of their keys, and none has a later one than this.
 LAST_KEY = "~"
 
 
-class View(Protocol):
+class View(WebhookView, Protocol):
     """Reads outside of the writer, each call a consistent one of its own."""
 
     def token(self, name: str) -> Token | None: ...
@@ -272,6 +257,9 @@ class View(Protocol):
     def has_operation_to_attend(self, now: int) -> bool:
         """Whether the steward has to look at an operation."""
 
+    def database_identities(self) -> tuple[str, str]:
+        """As the ledger has them: the one that is kept, and the present one."""
+
     def doubts(self) -> dict[str, int]:
         """How many operations are in doubt, by account."""
 
@@ -292,6 +280,9 @@ class View(Protocol):
 
     def event_sequences(self, notifications: Sequence[str]) -> dict[str, int]:
         """The same for several, by name; those that caused none are left out."""
+
+    def head(self) -> tuple[str, int, int]:
+        """The name of this history of events, the newest removed sequence and the head."""
 
     def bounds(self) -> tuple[int, int]:
         """The sequence before the oldest kept event, and that of the newest (the head)."""
@@ -315,23 +306,11 @@ class View(Protocol):
         """Whether caches may be used."""
 
     @property
-    def retained(self) -> "Retained": ...
-
-
-class Retained(Protocol):
-    """Reads of what is kept, by its age."""
-
-    def oldest(self) -> dict[RetainedKind, int]:
-        """The time of the oldest one of each kind that there is any of; of revoked access tokens when it expires."""
-
-    def event_times(self, after: int, limit: int) -> list[tuple[int, int]]:
-        """Sequence and time of the events after `after`, in order."""
-
-    def last_event_before(self, time: int) -> int:
-        """The sequence of the last event that is older; 0 where none is. Events lie nearly in the order of time."""
-
-    def notifications(self, before: str, after: str, limit: int, *, quarantined: bool) -> list[Notification]:
-        """Those with a name between the two, in order; either those in quarantine or all others."""
+    def retained(self) -> Retained: ...
+    @property
+    def acquirer(self) -> AcquirerView: ...
+    @property
+    def payment_subscriptions(self) -> PaymentSubscriptionView: ...
 
 
 class Store(Protocol):

@@ -40,12 +40,17 @@ class HighWater(Protocol):
     """How far this history of events is known to have come, kept outside of the database."""
 
     def reach(self) -> None:
-        """Keeps where the history is now, durably, before anybody outside hears of it. Raises StoreUnavailable."""
+        """Keeps where the history is now, durably, before anybody outside hears of it.
+
+        Raises StoreUnavailable, also where the history has fallen behind what is kept."""
 
 
 class Ids(Protocol):
     def payment_id(self, now: int) -> str:
         """A new id of letters and digits; later ones sort after earlier ones."""
+
+    def uuid(self) -> str:
+        """A new UUID, version 4."""
 
     def roll(self) -> float:
         """Any number from 0 to 1."""

@@ -8,8 +8,9 @@ from mintmark.v1 import accounts_pb2 as pb
 from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
-from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
 from server.ports import Hasher, Sealer, Store, Transaction
+from server.rpc import sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -34,6 +35,7 @@ def to_proto(account: Account) -> pb.Account:
         payment_options=options_to_proto(account.payment_options) if account.payment_options else None,
         held=account.held,
         hold_reason=account.hold_reason,
+        sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
     )
 
 
@@ -55,6 +57,8 @@ def options_to_proto(options: PaymentOptions) -> pb.PaymentOptionsAccount:
         ],
         return_url_prefixes=options.return_url_prefixes,
         send_concurrency=options.send_concurrency,
+        merchant_email=options.merchant_email,
+        hosted_page_path=pb.HostedPagePath.Value(f"HOSTED_PAGE_PATH_{options.hosted_page_path}"),
     )
 
 
@@ -69,6 +73,7 @@ WORDS_OF_UNITS = {value: word for word, value in UNITS.items()}
 def options_of(options: pb.PaymentOptionsAccount) -> PaymentOptions:
     """What an account states, with the defaults where it states nothing."""
     path = pb.PurchasePath.Name(options.purchase_path).removeprefix("PURCHASE_PATH_")
+    page_path = pb.HostedPagePath.Name(options.hosted_page_path).removeprefix("HOSTED_PAGE_PATH_")
     return PaymentOptions(
         base_url=options.base_url.rstrip("/"),
         path_prefix=options.path_prefix or payment_options.DEFAULT_PREFIX,
@@ -82,6 +87,8 @@ def options_of(options: pb.PaymentOptionsAccount) -> PaymentOptions:
         ),
         return_url_prefixes=tuple(sorted(options.return_url_prefixes)),
         send_concurrency=options.send_concurrency or payment_options.DEFAULT_CONCURRENCY,
+        merchant_email=options.merchant_email,
+        hosted_page_path=(HostedPagePath(page_path) if options.hosted_page_path else HostedPagePath.SERVER_TO_SERVER),
     )
 
 
@@ -123,6 +130,7 @@ def stated(account: pb.Account) -> Account:
         inbound_authentication=(InboundAuthentication(word) if given else domain.DOCUMENTED_AUTHENTICATION[provider]),
         client_certificate_common_name=account.client_certificate_common_name,
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
+        sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
     )
 
 
@@ -146,7 +154,13 @@ class Accounts:
         self._now = calls.clock.now
 
     def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
-        return [with_secrets(stated(each), each.payment_options, self._hasher, self._sealer) for each in given]
+        hasher, sealer = self._hasher, self._sealer
+        return [
+            sibs_accounts.with_secrets(
+                with_secrets(stated(each), each.payment_options, hasher, sealer), each.sibs, hasher, sealer
+            )
+            for each in given
+        ]
 
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:
         desired = self._stated(request.accounts)

@@ -26,6 +26,7 @@ from server.domain.refusals import (
     ShuttingDown,
     TooManyCalls,
 )
+from server.domain.violations import FieldsInvalid
 from server.ports import Clock, ContentRefused, Hasher, Request, Store, Transaction
 from server.rpc import refusals
 from server.rpc.auth import Authenticator, correlation_id_of, metadata_of
@@ -359,7 +360,7 @@ class Calls:
             for violation in self._validator.collect_violations(request)
         ]
         if violations:
-            raise refusals.FieldsInvalid(violations)
+            raise FieldsInvalid(violations)
         # What partners sent is cut and escaped before it is stored; what a client of ours writes must be clean.
         unfit = None if policy.internal else unfit_text(request)
         if unfit:

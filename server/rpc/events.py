@@ -5,14 +5,25 @@ from collections.abc import Iterator, Sequence
 
 from mintmark.v1 import events_pb2 as pb
 
+from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.merchants import Merchant
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.refusals import CursorOutOfRange
 from server.domain.tokens import Token
+from server.domain.webhook_configs import WebhookConfig
 from server.ports import Store
-from server.rpc import bindings, merchants, payments, tokens
+from server.rpc import (
+    acquirer_transactions,
+    bindings,
+    merchants,
+    payment_subscriptions,
+    payments,
+    tokens,
+    webhook_configs,
+)
 from server.rpc.calls import Call
 from server.rpc.followers import Followers
 from server.rpc.pages import DEFAULT_SIZE
@@ -54,6 +65,12 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.merchant.CopyFrom(merchants.to_proto(merchant))
         case Payment() as payment:
             shown.payment.CopyFrom(payments.to_proto(payment))
+        case WebhookConfig() as config:
+            shown.webhook_config.CopyFrom(webhook_configs.to_proto(config))
+        case AcquirerTransaction() as transaction:
+            shown.acquirer_transaction.CopyFrom(acquirer_transactions.to_proto(transaction))
+        case PaymentSubscription() as subscription:
+            shown.payment_subscription.CopyFrom(payment_subscriptions.to_proto(subscription))
     return shown
 
 
@@ -92,6 +109,7 @@ class Events:
     def StreamEvents(self, request: pb.StreamEventsRequest, call: Call) -> Iterator[pb.StreamEventsResponse]:
         # What was committed before the call is shown, or passed over, before the stream says that it has caught up:
         # the feed may be a moment behind.
+        generation = self._store.generation
         head = self._store.view.bounds()[1]
         place = events.position(self._store, request.cursor) if request.cursor else head
         start = place
@@ -105,6 +123,9 @@ class Events:
             while not call.over():
                 now = time.monotonic()
                 follower.place = place
+                if self._store.generation != generation:
+                    # The history has changed under it: its place is refused as that of any stream from before.
+                    events.position(self._store, events.cursor(generation, place))
                 if now - checked >= CHECK_S:
                     caller, checked = call.check(), now
                 try:
@@ -121,32 +142,34 @@ class Events:
                     shown = events.shown(batch, caller, wanted)
                     # Nothing to show is worth a message only as a heartbeat, or to say that nothing newer is there.
                     if shown or told_caught_up or now - spoke >= interval:
-                        yield from self._messages(shown, place, caught_up=told_caught_up)
+                        yield from self._messages(shown, generation, place, caught_up=told_caught_up)
                         spoke = time.monotonic()
                     continue
                 caught_up = place >= head
                 if (caught_up and not told_caught_up) or now - spoke >= interval:
                     told_caught_up, spoke = caught_up, now
-                    yield self._message((), place, caught_up=caught_up)
+                    yield self._message((), generation, place, caught_up=caught_up)
                 self._feed.wait(place, min(CHECK_S, spoke + interval - now), call.over)
         call.end()
 
-    def _messages(self, shown: Sequence[Event], place: int, *, caught_up: bool) -> Iterator[pb.StreamEventsResponse]:
+    def _messages(
+        self, shown: Sequence[Event], generation: str, place: int, *, caught_up: bool
+    ) -> Iterator[pb.StreamEventsResponse]:
         """The events in messages of a bearable size; only the last one moves past what was left out."""
-        message = self._message((), place, caught_up=caught_up)
+        message = self._message((), generation, place, caught_up=caught_up)
         size = 0
         for event in shown:
-            told = to_proto(event, self._store.generation)
+            told = to_proto(event, generation)
             size += told.ByteSize()
             if size > MESSAGE_BYTES and message.events:
                 message.cursor = message.events[-1].cursor
                 message.caught_up = False
                 yield message
-                message, size = self._message((), place, caught_up=caught_up), told.ByteSize()
+                message, size = self._message((), generation, place, caught_up=caught_up), told.ByteSize()
             message.events.append(told)
         yield message
 
-    def _message(self, shown: Sequence[pb.Event], place: int, *, caught_up: bool) -> pb.StreamEventsResponse:
-        return pb.StreamEventsResponse(
-            events=shown, cursor=events.cursor(self._store.generation, place), caught_up=caught_up
-        )
+    def _message(
+        self, shown: Sequence[pb.Event], generation: str, place: int, *, caught_up: bool
+    ) -> pb.StreamEventsResponse:
+        return pb.StreamEventsResponse(events=shown, cursor=events.cursor(generation, place), caught_up=caught_up)

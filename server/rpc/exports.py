@@ -27,7 +27,7 @@ def line(message: Message) -> str:
 class JsonExport:
     """Files named `{kind}-{first}-{last}-{time of writing}.jsonl`, so that none ever takes another's place."""
 
-    def __init__(self, archive: Archive, sealer: Sealer, generation: str, now: Callable[[], int]) -> None:
+    def __init__(self, archive: Archive, sealer: Sealer, generation: Callable[[], str], now: Callable[[], int]) -> None:
         self._archive = archive
         self._sealer = sealer
         self._generation = generation
@@ -39,7 +39,7 @@ class JsonExport:
     def events(self, events: Sequence[Event]) -> None:
         if events:
             first, last = (f"{event.sequence:0{SEQUENCE_DIGITS}}" for event in (events[0], events[-1]))
-            lines = (line(event_methods.to_proto(event, self._generation)) for event in events)
+            lines = (line(event_methods.to_proto(event, self._generation())) for event in events)
             self._archive.write(self._name("events", first, last), lines)
 
     def notifications(self, notifications: Sequence[Notification]) -> Sequence[Notification]:

@@ -62,6 +62,8 @@ def to_proto(notification: Notification, body: bytes | None = None) -> pb.Notifi
         event_sequence=notification.event_sequence,
         partner=pb.Partner.Value(f"PARTNER_{PARTNER_OF[notification.kind]}"),
         replay_time=timestamp(notification.replay_time),
+        partner_notification_id=notification.partner_notification_id,
+        webhook_config=notification.webhook_config,
     )
 
 

@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from mintmark.v1 import money_pb2
 from mintmark.v1 import payments_pb2 as pb
 
-from server.domain import card_numbers
+from server.domain import card_numbers, names
 from server.domain.money import Money, MoneyInvalid
 from server.domain.payment_answers import Decline, OperationKind
 from server.domain.payment_evidence import Evidence
@@ -21,7 +21,7 @@ from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.payment_reconciliations import PaymentReconciliations
 from server.rpc.words import timestamp
-from server.services import payments
+from server.services import hosted_pages, payments
 from server.services.payment_house import PaymentHouse
 from server.services.payments import Order, Whole
 
@@ -85,6 +85,8 @@ def operation_to_proto(operation: Operation) -> pb.PaymentOperation:
         create_time=timestamp(operation.create_time),
         update_time=timestamp(operation.update_time),
         parent=operation.parent,
+        cycle=operation.cycle,
+        store_payment_method=operation.store_payment_method,
     )
 
 
@@ -140,7 +142,7 @@ def evidence_to_proto(evidence: Evidence, body: bytes) -> pb.PaymentEvidence:
     )
 
 
-def check_details(details: pb.PaymentDetails) -> None:
+def check_details(details: pb.PaymentDetails | pb.HostedPageDetails) -> None:
     """What is kept sealed must hold no card number either, and PostgreSQL holds no NUL. Raises FieldInvalid."""
     for which in ("billing_address", "shipping_address"):
         address = getattr(details, which)
@@ -162,11 +164,30 @@ def order_of(request: Any, kind: OperationKind) -> Order:
         merchant_payment_id=request.merchant_payment_id,
         amount=money_of(request.amount, "amount"),
         details=request.details.SerializeToString(deterministic=True),
-        success_url=request.details.success_url,
-        decline_url=request.details.decline_url,
+        return_urls=return_urls(request.details, "success_url", "decline_url"),
         has_browser_info=request.details.HasField("browser_info"),
         send_within=within,
     )
+
+
+def hosted_order_of(request: pb.CreateHostedPaymentPageRequest) -> Order:
+    """What CreateHostedPaymentPage asks for. Raises FieldInvalid."""
+    check_details(request.details)
+    within = request.send_within.ToMicroseconds() if request.HasField("send_within") else None
+    return Order(
+        kind=OperationKind.HOSTED_PURCHASE,
+        merchant_payment_id=request.merchant_payment_id,
+        amount=money_of(request.amount, "amount"),
+        details=request.details.SerializeToString(deterministic=True),
+        return_urls=return_urls(request.details, "success_url", "decline_url", "cancel_url"),
+        store_payment_method=request.store_payment_method,
+        send_within=within,
+    )
+
+
+def return_urls(details: Any, *fields: str) -> tuple[tuple[str, str], ...]:
+    """Where the payer's browser may be sent, by the field that says so."""
+    return tuple((f"details.{field}", url) for field in fields if (url := getattr(details, field)))
 
 
 class Payments:
@@ -203,6 +224,19 @@ class Payments:
             pb.AuthorizePaymentResponse,
             request.token,
             lambda transaction: payments.create(self._house, transaction, call.caller, order),
+        )
+
+    def CreateHostedPaymentPage(
+        self, request: pb.CreateHostedPaymentPageRequest, call: Call
+    ) -> pb.CreateHostedPaymentPageResponse:
+        order = hosted_order_of(request)
+        gateway, merchant_id = request.merchant_gateway_id, request.merchant_id
+        return self._write(
+            call,
+            request,
+            pb.CreateHostedPaymentPageResponse,
+            names.merchant(gateway, merchant_id),
+            lambda transaction: hosted_pages.create(self._house, transaction, call.caller, order, gateway, merchant_id),
         )
 
     def CapturePayment(self, request: pb.CapturePaymentRequest, call: Call) -> pb.CapturePaymentResponse:

@@ -7,6 +7,7 @@ from mintmark.v1 import errors_pb2
 
 from server.domain import refusals
 from server.domain.refusals import Refusal
+from server.domain.violations import FieldsInvalid
 
 DOMAIN = "mintmark"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -53,17 +54,12 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.TooEarly: (Reason.ERROR_REASON_TOO_EARLY, Code.FAILED_PRECONDITION),
     refusals.AttemptRefused: (Reason.ERROR_REASON_ATTEMPT_REFUSED, Code.ABORTED),
     refusals.AccountInUse: (Reason.ERROR_REASON_ACCOUNT_IN_USE, Code.FAILED_PRECONDITION),
+    refusals.WebhookConfigStateUnfit: (Reason.ERROR_REASON_WEBHOOK_CONFIG_STATE_UNFIT, Code.FAILED_PRECONDITION),
+    refusals.WebhookDeleteNotPossible: (Reason.ERROR_REASON_WEBHOOK_DELETE_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
+    refusals.WebhookKeysFull: (Reason.ERROR_REASON_WEBHOOK_KEYS_FULL, Code.FAILED_PRECONDITION),
+    refusals.StatusQueryNotPossible: (Reason.ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
 }
 NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
-
-
-class FieldsInvalid(refusals.FieldInvalid):
-    """Several fields break their rules: told as the first one, with all of them beside it."""
-
-    def __init__(self, violations: list[tuple[str, str, str]]) -> None:
-        field, description, rule = violations[0]
-        super().__init__(field, description, rule)
-        self.violations = violations
 
 
 def told_as(refusal: Refusal) -> tuple[errors_pb2.ErrorReason.ValueType, grpc.StatusCode]:

@@ -5,21 +5,31 @@ from typing import Any
 
 import structlog
 from google.protobuf.duration_pb2 import Duration
-from mintmark.v1 import payments_pb2
+from mintmark.v1 import payment_subscriptions_pb2, payments_pb2
 from mintmark.v1 import tasks_pb2 as pb
 
 from server.domain import card_numbers
+from server.domain.callers import Caller
+from server.domain.hosted_pages import asks_for_page
+from server.domain.partner_subscriptions import PartnerSubscription, PartnerTransaction
 from server.domain.payment_answers import PartnerAnswer
 from server.domain.payment_evidence import Outcome
+from server.domain.payment_options import PageLink
+from server.domain.payment_subscription_calls import CallKind
 from server.domain.refusals import ResourceNotFound
-from server.domain.tasks import TaskKind
-from server.ports import Feed, HighWater
+from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
+from server.ports import Feed, HighWater, Transaction
+from server.rpc import acquirer_transactions
 from server.rpc.calls import Call
+from server.rpc.payment_subscriptions import plan_to_proto
 from server.rpc.payments import operation_kind
-from server.services import payment_attempts, tasks
+from server.rpc.webhook_tasks import WebhookTasks
+from server.services import acquirer_queries, payment_attempts, payment_subscription_records, tasks
+from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
+from server.services.webhook_house import WebhookHouse
 
 # How soon a claim that waits sees a task that has become due.
 LOOK_S = 0.5
@@ -27,7 +37,9 @@ ANSWER_S = 0.2
 
 KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
 OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
+CALL_KINDS = {pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{kind}"): kind for kind in CallKind}
 LONGEST_BODY = 64 * 1024
+LONGEST_WAIT = 24 * 3600 * 1_000_000
 
 log = structlog.get_logger("tasks")
 
@@ -59,7 +71,13 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
         operation=task.operation if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else "",
         account=task.account,
     )
-    if claimed.endpoint is not None:
+    if claimed.subscription is not None and claimed.endpoint is not None:
+        call = shown.subscription_call
+        call.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
+        call.kind = pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{claimed.call}")
+        call.partner_subscription_id = claimed.subscription.partner_subscription_id or ""
+        call.mark = claimed.subscription.mark
+    elif claimed.endpoint is not None and task.kind is TaskKind.QUERY_TRANSACTION:
         shown.query.endpoint.CopyFrom(endpoint_to_proto(claimed.endpoint))
         shown.query.partner_transaction_id = task.partner_transaction_id
     return shown
@@ -67,8 +85,7 @@ def task_to_proto(claimed: Claimed) -> pb.Task:
 
 def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
     operation = submission.operation
-    details = payments_pb2.PaymentDetails.FromString(submission.details) if submission.details else None
-    return pb.PaymentSubmission(
+    shown = pb.PaymentSubmission(
         operation=operation.name,
         kind=operation_kind(operation.kind),
         endpoint=endpoint_to_proto(submission.endpoint),
@@ -80,29 +97,66 @@ def submission_to_proto(submission: Submission) -> pb.PaymentSubmission:
         stored_payment_method_id=operation.stored_payment_method_id,
         parent_transaction_id=operation.parent_transaction_id,
         webhook_url=submission.webhook_url,
-        details=details,
+        merchant_email=submission.merchant_email,
+        store_payment_method=operation.store_payment_method,
     )
+    if submission.details:
+        details = shown.hosted_page_details if asks_for_page(operation.kind) else shown.details
+        details.MergeFromString(submission.details)
+    if submission.subscription is not None:
+        shown.plan.CopyFrom(plan_to_proto(submission.subscription.plan))
+        shown.plan.description = submission.subscription.sent_description
+    return shown
 
 
+# As good as keys: told to the payer as they are.
+LINKS = ("redirect_url", "page_url")
 TEXTS = tuple(
     field.name
     for field in pb.PartnerAnswer.DESCRIPTOR.fields
-    if field.type == field.TYPE_STRING and field.name != "redirect_url"
+    if field.type == field.TYPE_STRING and field.name not in LINKS
 )
+
+
+PAGE_TEXTS = tuple(name for name in TEXTS if name.startswith("page_"))
 
 
 def answer_of(given: pb.PartnerAnswer) -> PartnerAnswer:
     """The answer as the domain reads it. Adapters have cut card numbers; what they overlooked is cut here."""
     texts: dict[str, Any] = {name: storable(card_numbers.cut(getattr(given, name))) for name in TEXTS}
     texts["masked_number"] = card_numbers.cut_any(texts["masked_number"])
+    said = {name.removeprefix("page_"): texts.pop(name) for name in PAGE_TEXTS}
+    page = PageLink(given.page_url, partner_merchant_id=said.pop("merchant_id"), **said) if given.page_url else None
     body = card_numbers.cut(given.body[:LONGEST_BODY].decode("utf-8", "backslashreplace"))
     return PartnerAnswer(
         http_status=given.http_status,
         readable=given.readable,
         body=body.encode("utf-8", "backslashreplace"),
         redirect_url=given.redirect_url,
+        page=page,
+        subscriptions=tuple(_subscription(each) for each in given.subscriptions),
+        listed_count=given.listed_count,
+        cut_off=given.cut_off,
         **texts,
     )
+
+
+def _subscription(given: pb.PartnerSubscription) -> PartnerSubscription:
+    texts = {
+        field.name: storable(card_numbers.cut(getattr(given, field.name)))
+        for field in given.DESCRIPTOR.fields
+        if field.type == field.TYPE_STRING
+    }
+    listed = (
+        PartnerTransaction(*(storable(card_numbers.cut(text)) for text in (each.partner_transaction_id, each.cycle)))
+        for each in given.transactions
+    )
+    return PartnerSubscription(transactions=tuple(listed), **texts)
+
+
+def waited(given: Duration) -> int:
+    """How long a partner asked to wait: in microseconds, a day at most."""
+    return max(0, min(given.ToMicroseconds(), LONGEST_WAIT))
 
 
 def storable(text: str) -> str:
@@ -112,8 +166,12 @@ def storable(text: str) -> str:
 class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
-    def __init__(self, house: PaymentHouse, feed: Feed, high_water: HighWater) -> None:
+    def __init__(
+        self, house: PaymentHouse, desk: AcquirerDesk, webhooks: WebhookHouse, feed: Feed, high_water: HighWater
+    ) -> None:
         self._house = house
+        self._desk = desk
+        self._webhooks = WebhookTasks(webhooks)
         self._feed = feed
         self._high_water = high_water
 
@@ -129,15 +187,33 @@ class Tasks:
             if house.store.view.has_due_task(kinds, house.now_outside(), paused):
                 claimed = house.store.write(
                     "tasks",
-                    lambda transaction: tasks.claim(house, transaction, call.caller, kinds, request.max_tasks, paused),
+                    lambda transaction: self._claim(transaction, call.caller, kinds, request.max_tasks, paused),
                     deadline=call.deadline,
                 )
                 if claimed:
-                    return pb.ClaimTasksResponse(tasks=[task_to_proto(each) for each in claimed])
+                    return pb.ClaimTasksResponse(tasks=claimed)
             left = until - time.monotonic()
             if left <= 0 or call.over():
                 return pb.ClaimTasksResponse()
             self._feed.wait(head, min(left, LOOK_S), call.over)
+
+    def _claim(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        kinds: frozenset[TaskKind],
+        limit: int,
+        paused: frozenset[str],
+    ) -> list[pb.Task]:
+        of_payments = kinds & OF_PAYMENTS
+        payments = tasks.claim(self._house, transaction, caller, of_payments, limit, paused) if of_payments else []
+        found = [task_to_proto(each) for each in payments]
+        if kinds & acquirer_queries.KINDS and len(found) < limit:
+            queries = acquirer_queries.claim(self._desk, transaction, caller, limit - len(found), paused)
+            found += [acquirer_transactions.query_to_proto(each) for each in queries]
+        if kinds & OF_WEBHOOKS and len(found) < limit:
+            found += self._webhooks.claim(transaction, caller, kinds, limit - len(found), paused)
+        return found
 
     def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
         leases = [(each.task, each.fence) for each in request.leases]
@@ -182,10 +258,15 @@ class Tasks:
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
         )
 
+    def RecordAcquirerStatus(
+        self, request: pb.RecordAcquirerStatusRequest, call: Call
+    ) -> pb.RecordAcquirerStatusResponse:
+        return acquirer_transactions.record_status(self._desk, request, call)
+
     def RecordStatus(self, request: pb.RecordStatusRequest, call: Call) -> pb.RecordStatusResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
         answer = answer_of(request.answer) if answered and request.HasField("answer") else None
-        retry_after = max(0, min(request.retry_after.ToMicroseconds(), 24 * 3600 * 1_000_000))
+        retry_after = waited(request.retry_after)
         state = self._house.store.write(
             request.task,
             lambda transaction: payment_attempts.record_status(
@@ -195,4 +276,35 @@ class Tasks:
         )
         return pb.RecordStatusResponse(
             state=payments_pb2.PaymentOperationState.Value(f"PAYMENT_OPERATION_STATE_{state}")
+        )
+
+    def RecordWebhookConfigCall(
+        self, request: pb.RecordWebhookConfigCallRequest, call: Call
+    ) -> pb.RecordWebhookConfigCallResponse:
+        return self._webhooks.record_call(request, call)
+
+    def RecordWebhookConfigList(
+        self, request: pb.RecordWebhookConfigListRequest, call: Call
+    ) -> pb.RecordWebhookConfigListResponse:
+        return self._webhooks.record_list(request, call)
+
+    def RecordSubscription(self, request: pb.RecordSubscriptionRequest, call: Call) -> pb.RecordSubscriptionResponse:
+        answered = OUTCOMES[request.outcome] is Outcome.ANSWERED
+        answer = answer_of(request.answer) if answered and request.HasField("answer") else None
+        state = self._house.store.write(
+            request.task,
+            lambda transaction: payment_subscription_records.record(
+                self._house,
+                transaction,
+                call.caller,
+                request.task,
+                request.fence,
+                CALL_KINDS[request.kind],
+                answer,
+                waited(request.retry_after),
+            ),
+            deadline=call.deadline,
+        )
+        return pb.RecordSubscriptionResponse(
+            state=payment_subscriptions_pb2.PaymentSubscriptionState.Value(f"PAYMENT_SUBSCRIPTION_STATE_{state}")
         )

@@ -30,7 +30,8 @@ def apply(
     """Raises FieldInvalid, AccountInUse."""
     held = {account.name: account for account in transaction.accounts.all()}
     changes = accounts.plan(held, desired, now, delete_missing=delete_missing)
-    accounts.check_in_use(changes, held, transaction.ledger.accounts_in_use())
+    in_use = transaction.ledger.accounts_in_use() | transaction.webhooks.accounts_with_configs()
+    accounts.check_in_use(changes, held, in_use)
     by_action: dict[AccountAction, list[AccountChange]] = {action: [] for action in AccountAction}
     for change in changes:
         by_action[change.action].append(change)

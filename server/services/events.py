@@ -119,6 +119,7 @@ class EventFeed:
         self._news = threading.Event()
         self._changed = threading.Condition()
         self._closing = False
+        self._anew = False
         self._head = self._view.bounds()[1]
         self._recent: list[Event] = []
         # Everything after this sequence is remembered.
@@ -150,6 +151,11 @@ class EventFeed:
                 place = bisect_right(self._recent, after, key=sequence_of)
                 return self._recent[place : place + limit]
         return self._view.events(after, limit)
+
+    def begin_anew(self) -> None:
+        """The store holds another history than before: what was seen of that one counts no more."""
+        self._anew = True
+        self._news.set()
 
     def close(self) -> None:
         self._closing = True
@@ -187,21 +193,25 @@ class EventFeed:
 
     def _read(self) -> Sequence[Event]:
         """What is new. Raises StoreUnavailable."""
+        if self._anew:
+            self._begin_again(self._view.bounds()[1])
+            self._anew = False
         try:
             return self._view.events(self._head, READ_LIMIT)
         except CursorOutOfRange:
             # This process stood still for longer than events are kept.
-            self._begin_again()
+            removed, _ = self._view.bounds()
+            log.warning("feed_passed", behind=removed - self._head)
+            self._begin_again(removed)
             return self._view.events(self._head, READ_LIMIT)
 
-    def _begin_again(self) -> None:
-        """Goes on with the oldest event that is kept. Who was further back than that is told so by the store."""
-        removed, _ = self._view.bounds()
-        log.warning("feed_passed", behind=removed - self._head)
+    def _begin_again(self, place: int) -> None:
+        """Goes on after another event than the last one. Who is further back reads the store."""
         self._missed()
         with self._changed:
             self._recent.clear()
-            self._head = self._floor = removed
+            self._head = self._floor = place
+            self._changed.notify_all()
 
     def _remember(self, found: Sequence[Event]) -> None:
         with self._changed:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from server.domain import names, payment_operations, tasks
 from server.domain.callers import Caller
-from server.domain.money import Money
+from server.domain.events import EventKind
+from server.domain.hosted_pages import asks_for_page, judge
 from server.domain.payment_answers import (
     FOLLOWING,
     TRANSACTION_ID,
@@ -16,18 +17,28 @@ from server.domain.payment_answers import (
     Reading,
     Verdict,
     is_of,
-    judge,
     judge_status,
 )
 from server.domain.payment_evidence import Attempt, EvidenceKind, Outcome
 from server.domain.payment_operations import Fact, Operation, OperationState
-from server.domain.payment_options import AmountUnsayable, PaymentOptions, PurchasePath, amount_text
+from server.domain.payment_options import (
+    AmountUnsayable,
+    HostedPagePath,
+    PaymentOptions,
+    PurchasePath,
+    amount_text,
+)
+from server.domain.payment_subscription_answers import judge_creation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.refusals import AttemptRefused, CeilingExceeded, FieldInvalid, RequestIdReused, ResourceNotFound
 from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
+from server.services import payment_cycles, payment_subscription_records
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_ceilings
+from server.services.payment_cycles import Aim
 from server.services.payment_house import PaymentHouse
-from server.services.payments import check_ceilings
+from server.services.payment_subscription_book import hurry
 from server.services.tasks import Endpoint, endpoint
 
 SERVER_TO_SERVER = "/server-to-server-interface"
@@ -35,12 +46,17 @@ PATHS = {
     OperationKind.CAPTURE: f"{SERVER_TO_SERVER}/capture",
     OperationKind.VOID: f"{SERVER_TO_SERVER}/void",
     OperationKind.REFUND: f"{SERVER_TO_SERVER}/refund",
+    OperationKind.SUBSCRIPTION: f"{SERVER_TO_SERVER}/subscription/payment",
 }
 FIRST_PATHS = {
     (OperationKind.PURCHASE, PurchasePath.PAYMENT): f"{SERVER_TO_SERVER}/payment",
     (OperationKind.PURCHASE, PurchasePath.PAYMENTV2): f"{SERVER_TO_SERVER}/paymentv2",
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENT): f"{SERVER_TO_SERVER}/authorization",
     (OperationKind.AUTHORIZATION, PurchasePath.PAYMENTV2): f"{SERVER_TO_SERVER}/authorizationv2",
+}
+HOSTED_PAGE_PATHS = {
+    HostedPagePath.SERVER_TO_SERVER: f"{SERVER_TO_SERVER}/hpp/generate/link",
+    HostedPagePath.OLDER: "/hpp/generate/link",
 }
 LONGEST_TROUBLE = 64
 
@@ -56,6 +72,8 @@ class Submission:
     amount_text: str
     webhook_url: str
     details: bytes
+    merchant_email: str = ""
+    subscription: PaymentSubscription | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,28 +169,32 @@ def _submission(book: PaymentBook, operation: Operation) -> Submission:
     where = endpoint(house.sealer, account) if account else None
     if account is None or account.payment_options is None or where is None:
         raise AttemptRefused("account")
+    subscription = book.subscription if operation.kind is OperationKind.SUBSCRIPTION else None
+    amount = subscription.amount if subscription else operation.amount
     try:
-        text = amount_text(Money(operation.minor_amount, operation.currency_code), operation.amount_unit)
+        text = amount_text(amount, operation.amount_unit)
     except AmountUnsayable:
         raise AttemptRefused("account") from None
     first = operation.kind not in FOLLOWING
+    page = asks_for_page(operation.kind)
+    if page and not account.payment_options.merchant_email:
+        raise AttemptRefused("account")
     return Submission(
         operation=operation,
-        reference=reference_sent(book, operation),
+        reference=book.reference_sent(operation),
         endpoint=where,
         path=path(operation.kind, account.payment_options),
         amount_text=text,
         webhook_url=house.webhook_url(book.payment.name) if first else "",
         details=house.open(book.payment.sealed_details, book.payment.name, "details") if first else b"",
+        merchant_email=account.payment_options.merchant_email if page else "",
+        subscription=subscription,
     )
 
 
-def reference_sent(book: PaymentBook, operation: Operation) -> str:
-    """Our reference as the partner knows it: captures, voids and refunds send none, theirs is the payment's first."""
-    return book.operations[0].reference if operation.kind in FOLLOWING else operation.reference
-
-
 def path(kind: OperationKind, options: PaymentOptions) -> str:
+    if asks_for_page(kind):
+        return HOSTED_PAGE_PATHS[options.hosted_page_path]
     return PATHS[kind] if kind in PATHS else FIRST_PATHS[kind, options.purchase_path]
 
 
@@ -203,10 +225,13 @@ def record(
     body = answer.body if answer else b""
     source = Source(EvidenceKind.ANSWER, caller.client, caller.correlation_id, number, digest, body)
     if answer is not None:
-        fact, reading = payment_operations.fact_of_answer(
-            operation, number, judge(operation.expected(reference_sent(book, operation)), answer)
-        )
+        expected = operation.expected(book.reference_sent(operation))
+        subscription = book.subscription if operation.kind is OperationKind.SUBSCRIPTION else None
+        judged = judge_creation(subscription, expected, answer) if subscription else judge(expected, answer)
+        fact, reading = payment_operations.fact_of_answer(operation, number, judged)
         book.settle(operation, fact, reading, source, answer)
+        if subscription:
+            payment_subscription_records.created(book, reading, source, answer)
     else:
         _silence(book, operation, number, source, sent=outcome is not Outcome.NOT_SENT, trouble=trouble)
     _report(book, attempt_name, outcome)
@@ -257,18 +282,28 @@ def record_status(
         raise ResourceNotFound(task_name)
     operation = found[0]
     named = task_name.removeprefix(names.query_task(operation.name, ""))
-    fact = _status(book, operation, named, answer, caller) if answer is not None else None
     task = transaction.ledger.tasks.get(task_name)
-    if task is not None and task.held_by(fence, book.now):
-        _ask_again(book, task, book.current(operation), retry_after, settled=fact is not None)
+    current = task if task is not None and task.held_by(fence, book.now) else None
+    fact = None
+    if answer is not None:
+        aimed = payment_cycles.aim(book, operation, named, answer, current)
+        fact = _status(book, aimed, operation, named, answer, caller)
+        operation = aimed.operation
+    if current is not None:
+        _ask_again(book, current, book.current(operation), retry_after, settled=fact is not None)
     book.save()
     return book.current(operation).state
 
 
-def _status(book: PaymentBook, operation: Operation, named: str, answer: PartnerAnswer, caller: Caller) -> Fact | None:
-    reading = judge_status(operation.expected(reference_sent(book, operation)), answer, named)
+def _status(
+    book: PaymentBook, aimed: Aim, asked: Operation, named: str, answer: PartnerAnswer, caller: Caller
+) -> Fact | None:
+    operation = aimed.operation
+    reading = judge_status(aimed.expected, answer, named)
+    if aimed.undecided:
+        reading = Reading(Verdict.NOTHING, aimed.undecided)
     fact = payment_operations.fact_of_status(operation, reading)
-    digest = book.house.answer_digest("status", operation.name, named, answer=answer)
+    digest = book.house.answer_digest("status", asked.name, named, answer=answer)
     known = book.transaction.ledger.is_known(book.payment.name, digest)
     source = Source(
         EvidenceKind.STATUS_ANSWER,
@@ -280,8 +315,11 @@ def _status(book: PaymentBook, operation: Operation, named: str, answer: Partner
     if fact is None:
         if not known:
             book.note(operation, source, f"settles nothing: {reading.why}", None, named)
+            if aimed.alert:
+                line = names.evidence(book.payment.name, book.payment.evidence_count)
+                book.tell(EventKind.PAYMENT_EVIDENCE_DISAGREES, operation, source, evidence=line)
         return None
-    if not known or _would_change(book, operation, fact, reading):
+    if not known or _would_change(book, operation, fact, reading) or aimed.another:
         book.settle(operation, fact, reading, source, answer)
     return fact
 
@@ -318,6 +356,7 @@ def webhook(
     book.note(operation, source, "a webhook: a hint, to be confirmed by asking", None, named)
     if named:
         book.ask(operation, named, book.now, correlation_id)
+    hurry(book)
     book.save()
     return True
 
@@ -339,44 +378,3 @@ def _meant(book: PaymentBook, answer: PartnerAnswer) -> Operation:
 def _well_formed(answer: PartnerAnswer) -> str:
     named = answer.partner_transaction_id
     return named if TRANSACTION_ID.fullmatch(named) else ""
-
-
-TIMES_UP = {
-    OperationState.PENDING: (Fact.EXPIRE, "its time to be sent has passed"),
-    OperationState.SENDING: (Fact.SENDER_SILENT, "the process that was to send it has not reported in time"),
-    OperationState.REQUIRES_ACTION: (Fact.ACTION_WINDOW_PASSED, "the payer's time to act has passed"),
-}
-
-
-def attend(house: PaymentHouse, transaction: Transaction, payment: str) -> bool:
-    """Does what time alone does to a payment: what was unsent expires, what was sent and not heard of is in doubt."""
-    book = open_book(house, transaction, payment)
-    if book is None:
-        return False
-    source = Source(EvidenceKind.OURS, "steward")
-    attended = False
-    for operation in tuple(book.operations):
-        if operation.attend_time is None or book.now < operation.attend_time:
-            continue
-        attended = True
-        if operation.state not in TIMES_UP:
-            book.put(replace(operation, attend_time=None))
-            continue
-        fact, why = TIMES_UP[operation.state]
-        change = book.apply(operation, fact, source, why)
-        if not change.changed:
-            book.put(replace(change.after, attend_time=None))
-    book.save()
-    return attended
-
-
-def stand_still(house: PaymentHouse, transaction: Transaction, payment: str) -> None:
-    """After a restore: what could have been sent since is in doubt."""
-    book = open_book(house, transaction, payment)
-    if book is None:
-        return
-    source = Source(EvidenceKind.OURS, "core")
-    for operation in tuple(book.operations):
-        if operation.state in (OperationState.PENDING, OperationState.SENDING):
-            book.apply(operation, Fact.STORE_RESTORED, source, "the store was restored: it may have been sent since")
-    book.save()

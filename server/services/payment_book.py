@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 
 from server.domain import names, payment_operations, payments
 from server.domain.events import Event, EventKind
-from server.domain.payment_answers import Doubt, OperationKind, PartnerAnswer, Reading, Verdict
+from server.domain.hosted_pages import asks_for_page
+from server.domain.payment_answers import FOLLOWING, Doubt, OperationKind, PartnerAnswer, Reading, Verdict
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Change, Fact, Operation, OperationState
+from server.domain.payment_subscriptions import LIVE, PaymentSubscription
 from server.domain.payments import Card, Payment
 from server.domain.tasks import Task, TaskKind, query_delay
 from server.ports import Transaction
+from server.services import learned_tokens, payment_subscription_book
 from server.services.payment_house import PaymentHouse
 
 CHARGES = (Verdict.APPROVED, Verdict.PARTIALLY_APPROVED)
@@ -38,11 +41,18 @@ class PaymentBook:
     operations: list[Operation]
     now: int
     is_new: bool = False
+    # What the payment's first operation creates, as it is after everything that was decided, and as it was.
+    subscription: PaymentSubscription | None = None
+    subscription_before: PaymentSubscription | None = None
+    # Where the last thing came to be known from.
+    by: Source | None = None
     _new: set[str] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
     _evidence: list[Evidence] = field(default_factory=list)
     _told: list[tuple[EventKind, Operation, Source, dict[str, str]]] = field(default_factory=list)
     _tasks: dict[str, Task | None] = field(default_factory=dict)
+    # The confirmed charge that may tell what its card was stored as.
+    _learned: tuple[Operation, PartnerAnswer, Source] | None = None
 
     def operation(self, number: int) -> Operation | None:
         return next((each for each in self.operations if each.number == number), None)
@@ -50,6 +60,11 @@ class PaymentBook:
     def current(self, operation: Operation) -> Operation:
         """The operation as it is after everything that was decided."""
         return next(each for each in self.operations if each.name == operation.name)
+
+    def reference_sent(self, operation: Operation) -> str:
+        """Our reference as the partner knows it: that of the first operation for what the partner gets none with."""
+        of_first = operation.kind in FOLLOWING or operation.kind is OperationKind.CYCLE
+        return self.operations[0].reference if of_first else operation.reference
 
     def unresolved(self) -> Operation | None:
         return next((each for each in self.operations if each.unresolved), None)
@@ -76,6 +91,7 @@ class PaymentBook:
         partner_transaction_id: str = "",
     ) -> None:
         """One more line of the story."""
+        self.by = source
         number = self.payment.evidence_count + 1
         name = names.evidence(self.payment.name, number)
         self.payment = replace(self.payment, evidence_count=number)
@@ -105,7 +121,8 @@ class PaymentBook:
     ) -> Change:
         """What the fact makes of the operation, with its line and its events."""
         operation = self.current(operation)
-        window = self.house.limits.micros(self.house.limits.action_window)
+        limits = self.house.limits
+        window = limits.micros(limits.page_window if asks_for_page(operation.kind) else limits.action_window)
         change = payment_operations.change(operation, fact, self.now, reading, action_window=window)
         after = change.after
         named = reading.partner_transaction_id if reading else ""
@@ -151,10 +168,13 @@ class PaymentBook:
             why = f"{reading.why}; but the transaction belongs to {bound.name}"
             reading = Reading(Verdict.IN_DOUBT, why, Doubt.ANSWER_UNREADABLE)
             fact = Fact.ANSWER_UNCLEAR
-        second = operation.charged and reading.verdict in CHARGES and named != operation.partner_transaction_id
+        again = named in ("", operation.partner_transaction_id)
+        second = operation.charged and reading.verdict in CHARGES and not again
         change = self.apply(operation, fact, source, reading.why, reading)
         if change.changed and change.after.charged:
             self._keep_card(change.after, answer)
+        if reading.verdict in CHARGES and change.after.charged and named == change.after.partner_transaction_id:
+            self._learned = (change.after, answer, source)
         if second and reading.confirmed_minor_amount is not None:
             self._add_external(operation, reading, source)
         elif named and change.after.unresolved:
@@ -165,6 +185,19 @@ class PaymentBook:
         if operation.number == 1 and (answer.masked_number or answer.scheme):
             card = Card(answer.masked_number, answer.scheme, answer.card_expiry)
             self.payment = replace(self.payment, card=card)
+
+    def _learn_token(self) -> None:
+        """What the partner stored the card as; a hosted page's payment tells it from then on."""
+        if self._learned is None:
+            return
+        operation, answer, source = self._learned
+        token, trouble = learned_tokens.learn(
+            self.transaction, self.payment, operation, answer, source.actor, source.correlation_id, self.now
+        )
+        if trouble:
+            self.note(operation, replace(source, digest=None, body=b""), trouble)
+        if token and not self.payment.token:
+            self.payment = replace(self.payment, token=token)
 
     def _add_external(self, operation: Operation, reading: Reading, source: Source) -> None:
         """A confirmed charge that nobody asked for: it counts, and one of the two is to be refunded."""
@@ -238,11 +271,16 @@ class PaymentBook:
     def drop_task(self, name: str) -> None:
         self._tasks[name] = None
 
+    def dropped(self, name: str) -> bool:
+        return name in self._tasks and self._tasks[name] is None
+
     def save(self) -> Payment:
         """Writes everything that was decided, and returns the payment as it is then."""
+        payment_subscription_book.save(self, is_new=self.is_new)
         if not (self.is_new or self._new or self._changed or self._evidence):
             self._save_tasks()
             return self.payment
+        self._learn_token()
         ledger = self.transaction.ledger
         revision = self.payment.revision
         payment = payments.derive(self.payment, self.operations, self.now)
@@ -266,7 +304,8 @@ class PaymentBook:
 
     def _key(self, payment: Payment) -> str | None:
         """The merchant's own id, unless it is proven that nothing was charged, or another payment has it by now."""
-        if payments.is_proven_uncharged(self.operations):
+        there = self.subscription is not None and self.subscription.state in LIVE
+        if payments.is_proven_uncharged(self.operations) and not there:
             return None
         key = payments.merchant_payment_key(
             payment.merchant_gateway_id, payment.merchant_id, payment.merchant_payment_id
@@ -308,4 +347,6 @@ def open_book(house: PaymentHouse, transaction: Transaction, name: str) -> Payme
     if payment is None:
         return None
     operations: Sequence[Operation] = transaction.ledger.operations_of(name)
-    return PaymentBook(house, transaction, payment, list(operations), house.now(transaction))
+    book = PaymentBook(house, transaction, payment, list(operations), house.now(transaction))
+    book.subscription = book.subscription_before = payment_subscription_book.held_by(book)
+    return book

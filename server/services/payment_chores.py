@@ -2,7 +2,7 @@
 
 from prometheus_client import Gauge
 
-from server.services import payment_attempts
+from server.services import payment_times
 from server.services.payment_house import PaymentHouse
 
 LIMIT = 100
@@ -34,7 +34,7 @@ class PaymentTimes:
 
     def _attend(self, payment: str) -> None:
         house = self._house
-        house.store.write(payment, lambda transaction: payment_attempts.attend(house, transaction, payment))
+        house.store.write(payment, lambda transaction: payment_times.attend(house, transaction, payment))
 
     def _count(self) -> None:
         counts = self._house.store.view.doubts()

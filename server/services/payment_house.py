@@ -20,6 +20,8 @@ class PaymentLimits:
     lease: float = 60.0
     resolve_after: float = 900.0
     action_window: float = 1800.0
+    page_window: float = 1800.0
+    cycle_overdue_after: float = 86400.0
 
     @staticmethod
     def micros(seconds: float) -> int:

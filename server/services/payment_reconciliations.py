@@ -15,7 +15,6 @@ from server.domain.payment_operations import Operation, OperationState
 from server.domain.queries import Page, UnknownChargeQuery
 from server.domain.refusals import ResourceNotFound
 from server.ports import Store, Transaction
-from server.services.payment_attempts import reference_sent
 from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_house import PaymentHouse
 
@@ -98,7 +97,7 @@ class Reconciliation:
 
     def _judge(self, book: PaymentBook, operation: Operation, row: ExportRow) -> Result:
         answer = payment_exports.answer_of(row)
-        reading = judge_status(operation.expected(reference_sent(book, operation)), answer, row.partner_transaction_id)
+        reading = judge_status(operation.expected(book.reference_sent(operation)), answer, row.partner_transaction_id)
         fact = payment_exports.fact_of_row(operation, row, reading, self.now)
         known = self._is_known(book, operation, row)
         second = any(

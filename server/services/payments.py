@@ -1,24 +1,23 @@
 """Payments for those who ask for them, and for operators who settle what is in doubt."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from server.domain import accounts, names, payment_options, payments
 from server.domain.accounts import Account, AccountMode, AccountProvider
 from server.domain.callers import Caller
 from server.domain.events import Event, EventKind
+from server.domain.hosted_pages import asks_for_page
 from server.domain.money import Money
 from server.domain.payment_answers import OperationKind
 from server.domain.payment_evidence import Evidence, EvidenceKind
 from server.domain.payment_operations import Fact, Operation, OperationState
-from server.domain.payment_options import AmountUnsayable, PaymentOptions, PurchasePath
+from server.domain.payment_options import PaymentOptions, PurchasePath
 from server.domain.payments import Payment, PaymentState
 from server.domain.queries import Page, PaymentQuery
 from server.domain.refusals import (
     AccountUnusable,
     AlreadySent,
-    AmountUnsendable,
-    CeilingExceeded,
     FieldInvalid,
     MerchantPaymentIdUsed,
     PaymentStateUnfit,
@@ -31,10 +30,10 @@ from server.domain.tokens import Token, TokenProvider, TokenState
 from server.ports import Store, Transaction
 from server.services import tokens
 from server.services.payment_book import PaymentBook, Source, open_book
+from server.services.payment_ceilings import check_amount, check_ceilings
 from server.services.payment_house import PaymentHouse
 
 MICROS = 1_000_000
-DAY = 24 * 3600 * MICROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +41,27 @@ class Order:
     """What somebody wants to be paid. `details` travel to the partner as they are; `send_within` is in microseconds."""
 
     kind: OperationKind
-    token: str
     merchant_payment_id: str
     amount: Money
     details: bytes
-    success_url: str
-    decline_url: str
-    has_browser_info: bool
+    # The fields of the URLs that the payer's browser may be sent to, and the URLs.
+    return_urls: Sequence[tuple[str, str]]
     send_within: int | None
+    token: str = ""
+    has_browser_info: bool = False
+    store_payment_method: bool = False
+    # What else comes with the payment.
+    attach: Callable[[PaymentBook], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Who is paid, and with which token: its name and the partner's id of it, empty where a page asks for a card."""
+
+    merchant_gateway_id: str
+    merchant_id: str
+    token: str = ""
+    stored_payment_method_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +78,37 @@ def create(house: PaymentHouse, transaction: Transaction, caller: Caller, order:
     MerchantPaymentIdUsed, FieldInvalid."""
     now = house.now(transaction)
     token = tokens.visible(caller, transaction.tokens.get(order.token), order.token)
-    _check_token(token)
-    account, options = _account(transaction, token.merchant_gateway_id, token.merchant_id)
-    if order.amount.minor_amount <= 0:
-        raise FieldInvalid("amount.minor_amount", "must be more than 0", "int64.gt")
-    for field, url in (("details.success_url", order.success_url), ("details.decline_url", order.decline_url)):
-        if not payment_options.allows_return(options.return_url_prefixes, url):
-            raise ReturnUrlNotAllowed(field)
+    check_token(token)
+    account, options = paying_account(transaction, token.merchant_gateway_id, token.merchant_id)
     if options.purchase_path is PurchasePath.PAYMENTV2 and not order.has_browser_info:
         raise FieldInvalid("details.browser_info", "the account's calls need it", "required")
+    payee = Payee(token.merchant_gateway_id, token.merchant_id, token.name, token.token_id)
+    return place(house, transaction, caller, order, payee, account, options, now)
+
+
+def place(
+    house: PaymentHouse,
+    transaction: Transaction,
+    caller: Caller,
+    order: Order,
+    payee: Payee,
+    account: Account,
+    options: PaymentOptions,
+    now: int,
+) -> Whole:
+    """A new payment through the account, which is locked.
+
+    Raises ReturnUrlNotAllowed, AmountUnsendable, CeilingExceeded, MerchantPaymentIdUsed, FieldInvalid.
+    """
+    # A subscription may begin with a trial.
+    if order.amount.minor_amount <= 0 and order.kind is not OperationKind.SUBSCRIPTION:
+        raise FieldInvalid("amount.minor_amount", "must be more than 0", "int64.gt")
+    for field, url in order.return_urls:
+        if not payment_options.allows_return(options.return_url_prefixes, url):
+            raise ReturnUrlNotAllowed(field)
     check_amount(options, order.amount)
-    key = payments.merchant_payment_key(token.merchant_gateway_id, token.merchant_id, order.merchant_payment_id)
+    gateway, merchant_id = payee.merchant_gateway_id, payee.merchant_id
+    key = payments.merchant_payment_key(gateway, merchant_id, order.merchant_payment_id)
     if (used := transaction.ledger.payment_with_key(key)) is not None:
         raise MerchantPaymentIdUsed(used)
     check_ceilings(transaction, account, options, order.amount, now, already=0)
@@ -84,10 +116,10 @@ def create(house: PaymentHouse, transaction: Transaction, caller: Caller, order:
     payment = Payment(
         name=name,
         merchant_payment_id=order.merchant_payment_id,
-        token=token.name,
+        token=payee.token,
         account=account.name,
-        merchant_gateway_id=token.merchant_gateway_id,
-        merchant_id=token.merchant_id,
+        merchant_gateway_id=gateway,
+        merchant_id=merchant_id,
         currency_code=order.amount.currency_code,
         minor_amount=order.amount.minor_amount,
         create_time=now,
@@ -97,7 +129,11 @@ def create(house: PaymentHouse, transaction: Transaction, caller: Caller, order:
     )
     book = PaymentBook(house, transaction, payment, [], now, is_new=True)
     within = order.send_within or house.limits.micros(house.limits.send_within)
-    _ask_for(book, caller, account, options, order.kind, order.amount.minor_amount, within, method=token.token_id)
+    method, store = payee.stored_payment_method_id, order.store_payment_method
+    minor = order.amount.minor_amount
+    _ask_for(book, caller, account, options, order.kind, minor, within, method=method, store=store)
+    if order.attach is not None:
+        order.attach(book)
     book.save()
     return _whole(house, book)
 
@@ -175,7 +211,9 @@ def resolve_not_charged(house: PaymentHouse, transaction: Transaction, caller: C
     operation = book.unresolved()
     if operation is None or operation.state not in (OperationState.IN_DOUBT, OperationState.PROCESSING):
         raise PaymentStateUnfit(name, operation.state if operation else book.payment.state)
-    allowed = operation.in_flight_until + house.limits.micros(house.limits.resolve_after)
+    # The payer may have acted until the window's end, whatever was known by then.
+    last = max(operation.in_flight_until, operation.redirect_expire_time or 0)
+    allowed = last + house.limits.micros(house.limits.resolve_after)
     if book.now < allowed:
         raise TooEarly(str((allowed - book.now) // MICROS + 1))
     source = Source(EvidenceKind.OPERATOR, caller.client, caller.correlation_id)
@@ -225,31 +263,7 @@ def visible(caller: Caller, payment: Payment | None, name: str) -> Payment:
     return payment
 
 
-def check_amount(options: PaymentOptions, amount: Money) -> None:
-    """Raises AmountUnsendable."""
-    try:
-        payment_options.amount_text(amount, options.currency(amount.currency_code).amount_unit)
-    except AmountUnsayable as unsayable:
-        raise AmountUnsendable(amount.currency_code, str(unsayable)) from None
-
-
-def check_ceilings(
-    transaction: Transaction, account: Account, options: PaymentOptions, amount: Money, now: int, *, already: int
-) -> None:
-    """`already`: what of the amount is counted. Raises CeilingExceeded."""
-    code = amount.currency_code
-    limits = options.currency(code)
-    if account.mode is AccountMode.LIVE and not (limits.payment_ceiling and limits.day_ceiling):
-        raise CeilingExceeded("missing", "0", code)
-    if limits.payment_ceiling and amount.minor_amount > limits.payment_ceiling:
-        raise CeilingExceeded("payment", str(limits.payment_ceiling), code)
-    if limits.day_ceiling:
-        used = transaction.ledger.charged_since(account.name, code, now - now % DAY)
-        if used - already + amount.minor_amount > limits.day_ceiling:
-            raise CeilingExceeded("day", str(limits.day_ceiling), code)
-
-
-def _check_token(token: Token) -> None:
+def check_token(token: Token) -> None:
     if token.provider is not TokenProvider.PAYMENT_OPTIONS:
         raise TokenUnusable(token.name, f"its provider is {token.provider}")
     if token.disable_time is not None:
@@ -258,7 +272,8 @@ def _check_token(token: Token) -> None:
         raise TokenUnusable(token.name, f"it is {token.state}")
 
 
-def _account(transaction: Transaction, gateway: str, merchant_id: str) -> tuple[Account, PaymentOptions]:
+def paying_account(transaction: Transaction, gateway: str, merchant_id: str) -> tuple[Account, PaymentOptions]:
+    """The account that pays for the merchant, locked. Raises AccountUnusable."""
     account = transaction.ledger.payment_account(gateway)
     if account is None or account.payment_options is None:
         raise AccountUnusable(gateway, "there is none")
@@ -288,7 +303,7 @@ def _minor(payment: Payment, amount: Money | None) -> int | None:
 def _follow(book: PaymentBook, caller: Caller, kind: OperationKind, parent: Operation, minor: int) -> Whole:
     """Asks for an operation that follows one that is done."""
     payment, house = book.payment, book.house
-    account, options = _account(book.transaction, payment.merchant_gateway_id, payment.merchant_id)
+    account, options = paying_account(book.transaction, payment.merchant_gateway_id, payment.merchant_id)
     if account.name != payment.account:
         raise AccountUnusable(payment.merchant_gateway_id, f"the payment went through {payment.account}")
     check_amount(options, Money(minor, payment.currency_code))
@@ -308,6 +323,7 @@ def _ask_for(
     within: int,
     *,
     method: str = "",
+    store: bool = False,
     parent: Operation | None = None,
 ) -> None:
     number = len(book.operations) + 1
@@ -332,6 +348,10 @@ def _ask_for(
         parent=parent.name if parent else "",
         parent_transaction_id=(parent.partner_transaction_id or "") if parent else "",
         attend_time=book.now + within,
+        # The payer of a page may try several times: one no is not the last.
+        action_required=asks_for_page(kind),
+        store_payment_method=store,
+        cycle=1 if kind is OperationKind.SUBSCRIPTION and minor else 0,
     )
     book.add(operation, _ours(caller), f"{kind} asked for")
     book.submit(operation, book.now, caller.correlation_id)

@@ -8,8 +8,8 @@ from server.domain import accounts
 from server.domain.accounts import AccountProvider
 from server.domain.events import Event, EventKind
 from server.ports import Transaction
-from server.services.payment_attempts import stand_still
 from server.services.payment_house import PaymentHouse
+from server.services.payment_times import stand_still
 
 REASON = "STORE_RESTORED"
 
@@ -31,11 +31,22 @@ class Known:
 def was_restored(transaction: Transaction, known: Known, generation: str, head: int) -> bool:
     """Whether the database is an earlier or another one than money was last sent from."""
     ledger = transaction.ledger
-    kept = ledger.kept_identity()
-    if kept and kept != ledger.database_identity():
+    if moved(ledger.kept_identity(), ledger.database_identity()):
         return True
     if not known.generation:
         return known.alone and ledger.has_attempts()
+    return fell_back(known, generation, head)
+
+
+def moved(kept: str, present: str) -> bool:
+    """Whether the database is another one than money was last sent from. Before the first look nothing is kept."""
+    return bool(kept) and kept != present
+
+
+def fell_back(known: Known, generation: str, head: int) -> bool:
+    """Whether the history is known to have come further than this, or to have been another one."""
+    if not known.generation:
+        return False
     if known.generation != generation:
         # With several cores another one has seen the restore already, and begun the new history.
         return known.alone
@@ -43,7 +54,7 @@ def was_restored(transaction: Transaction, known: Known, generation: str, head: 
 
 
 def check(house: PaymentHouse, known: Known, generation: str, head: int, new_generation: str) -> bool:
-    """Looks once, at the start; whether the store was restored. Then a new history of events has begun."""
+    """Looks once; whether the store was restored. Then a new history of events has begun."""
 
     def run(transaction: Transaction) -> bool:
         identity = transaction.ledger.database_identity()

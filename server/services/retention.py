@@ -105,6 +105,18 @@ class Retention:
                     now - self.periods.of(RetainedKind.REVOKED_ACCESS_TOKENS), STEP
                 ),
             ),
+            RetainedKind.ACQUIRER_TRANSACTIONS: lambda now: self._forget(
+                RetainedKind.ACQUIRER_TRANSACTIONS,
+                lambda transaction: transaction.removal.acquirer_transactions(
+                    now - self.periods.acquirer_transactions, STEP
+                ),
+            ),
+            RetainedKind.UNREADABLE_NOTIFICATIONS: lambda now: self._forget(
+                RetainedKind.UNREADABLE_NOTIFICATIONS,
+                lambda transaction: transaction.removal.unreadable_notifications(
+                    now - self.periods.of(RetainedKind.UNREADABLE_NOTIFICATIONS), STEP
+                ),
+            ),
         }
 
     def wanted(self) -> bool:

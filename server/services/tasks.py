@@ -3,9 +3,11 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from server.domain import tasks
+from server.domain import names, tasks
 from server.domain.accounts import Account
 from server.domain.callers import Caller
+from server.domain.payment_subscription_calls import CHANGES, CallKind, next_call
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.tasks import Task, TaskKind
 from server.ports import Sealer, Transaction
 from server.services import partner_secrets
@@ -28,11 +30,14 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A leased task; what is left of the lease, in microseconds; and where to ask, of a query."""
+    """A leased task; what is left of the lease, in microseconds; where to ask, of a query; and of a subscription what
+    for."""
 
     task: Task
     lease: int
     endpoint: Endpoint | None
+    call: CallKind | None = None
+    subscription: PaymentSubscription | None = None
 
 
 def endpoint(sealer: Sealer, account: Account) -> Endpoint | None:
@@ -71,8 +76,18 @@ def claim(
             break
     lease = house.limits.micros(house.limits.lease)
     leased = [tasks.leased(task, caller.client, lease, now) for task in chosen]
-    ledger.tasks.update(sorted(leased, key=lambda task: task.name))
-    return [Claimed(task, lease, _where(house, accounts[task.account], task)) for task in leased]
+    attended = [task for task in leased if task.kind is TaskKind.ATTEND_SUBSCRIPTION]
+    seen = ledger.subscriptions_seen([names.payment_subscription(task.payment) for task in attended])
+    claimed = []
+    for task in leased:
+        account = accounts[task.account]
+        subscription = seen.get(names.payment_subscription(task.payment)) if task in attended else None
+        call = next_call(subscription, task.change_time, now, held=account.held) if subscription else None
+        # Committed before it can be sent: from now on it may have been.
+        changed = replace(task, change_time=now) if call in CHANGES else task
+        claimed.append(Claimed(changed, lease, _where(house, account, task), call, subscription))
+    ledger.tasks.update(sorted((each.task for each in claimed), key=lambda task: task.name))
+    return claimed
 
 
 def _room(account: Account) -> int:
@@ -80,7 +95,7 @@ def _room(account: Account) -> int:
 
 
 def _where(house: PaymentHouse, account: Account, task: Task) -> Endpoint | None:
-    return endpoint(house.sealer, account) if task.kind is TaskKind.QUERY_TRANSACTION else None
+    return None if task.kind is TaskKind.SUBMIT_PAYMENT_OPERATION else endpoint(house.sealer, account)
 
 
 def renew(house: PaymentHouse, transaction: Transaction, leases: Sequence[tuple[str, int]]) -> tuple[list[str], int]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, RowMapping, and_, bindparam, func, insert, or_, select, text, update
 
 from server.domain.accounts import Account, AccountProvider
-from server.domain.payment_answers import OperationKind
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import NOTHING_MOVED, UNRESOLVED, Operation, OperationState
-from server.domain.payments import Payment
+from server.domain.payment_subscriptions import LIVE, PaymentSubscription
+from server.domain.payments import OPENING, Payment
 from server.domain.tasks import Task, TaskKind
+from server.domain.tokens import Token
 from server.store import payment_tables, rows, schema
 from server.store.engine import CLOCKS
 from server.store.shelf import TableShelf
@@ -23,6 +24,7 @@ operations = payment_tables.payment_operations
 attempts = payment_tables.payment_attempts
 evidence = payment_tables.payment_evidence
 tasks = payment_tables.tasks
+subscriptions = payment_tables.payment_subscriptions
 accounts = schema.accounts
 
 # A PostgreSQL database, told from its copies: the cluster, its timeline (a restore or a failover begins a new one), the
@@ -50,6 +52,9 @@ class SqlLedger:
         self.operations: TableShelf[Operation] = TableShelf(transaction, operations, rows.OPERATION)
         self.attempts: TableShelf[Attempt] = TableShelf(transaction, attempts, rows.ATTEMPT)
         self.tasks: TableShelf[Task] = TableShelf(transaction, tasks, rows.TASK)
+        self.payment_subscriptions: TableShelf[PaymentSubscription] = TableShelf(
+            transaction, subscriptions, rows.PAYMENT_SUBSCRIPTION
+        )
         self.unknown_charges: TableShelf[UnknownCharge] = TableShelf(
             transaction, payment_tables.unknown_charges, rows.UNKNOWN_CHARGE
         )
@@ -73,6 +78,29 @@ class SqlLedger:
         )
         return rows.OPERATION.read(found[0]) if found else None
 
+    def subscription_of_partner(self, account: str, partner_subscription_id: str) -> PaymentSubscription | None:
+        found = self._rows(
+            select(subscriptions).where(
+                subscriptions.c.account == account, subscriptions.c.partner_subscription_id == partner_subscription_id
+            )
+        )
+        return rows.PAYMENT_SUBSCRIPTION.read(found[0]) if found else None
+
+    def subscriptions_seen(self, names: Sequence[str]) -> dict[str, PaymentSubscription]:
+        if not names:
+            return {}
+        found = self._rows(select(subscriptions).where(subscriptions.c.name.in_(sorted(names))))
+        return {row["name"]: rows.PAYMENT_SUBSCRIPTION.read(row) for row in found}
+
+    def subscriptions_to_attend(self, now: int, limit: int) -> list[str]:
+        statement = (
+            select(subscriptions.c.payment)
+            .where(subscriptions.c.attend_time <= now)
+            .order_by(subscriptions.c.attend_time)
+            .limit(limit)
+        )
+        return sorted(str(row["payment"]) for row in self._rows(statement))
+
     def operations_named(
         self, account: str, references: Sequence[str], partner_transaction_ids: Sequence[str]
     ) -> list[Operation]:
@@ -84,6 +112,10 @@ class SqlLedger:
                 matching = select(operations).where(operations.c.account == account, column.in_(list(values)))
                 found |= {row["name"]: rows.OPERATION.read(row) for row in self._rows(matching)}
         return list(found.values())
+
+    def token_seen(self, name: str) -> Token | None:
+        found = self._rows(select(schema.tokens).where(schema.tokens.c.name == name))
+        return rows.TOKEN.read(found[0]) if found else None
 
     def payment_with_key(self, key: str) -> str | None:
         table = payment_tables.payments
@@ -102,19 +134,23 @@ class SqlLedger:
         return rows.ACCOUNT.read(found[0]) if found else None
 
     def charged_since(self, account: str, currency_code: str, since: int) -> int:
-        kinds = (OperationKind.PURCHASE, OperationKind.AUTHORIZATION, OperationKind.EXTERNAL)
         statement = select(func.coalesce(func.sum(operations.c.minor_amount), 0)).where(
             operations.c.account == account,
             operations.c.currency_code == currency_code,
             operations.c.create_time >= since,
-            operations.c.kind.in_([kind.value for kind in kinds]),
+            operations.c.kind.in_(sorted(kind.value for kind in OPENING)),
             operations.c.state.not_in(sorted(state.value for state in NOTHING_MOVED)),
         )
         return int(self._transaction.connection.execute(statement).scalar_one())
 
     def accounts_in_use(self) -> set[str]:
         unresolved = sorted(state.value for state in UNRESOLVED)
-        found = self._rows(select(operations.c.account).where(operations.c.state.in_(unresolved)).distinct())
+        live = sorted(state.value for state in LIVE)
+        found = self._rows(
+            select(operations.c.account)
+            .where(operations.c.state.in_(unresolved))
+            .union(select(subscriptions.c.account).where(subscriptions.c.state.in_(live)))
+        )
         return {str(row["account"]) for row in found}
 
     def attempt_of_request(self, client: str, request_id: str) -> Attempt | None:

@@ -14,6 +14,7 @@ payments = payment_tables.payments
 operations = payment_tables.payment_operations
 evidence = payment_tables.payment_evidence
 tasks = payment_tables.tasks
+subscriptions = payment_tables.payment_subscriptions
 
 
 def payment_page(query: PaymentQuery, page: Page, *conditions: ColumnElement[bool]) -> Select[Any]:

@@ -1,6 +1,6 @@
 """The tables of payments and tasks, beside those of `schema` and written as they are."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, false, text
 
 from server.store.schema import Name, metadata
 
@@ -72,6 +72,8 @@ payment_operations = Table(
     Column("hinted", Boolean, nullable=False),
     Column("redirect_expire_time", BigInteger),
     Column("attend_time", BigInteger),
+    Column("store_payment_method", Boolean, nullable=False, server_default=false()),
+    Column("cycle", Integer, nullable=False, server_default="0"),
     # At the partner nothing of ours is told apart but by these.
     Index("payment_operations_by_reference", "account", "reference", unique=True),
     Index("payment_operations_by_transaction", "account", "partner_transaction_id", unique=True),
@@ -132,8 +134,13 @@ tasks = Table(
     Column("fence", BigInteger, nullable=False),
     Column("holder", Text, nullable=False),
     Column("lease_expire_time", BigInteger),
+    # What it is for, where that is no payment.
+    Column("resource", Text, nullable=False, server_default=text("''")),
+    Column("lease_begin_time", BigInteger),
+    Column("change_time", BigInteger, nullable=False, server_default="0"),
     Index("tasks_by_due_time", "due_time"),
     Index("tasks_by_payment", "payment"),
+    Index("tasks_by_resource", "resource"),
 )
 
 unknown_charges = Table(
@@ -146,4 +153,43 @@ unknown_charges = Table(
     Column("row", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("time", BigInteger, nullable=False),
+)
+
+payment_subscriptions = Table(
+    "payment_subscriptions",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("merchant_subscription_id", Text, nullable=False),
+    Column("payment", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("merchant_gateway_id", Text, nullable=False),
+    Column("merchant_id", Text, nullable=False),
+    Column("currency_code", Text, nullable=False),
+    Column("minor_amount", BigInteger, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_text", Text, nullable=False),
+    Column("partner_subscription_id", Text),
+    Column("completed_cycle_count", BigInteger, nullable=False),
+    Column("last_payment_status_text", Text, nullable=False),
+    Column("next_payment_time", BigInteger),
+    Column("due_cycle", BigInteger, nullable=False),
+    Column("overdue", Boolean, nullable=False),
+    Column("wish", Text),
+    Column("refusal_text", Text, nullable=False),
+    Column("look_time", BigInteger),
+    Column("look_begin_time", BigInteger, nullable=False),
+    Column("refresh_time", BigInteger, nullable=False),
+    Column("listed", Text, nullable=False),
+    Column("attend_time", BigInteger),
+    Column("correlation_id", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("payment_subscriptions_by_partner_id", "account", "partner_subscription_id", unique=True),
+    Index("payment_subscriptions_by_merchant_id", "merchant_subscription_id"),
+    Index("payment_subscriptions_by_token", "token", "name"),
+    Index("payment_subscriptions_by_attend_time", "attend_time"),
 )

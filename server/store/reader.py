@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 
 from opentelemetry.trace import Tracer
 from prometheus_client import Gauge, Histogram
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, exists, false, select, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, exists, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
-from server.domain.callers import ANY, Reach
+from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event, cursor
 from server.domain.merchants import Merchant
@@ -32,16 +32,36 @@ from server.domain.queries import (
     ReplayQuery,
     TokenQuery,
     UnknownChargeQuery,
+    UnmanagedWebhookQuery,
+    WebhookConfigQuery,
 )
 from server.domain.refusals import CursorOutOfRange, StoreUnavailable
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Floor, Standing, Subscription
 from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
 from server.ports import CachePause, PullState
-from server.store import cache_pause, commits, payment_reads, payment_tables, rows, schema, searches, subscriptions
+from server.store import (
+    cache_pause,
+    commits,
+    payment_reads,
+    payment_tables,
+    rows,
+    schema,
+    searches,
+    subscriptions,
+    webhook_tables,
+    webhooks,
+)
+from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.ledger import database_identity
+from server.store.payment_subscription_reads import SqlPaymentSubscriptionView
+from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
 
@@ -57,18 +77,6 @@ IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections
 LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
-def within(table: Table, reach: Reach) -> ColumnElement[bool]:
-    """The rows that somebody with this reach may see. Those of no gateway are for whom nothing limits."""
-    if reach.everything:
-        return true()
-    merchants = table.c.merchant_id.in_(sorted(reach.merchant_ids)) if reach.merchant_ids else true()
-    if ANY in reach.merchant_gateway_ids:
-        return and_(table.c.merchant_gateway_id != "", merchants)
-    if not reach.merchant_gateway_ids:
-        return false()
-    return and_(table.c.merchant_gateway_id.in_(sorted(reach.merchant_gateway_ids)), merchants)
-
-
 def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
     return [table.c[column] == value for column, value in wanted.items() if value]
 
@@ -80,6 +88,8 @@ class SqlView:
         self._engine = engine
         self._tracer = tracer
         self.retained = SqlRetained(self)
+        self.acquirer = SqlAcquirerView(self)
+        self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -256,11 +266,53 @@ class SqlView:
         conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
         return self._page(table, rows.UNKNOWN_CHARGE, page, *conditions)
 
+    def webhook_config(self, name: str) -> WebhookConfig | None:
+        return self._one(webhook_tables.webhook_configs, rows.WEBHOOK_CONFIG, name)
+
+    def webhook_configs(self, query: WebhookConfigQuery, page: Page) -> list[WebhookConfig]:
+        table = webhook_tables.webhook_configs
+        conditions = [within(table, query.reach), webhooks.in_states(query.states)]
+        conditions += equal(
+            table,
+            {
+                "account": query.account,
+                "merchant_gateway_id": query.merchant_gateway_id,
+                "merchant_id": query.merchant_id,
+            },
+        )
+        return self._page(table, rows.WEBHOOK_CONFIG, page, *conditions)
+
+    def webhook_keys(self, configs: Sequence[str]) -> dict[str, list[WebhookKey]]:
+        found = self._many(webhook_tables.webhook_keys, webhooks.keys_of(configs), rows.WEBHOOK_KEY.read)
+        return {name: [key for key in found if key.webhook_config == name] for name in configs}
+
+    def unmanaged_webhooks(self, query: UnmanagedWebhookQuery, page: Page) -> list[UnmanagedWebhook]:
+        table = webhook_tables.unmanaged_webhooks
+        conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
+        return self._page(table, rows.UNMANAGED_WEBHOOK, page, *conditions)
+
+    def webhook_config_counts(self) -> dict[tuple[str, str], int]:
+        found = self._many(webhook_tables.webhook_configs, webhooks.counts(), dict)
+        return {(row["account"], row["state"]): row["count"] for row in found}
+
+    def has_webhook_chore(self, expired_before: int, refresh_before: int | None) -> bool:
+        table = webhook_tables.webhook_configs
+        if self._many(table, webhooks.expired(expired_before).limit(1), dict):
+            return True
+        return refresh_before is not None and bool(
+            self._many(table, webhooks.unrefreshed(refresh_before).limit(1), dict)
+        )
+
     def has_due_task(self, kinds: Collection[TaskKind], now: int, paused: Collection[str] = ()) -> bool:
         return bool(self._many(payment_tables.tasks, payment_reads.due_task(kinds, now, paused), dict))
 
     def has_operation_to_attend(self, now: int) -> bool:
         return bool(self._many(payment_tables.payment_operations, payment_reads.operation_to_attend(now), dict))
+
+    def database_identities(self) -> tuple[str, str]:
+        with self.connection("get the database's identity") as connection:
+            kept = connection.execute(select(schema.store_head.c.database_identity)).scalar_one()
+            return str(kept), database_identity(connection)
 
     def doubts(self) -> dict[str, int]:
         found = self._many(payment_tables.payment_operations, payment_reads.doubts(), dict)

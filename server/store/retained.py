@@ -8,6 +8,8 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, s
 from server.domain.notifications import Notification, NotificationState
 from server.domain.retention import RetainedKind
 from server.store import rows, schema
+from server.store.acquirer_tables import acquirer_reports, acquirer_transactions, unreadable_notifications
+from server.store.payment_tables import tasks
 
 if TYPE_CHECKING:
     from server.store.reader import SqlView
@@ -37,6 +39,8 @@ class SqlRetained:
             RetainedKind.REQUESTS: select(func.min(schema.requests.c.time)),
             RetainedKind.IDENTITIES: select(func.min(schema.identities.c.known_since)),
             RetainedKind.REVOKED_ACCESS_TOKENS: select(func.min(schema.revoked_access_tokens.c.expire_time)),
+            RetainedKind.ACQUIRER_TRANSACTIONS: select(func.min(acquirer_transactions.c.update_time)),
+            RetainedKind.UNREADABLE_NOTIFICATIONS: select(func.min(unreadable_notifications.c.receive_time)),
         }
         with self._connection("get oldest") as connection:
             found = {kind: connection.execute(statement).scalar() for kind, statement in statements.items()}
@@ -125,6 +129,23 @@ class SqlRemoval:
 
     def revoked_access_tokens(self, before: int, limit: int) -> int:
         return self._older(schema.revoked_access_tokens, "expire_time", before, limit)
+
+    def acquirer_transactions(self, before: int, limit: int) -> int:
+        table = acquirer_transactions
+        oldest = select(table.c.name).where(table.c.update_time < before).order_by(table.c.update_time).limit(limit)
+        # Locked in the order of the names, and looked at again: one may have changed while its lock was waited for.
+        chosen = [row.name for row in self._connection.execute(oldest)]
+        locked = select(table.c.name, table.c.update_time).where(table.c.name.in_(sorted(chosen)))
+        rows_ = self._connection.execute(locked.order_by(table.c.name).with_for_update())
+        old = [row.name for row in rows_ if row.update_time < before]
+        if not old:
+            return 0
+        self._run(delete(acquirer_reports).where(acquirer_reports.c.acquirer_transaction.in_(old)))
+        self._run(delete(tasks).where(tasks.c.resource.in_(old)))
+        return self._run(delete(table).where(table.c.name.in_(old)))
+
+    def unreadable_notifications(self, before: int, limit: int) -> int:
+        return self._older(unreadable_notifications, "receive_time", before, limit)
 
     def forget_warnings(self, before: int, limit: int) -> int:
         return self._older(schema.retention_warnings, "time", before, limit)

@@ -9,6 +9,8 @@ from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from server.domain.accounts import Account
+from server.domain.acquirer_transactions import AcquirerTransaction
+from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
@@ -18,12 +20,17 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tasks import Task
 from server.domain.tokens import Token
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.unreadable_notifications import UnreadableNotification, UnreadableTally
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
 
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
@@ -127,12 +134,20 @@ OPERATION = Shape(Operation)
 ATTEMPT = Shape(Attempt)
 EVIDENCE = Shape(Evidence)
 TASK = Shape(Task)
+PAYMENT_SUBSCRIPTION = Shape(PaymentSubscription)
 UNKNOWN_CHARGE = Shape(UnknownCharge)
 REVOKED = Shape(RevokedAccessToken)
 SUBSCRIPTION = Shape(Subscription)
 DELIVERY = Shape(Delivery)
 REPLAY = Shape(Replay)
 REPLAY_RESULT = Shape(ReplayResult)
+WEBHOOK_CONFIG = Shape(WebhookConfig)
+WEBHOOK_KEY = Shape(WebhookKey)
+UNMANAGED_WEBHOOK = Shape(UnmanagedWebhook)
+ACQUIRER_TRANSACTION = Shape(AcquirerTransaction)
+ACQUIRER_REPORT = Shape(AcquirerReport)
+UNREADABLE = Shape(UnreadableNotification)
+UNREADABLE_TALLY = Shape(UnreadableTally)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
@@ -142,6 +157,9 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "Payment": _PAYMENT_SNAPSHOT,
+    "WebhookConfig": WEBHOOK_CONFIG,
+    "AcquirerTransaction": ACQUIRER_TRANSACTION,
+    "PaymentSubscription": PAYMENT_SUBSCRIPTION,
 }
 
 

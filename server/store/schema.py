@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0008"
+REVISION = "0013"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -136,6 +136,8 @@ notifications = Table(
     Column("sealed_record", LargeBinary),
     Column("resource_revision", BigInteger, nullable=False, server_default=text("0")),
     Column("replay_time", BigInteger),
+    Column("partner_notification_id", Text, nullable=False, server_default=""),
+    Column("webhook_config", Text, nullable=False, server_default=""),
     Index("notifications_by_correlation_id", "correlation_id"),
     # Retention looks for the oldest of these few.
     partial("notifications_in_quarantine", "name", where="state = 'QUARANTINED'"),
@@ -228,6 +230,8 @@ accounts = Table(
     Column("sealed_api_key", LargeBinary, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("hold_reason", Text, nullable=False),
+    Column("sibs", Text),
+    Column("sibs_secrets", Text, nullable=False, server_default=text("'[]'")),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),

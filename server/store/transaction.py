@@ -19,12 +19,14 @@ from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
 from server.store import rows, schema, subscriptions
+from server.store.acquirer import SqlAcquirer
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.ledger import SqlLedger
 from server.store.retained import SqlRemoval
 from server.store.rows import event_row
 from server.store.shelf import TableShelf
+from server.store.webhooks import SqlWebhooks
 
 CACHED = {schema.tokens.name: CachedKind.TOKEN, schema.bindings.name: CachedKind.BINDING}
 
@@ -51,6 +53,8 @@ class SqlTransaction:
         self.notifications: TableShelf[Notification] = TableShelf(self, schema.notifications, rows.NOTIFICATION)
         self.replays: TableShelf[Replay] = TableShelf(self, schema.replays, rows.REPLAY)
         self.ledger = SqlLedger(self)
+        self.webhooks = SqlWebhooks(self)
+        self.acquirer = SqlAcquirer(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1

@@ -73,6 +73,25 @@ def test_blocks_may_be_missing_and_numbers_be_texts() -> None:
     assert answered({"error": "no"}).message == answered({"message": "no"}).message == "no"
 
 
+def test_a_link_to_a_hosted_page_is_read_where_there_is_one() -> None:
+    link = {"id": "1", "url": "https://x.example/1", "amount": 1000, "currency": "JPY", "merchant_txn_ref": "r"}
+    answer = answered({**link, "merchant_id": "JP1", "merchant_email": "a@example.com"})
+    assert (answer.page_url, answer.page_amount, answer.page_currency) == ("https://x.example/1", "1000", "JPY")
+    assert (answer.page_reference, answer.page_merchant_id) == ("r", "JP1")
+    # Its id is no transaction's, and its amount no payment's.
+    assert (answer.partner_transaction_id, answer.amount, answer.reference) == ("", "", "")
+    assert answered({**link, "amount": None}).page_amount == ""
+    # What stands there without a link is of no interest, whatever it is.
+    assert answered({"amount": [1], "currency": {}}).readable
+    assert answered({"url": 7}).page_url == ""
+
+
+@pytest.mark.parametrize("wrong", [{"amount": [1]}, {"currency": {"a": 1}}, {"merchant_id": "x" * 129}])
+def test_a_link_with_something_odd_is_not_read(wrong: dict[str, object]) -> None:
+    assert not answered({"url": "https://x.example/1", **wrong}).readable
+    assert not answered({"url": "https://x.example/" + "a" * 8192}).readable
+
+
 @pytest.mark.parametrize(
     "body",
     [

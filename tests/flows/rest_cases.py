@@ -21,8 +21,10 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
-from tests.flows import rest_payments, rest_reconciliations
+from tests.flows import rest_acquirer, rest_payment_subscriptions, rest_payments, rest_reconciliations, rest_webhooks
+from tests.flows.rest_acquirer import Acquirer
 from tests.flows.rest_payments import Shop
+from tests.flows.rest_webhooks import Webhooks
 
 STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
 KINDS = (notifications_pb2.NOTIFICATION_KIND_D1_TOKEN_UPDATE, notifications_pb2.NOTIFICATION_KIND_TSH_BINDING_CREATION)
@@ -49,6 +51,10 @@ class Known:
     subscription: str
     replay: str
     shop: Shop
+    acquirer: Acquirer
+    webhooks: Webhooks
+    unsent_subscription: str
+    paused_subscription: str
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -93,7 +99,10 @@ def reads(known: Known) -> Iterator[Case]:
     yield from _events(known.cursor)
     yield from _subscription_reads(known)
     yield from rest_payments.reads(known.shop)
+    yield from rest_payment_subscriptions.reads(known.unsent_subscription)
     yield from rest_reconciliations.reads()
+    yield from rest_acquirer.reads(known.acquirer)
+    yield from rest_webhooks.reads(known.webhooks)
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""
     yield "ClientsService.GetClient", get_client(name="clients/nobody%2F"), "RESOURCE_NOT_FOUND"
@@ -195,8 +204,12 @@ def writes(known: Known) -> Iterator[Case]:
     cancelled = replays_pb2.CancelReplayRequest(request_id=key(), name=known.replay)
     yield "ReplaysService.CancelReplay", cancelled, ""
     yield from _subscription_writes(known)
+    # Before the account that holds one back is released.
+    yield from rest_payment_subscriptions.writes(known.unsent_subscription, known.paused_subscription)
     yield from rest_payments.writes(known.shop)
     yield from rest_reconciliations.writes()
+    yield from rest_acquirer.writes(known.acquirer)
+    yield from rest_webhooks.writes(known.webhooks)
     # These have keys of their own: done twice they answer the same.
     revoked = api_keys_pb2.RevokeApiKeyRequest(name=f"apiKeys/{new_key.api_key_id}")
     yield "ApiKeysService.RevokeApiKey", revoked, ""

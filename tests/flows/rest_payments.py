@@ -137,6 +137,23 @@ def writes(shop: Shop) -> Iterator[Case]:
     authorize = pb.AuthorizePaymentRequest()
     authorize.ParseFromString(order(token=HELD_TOKEN).SerializeToString())
     yield f"{SERVICE}.AuthorizePayment", authorize, ""
+    page = pb.CreateHostedPaymentPageRequest(
+        request_id=key(),
+        merchant_gateway_id=SHOP_GATEWAY,
+        merchant_id=SHOP_MERCHANT,
+        merchant_payment_id=key(),
+        amount=Money(minor_amount=1000, currency_code="JPY"),
+        details=pb.HostedPageDetails(
+            billing_address=details().billing_address,
+            success_url=f"{RETURN_URL_PREFIX}/done",
+            decline_url=f"{RETURN_URL_PREFIX}/declined",
+        ),
+    )
+    yield f"{SERVICE}.CreateHostedPaymentPage", page, ""
+    nowhere = pb.CreateHostedPaymentPageRequest()
+    nowhere.CopyFrom(page)
+    nowhere.request_id, nowhere.merchant_gateway_id = key(), "NOWHERE"
+    yield f"{SERVICE}.CreateHostedPaymentPage", nowhere, "ACCOUNT_UNUSABLE"
     some = Money(minor_amount=400, currency_code="JPY")
     much = Money(minor_amount=4000, currency_code="JPY")
     capture = pb.CapturePaymentRequest

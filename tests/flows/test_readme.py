@@ -83,6 +83,26 @@ def test_paying(run: Runner, running_stack: Stack) -> None:
     assert ends == ["PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_CAPTURED", "PAYMENT_STATE_DECLINED"]
 
 
+def test_a_hosted_page(run: Runner, running_stack: Stack) -> None:
+    token = "merchantGateways/SHOP_000001/merchants/shop-0001/tokens"
+    eventually(lambda: token in running_stack.command("tokens", "list").stdout, 30, "the account to pay through")
+    (example,) = blocks("Hosted payment pages", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert [line for line in shown if line.startswith("the link: http://127.0.0.1:")]
+    assert "provider: PAYMENT_OPTIONS" in shown
+    assert [line for line in shown if line.startswith("card: ") and "520000" in line and "1005" in line]
+    assert shown[-1] == "PAYMENT_STATE_CAPTURED"
+
+
+def test_payment_subscriptions(run: Runner, running_stack: Stack) -> None:
+    (example,) = blocks("Payment subscriptions", "sh")
+    shown = run("sh", "-ec", example=example)
+    states = [line for line in shown if line.startswith("state: ")]
+    assert (states[0], states[-1]) == ("state: ACTIVE", "state: CANCELLED")
+    (paid,) = [line for line in shown if "readme-contract-1" in line and "1960 JPY" in line]
+    assert "CAPTURED" in paid
+
+
 def test_payments_against_the_twin(run: Runner) -> None:
     (example,) = blocks("Trying payments against the twin", "sh")
     shown = run("sh", "-ec", example=example)
@@ -94,6 +114,31 @@ def test_payments_against_the_twin(run: Runner) -> None:
         *("clean", "clean", "ambiguous  status"),
         "none  reset",
     ]
+
+
+def test_the_acquirer_against_the_twin(run: Runner) -> None:
+    (gateway,) = blocks("Trying the acquirer against the twin", "python")
+    shown = run(sys.executable, "-c", example=gateway)
+    assert shown == ["ACTC 000", "PURS CARD Success {'currency': 'EUR', 'value': 16.2}"]
+    (example,) = blocks("Trying the acquirer against the twin", "sh")
+    shown = run("sh", "-ec", example=example)
+    told = [line.split()[1:4] for line in shown if "ConnectError" in line]
+    assert told == [["Requested", "PURS", "Pending"], ["Requested", "PURS", "Success"]]
+
+
+def test_the_acquirers_webhook_configs(run: Runner, running_stack: Stack) -> None:
+    (example,) = blocks("The acquirer (SIBS)", "sh")
+    shown = run("sh", "-ec", example=example)
+    states = [line.split()[1] for line in shown if line.lstrip().startswith("shop-cards ")]
+    assert states == ["APPLIED", "DRIFTED", "APPLIED"]
+    done = [word for line in shown for word in line.split() if word in ("CREATE", "REAPPLY")]
+    assert done == [*["CREATE"] * 3, "REAPPLY"]
+
+    def paid() -> bool:
+        listed = running_stack.command("acquirer-transactions", "list", "--merchant-gateway", "SIBS_SHOP")
+        return "PAID" in listed.stdout
+
+    eventually(paid, 30, "the notification")
 
 
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:

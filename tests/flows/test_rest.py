@@ -15,8 +15,11 @@ from mintmark.v1 import access_tokens_pb2, events_pb2, events_pb2_grpc
 from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
+from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_payment_subscriptions import open_subscriptions
 from tests.flows.rest_payments import Shop, open_shop
+from tests.flows.rest_webhooks import Webhooks, open_webhooks
 from tests.rest import ROUTES, answered, told
 from tests.stack import Stack
 from tests.waiting import eventually
@@ -142,6 +145,9 @@ def known(running_stack: Stack) -> Known:
         f"clients/{client_id}/subscriptions/walked",
         replay,
         open_shop(stack),
+        open_acquirer(stack),
+        open_webhooks(stack),
+        *open_subscriptions(stack),
     )
 
 
@@ -218,6 +224,10 @@ ANY = Known(
     "clients/c/subscriptions/s",
     "replays/1",
     Shop(),
+    Acquirer("acquirerTransactions/a~t"),
+    Webhooks(),
+    "paymentSubscriptions/1",
+    "paymentSubscriptions/2",
 )
 _TOKENS: dict[str, str] = {}
 

@@ -19,9 +19,10 @@ NAME = re.compile(r"mintmark(_[a-z][a-z0-9]*)+")
 UNITS = ("seconds", "bytes", "units", "size", "events", "records")
 # Of these there are few values, whoever calls and whatever is sent. No id, name or text of a caller is among them.
 LABELS = {"role", "method", "code", "route", "status", "kind", "outcome", "reason", "read", "fault", "use", "version"}
-LABELS |= {"call_class", "feed"}
+LABELS |= {"call_class", "feed", "state"}
 # Clients have 100 subscriptions at most, and only clients of ours have any.
-LABELS |= {"subscription", "account"}
+# A webhook config has seven states.
+LABELS |= {"subscription", "account", "state"}
 CANARY = "canary-of-the-metrics"
 
 

@@ -51,8 +51,8 @@ def test_tests_use_no_mocks() -> None:
 
 
 def test_the_tests_mirror_the_tree() -> None:
-    """Each folder of tests has the name of a room, or of what has none: three kinds of test, and the bench."""
-    extra = {"flows", "faults", "house", "bench"}
+    """Each folder of tests has the name of a room, or of what has none: three kinds of test, the bench and the soak."""
+    extra = {"flows", "faults", "house", "bench", "soak"}
     for path in sources("tests"):
         room = Path(*path.parts[1:-1])
         if path.name != "__init__.py" and room.parts and room.parts[0] not in extra:

@@ -12,8 +12,20 @@ from mintmark.v1 import payments_pb2 as pb
 from mintmark_client import AlreadyExists, Client, NotFound, PreconditionFailed
 from tests.house.tree import ROOT
 from tests.server.rpc import exporting
-from tests.server.rpc.paying import SUBMIT, UNKNOWN, Shop, approved, details, open_shop
+from tests.server.rpc.paying import (
+    MERCHANT,
+    QUERY,
+    SUBMIT,
+    UNKNOWN,
+    Shop,
+    approved,
+    details,
+    link,
+    open_shop,
+    page_details,
+)
 from tests.server.rpc.running import RunningCore, request_id, running_core
+from tests.server.rpc.subscribed import Subscribed, plan
 from tests.waiting import eventually
 
 AMOUNT = money_pb2.Money(minor_amount=1000, currency_code="JPY")
@@ -56,6 +68,26 @@ def test_a_payment_is_made_once_waited_for_and_paid_back(client: Client, shop: S
     assert client.payments.cancel(payment.name).operations[-1].state == pb.PAYMENT_OPERATION_STATE_CANCELLED
     assert [each.name for each in client.payments.list(merchant_payment_id="order-1")] == [payment.name]
     assert [line.attempt for line in client.payments.evidence(name=payment.name, page_size=2)][:3] == [0, 1, 1]
+
+
+def test_a_page_is_made_once_and_the_payers_card_becomes_a_token(client: Client, shop: Shop) -> None:
+    own = request_id()
+    arguments = (shop.gateway, MERCHANT, "order-page", AMOUNT, page_details())
+    payment = client.payments.create_hosted_page(*arguments, store_payment_method=True, request_id=own)
+    assert client.payments.create_hosted_page(*arguments, store_payment_method=True, request_id=own) == payment
+    grant = shop.granted(payment)
+    shop.record(grant.attempt, link(grant))
+    answer = client.payments.wait(payment.name)
+    assert (answer.settled, answer.payment.redirect_url) == (True, link(grant).page_url)
+    method, named = request_id(), request_id()
+    shop.resolve(payment, named)
+    (task,) = shop.claim(QUERY, of=payment)
+    yes = approved(grant, http_status=200, stored_payment_method_id=method, partner_transaction_id=named)
+    shop.record_status(task, yes)
+    token = client.payments.get(payment.name).token
+    assert client.tokens.get(token).token_id == method
+    with pytest.raises(NotFound):
+        client.payments.create_hosted_page("ELSEWHERE", MERCHANT, "order-x", AMOUNT, page_details(), send_within=60)
 
 
 def test_the_readmes_example_pays(client: Client, shop: Shop) -> None:
@@ -105,3 +137,20 @@ def test_a_partners_export_is_planned_and_taken_for_evidence(client: Client, sho
     assert client.payments.reconcile(shop.account, rows, request_id=own) == planned
     assert client.payments.get(payment.name).state == pb.PAYMENT_STATE_CAPTURED
     assert [charge.row for charge in client.payments.unknown_charges(account=shop.account)] == rows[1:]
+
+
+def test_a_subscription_is_made_once_listed_and_ended(client: Client, shop: Shop) -> None:
+    subscribed = Subscribed(shop)
+    own = request_id()
+    made = client.payment_subscriptions.create(shop.token, "tea-1", AMOUNT, plan(), details(), request_id=own)
+    assert client.payment_subscriptions.create(shop.token, "tea-1", AMOUNT, plan(), details(), request_id=own) == made
+    assert [each.name for each in client.payment_subscriptions.list(token=shop.token)] == [made.name]
+    active, _, _ = subscribed.active()
+    with pytest.raises(PreconditionFailed):
+        client.payment_subscriptions.resume(active.name)
+    assert client.payment_subscriptions.refresh(active.name).name == active.name
+    assert client.payment_subscriptions.cancel(active.name).wish
+    assert client.payment_subscriptions.get(active.name).partner_subscription_id == active.partner_subscription_id
+    client.payment_subscriptions.cancel(made.name, etag=client.payment_subscriptions.get(made.name).etag)
+    with pytest.raises(NotFound):
+        client.payment_subscriptions.get("paymentSubscriptions/0")

@@ -16,6 +16,7 @@ def test_the_periods_by_default() -> None:
         quarantined_notifications=90 * DAY,
         requests=30 * DAY,
         identities=400 * DAY,
+        acquirer_transactions=400 * DAY,
     )
     assert load().periods == expected
 

@@ -47,7 +47,7 @@ class Demonstration:
     def _run(self, core_ready: Callable[[], bool], all_ready: Callable[[], bool], wake: Callable[[], None]) -> None:
         from adapters.cli import session  # noqa: F401  imported while the core starts
         from adapters.cli.output import console
-        from adapters.cli.supervisor import credentials, payments
+        from adapters.cli.supervisor import acquirer, credentials, payments
 
         out = console()
         made: DevelopmentCredentials | None = None
@@ -56,6 +56,8 @@ class Demonstration:
                 made = credentials.ensure(self._settings)
                 if payments.possible(self._settings) and self._until(lambda: payments.ready(self._settings)):
                     payments.ensure(self._settings)
+                if acquirer.possible(self._settings) and self._until(lambda: acquirer.ready(self._settings)):
+                    acquirer.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
         finally:
@@ -77,7 +79,7 @@ class Demonstration:
         return False
 
     def _welcome(self, out: "Console", made: "DevelopmentCredentials") -> None:
-        from adapters.cli.supervisor import payments
+        from adapters.cli.supervisor import acquirer, payments
 
         settings = self._settings
         command = self._command()
@@ -103,7 +105,8 @@ class Demonstration:
                 None,
             ),
             (
-                f"  SIBS acquirer twin, at http://{settings.sandbox_address}/sibs: {command} sandbox sibs state",
+                f"  SIBS acquirer twin, at http://{settings.sandbox_address}/sibs, account {acquirer.ACCOUNT}: "
+                f"{command} sandbox sibs state",
                 None,
             ),
             (f"  a token to pay with     {payments.TOKEN}" if payments.possible(settings) else "", None),

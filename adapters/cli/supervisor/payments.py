@@ -42,6 +42,7 @@ def ensure(settings: "Settings") -> None:
             api_key=credentials["x_api_key"],
             partner_merchant_id=credentials["merchant_id"],
             return_url_prefixes=[RETURN_URL_PREFIX],
+            merchant_email="shop@example.com",
             currencies=[accounts_pb2.PaymentCurrency(currency_code="EUR", amount_unit=accounts_pb2.AMOUNT_UNIT_MAJOR)],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -19,8 +19,13 @@ from dataclasses import dataclass
 MERCHANT = "merchantGateways/*/merchants/*"
 TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
+ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
 PAYMENT = "/v1/{name=payments/*}"
+PAYMENT_SUBSCRIPTION = "/v1/{name=paymentSubscriptions/*}"
 WAIT_PAYMENT = "PaymentsService.WaitPayment"
+WEBHOOKS = "WebhookConfigsService"
+WEBHOOK = "/v1/{name=webhookConfigs/*}"
+WAIT_WEBHOOK = "WebhookConfigsService.WaitWebhookConfig"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,10 @@ TABLE = (
     RestRoute("AccountsService.ApplyAccounts", "POST", "/v1/partnerAccounts:apply"),
     RestRoute("AccountsService.GetAccount", "GET", "/v1/{name=partnerAccounts/*}"),
     RestRoute("AccountsService.ListAccounts", "GET", "/v1/partnerAccounts"),
+    RestRoute("AcquirerTransactionsService.GetAcquirerTransaction", "GET", ACQUIRER_TRANSACTION),
+    RestRoute("AcquirerTransactionsService.ListAcquirerTransactions", "GET", "/v1/acquirerTransactions"),
+    RestRoute("AcquirerTransactionsService.ListAcquirerTransactionReports", "GET", f"{ACQUIRER_TRANSACTION}/reports"),
+    RestRoute("AcquirerTransactionsService.RefreshAcquirerTransaction", "POST", f"{ACQUIRER_TRANSACTION}:refresh"),
     RestRoute("ApiKeysService.CreateApiKey", "POST", "/v1/apiKeys", status=201),
     RestRoute("ApiKeysService.GetApiKey", "GET", "/v1/{name=apiKeys/*}"),
     RestRoute("ApiKeysService.ListApiKeys", "GET", "/v1/apiKeys"),
@@ -76,8 +85,21 @@ TABLE = (
     RestRoute("NotificationsService.ListNotifications", "GET", "/v1/notifications"),
     RestRoute("NotificationsService.PlanNotificationReplay", "POST", "/v1/{name=notifications/*}:planReplay"),
     RestRoute("NotificationsService.ReplayNotification", "POST", "/v1/{name=notifications/*}:replay"),
+    RestRoute("PaymentSubscriptionsService.CreatePaymentSubscription", "POST", "/v1/paymentSubscriptions", status=201),
+    RestRoute("PaymentSubscriptionsService.GetPaymentSubscription", "GET", PAYMENT_SUBSCRIPTION),
+    RestRoute("PaymentSubscriptionsService.ListPaymentSubscriptions", "GET", "/v1/paymentSubscriptions"),
+    RestRoute("PaymentSubscriptionsService.CancelPaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:cancel"),
+    RestRoute("PaymentSubscriptionsService.ResumePaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:resume"),
+    RestRoute("PaymentSubscriptionsService.RefreshPaymentSubscription", "POST", f"{PAYMENT_SUBSCRIPTION}:refresh"),
     RestRoute("PaymentsService.CreatePayment", "POST", "/v1/payments", status=201, waits=WAIT_PAYMENT),
     RestRoute("PaymentsService.AuthorizePayment", "POST", "/v1/payments:authorize", waits=WAIT_PAYMENT),
+    RestRoute(
+        "PaymentsService.CreateHostedPaymentPage",
+        "POST",
+        "/v1/payments:createHostedPage",
+        status=201,
+        waits=WAIT_PAYMENT,
+    ),
     RestRoute("PaymentsService.HoldPayments", "POST", "/v1/payments:hold"),
     RestRoute("PaymentsService.ReleasePayments", "POST", "/v1/payments:release"),
     RestRoute("PaymentsService.PlanReconciliation", "POST", "/v1/payments:planReconciliation"),
@@ -117,4 +139,17 @@ TABLE = (
     RestRoute("TokensService.ImportTokens", "POST", "/v1/tokens:import"),
     RestRoute("TokensService.DisableToken", "POST", f"/v1/{{name={TOKEN}}}:disable"),
     RestRoute("TokensService.EnableToken", "POST", f"/v1/{{name={TOKEN}}}:enable"),
+    RestRoute(f"{WEBHOOKS}.CreateWebhookConfig", "POST", "/v1/webhookConfigs", status=201, waits=WAIT_WEBHOOK),
+    RestRoute(f"{WEBHOOKS}.GetWebhookConfig", "GET", WEBHOOK),
+    RestRoute(f"{WEBHOOKS}.ListWebhookConfigs", "GET", "/v1/webhookConfigs"),
+    RestRoute(f"{WEBHOOKS}.UpdateWebhookConfig", "PATCH", WEBHOOK, waits=WAIT_WEBHOOK),
+    RestRoute(f"{WEBHOOKS}.DeleteWebhookConfig", "DELETE", WEBHOOK, waits=WAIT_WEBHOOK),
+    RestRoute(f"{WEBHOOKS}.PlanWebhookConfigs", "POST", "/v1/webhookConfigs:plan"),
+    RestRoute(f"{WEBHOOKS}.ApplyWebhookConfigs", "POST", "/v1/webhookConfigs:apply"),
+    RestRoute(f"{WEBHOOKS}.RefreshWebhookConfigs", "POST", "/v1/webhookConfigs:refresh"),
+    RestRoute(f"{WEBHOOKS}.RotateWebhookKey", "POST", f"{WEBHOOK}:rotateKey", waits=WAIT_WEBHOOK),
+    RestRoute(f"{WEBHOOKS}.WaitWebhookConfig", "POST", f"{WEBHOOK}:wait"),
+    RestRoute(f"{WEBHOOKS}.ListUnmanagedWebhooks", "GET", "/v1/unmanagedWebhooks"),
+    RestRoute("UnreadableNotificationsService.ListUnreadableNotifications", "GET", "/v1/unreadableNotifications"),
+    RestRoute("UnreadableNotificationsService.OpenUnreadableNotifications", "POST", "/v1/unreadableNotifications:open"),
 )

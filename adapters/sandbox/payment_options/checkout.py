@@ -77,6 +77,12 @@ class Checkout:
             return self._hosted_page(request, page, read, status=400)
         return _back(page, await self._payments.pay_on_page(page, *read))
 
+    async def decide_hosted(self, page: Page, *, pay: bool) -> Charge | str:
+        """What a payer with the first test card does on the hosted page, or what is missing for that. The caller has
+        seen that the page is open."""
+        read = _read(page, {"card": next(iter(TEST_CARDS)), "decision": "pay" if pay else "decline"})
+        return read if isinstance(read, str) else await self._payments.pay_on_page(page, *read)
+
     def open(self, page: Page) -> bool:
         """Whether it can still be paid."""
         return page.state == OPEN and not self._pages.expired(page)

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from adapters.sandbox.control import ControlInvalid, parse
 from adapters.sandbox.guard import Endpoint, error, guarded
+from adapters.sandbox.payment_options.calls import Call
 from adapters.sandbox.payment_options.faults import KINDS, Fault, Script
 from adapters.sandbox.payment_options.fields import CallRefused
 from adapters.sandbox.payment_options.outcomes import METHOD_PREFIX, TABLE
@@ -57,8 +58,10 @@ class Control:
             ("DELETE", "/webhooks/rules", self.clear_rules),
             ("GET", "/pages", self.pages),
             ("POST", "/three-ds/{id}/{decision}", self.three_ds),
+            ("POST", "/hosted/{id}/{decision}", self.hosted),
             ("GET", "/subscriptions", self.subscriptions),
             ("POST", "/subscriptions/{id}/charge", self.charge_subscription),
+            ("POST", "/subscriptions/{id}/pause", self.pause_subscription),
             ("PUT", "/listener", self.listener),
         )
         return [
@@ -173,6 +176,21 @@ class Control:
         charge = await self._twin.checkout.decide(page, approve=decision == "approve")
         return JSONResponse(self._twin.bank.document(charge))
 
+    async def hosted(self, request: Request, _body: bytes) -> Response:
+        """POST /hosted/{id}/{pay|decline}: what the payer does; the id is the page's or the reference."""
+        page = self._twin.pages.find(request.path_params["id"])
+        decision = request.path_params["decision"]
+        if page is None or page.page != "hosted":
+            return error(404, "there is no such hosted page")
+        if decision not in {"pay", "decline"}:
+            raise ControlInvalid("decide: pay or decline")
+        if not self._twin.checkout.open(page):
+            return error(409, f"the page is {page.state.lower() if page.state != 'OPEN' else 'expired'}")
+        charge = await self._twin.checkout.decide_hosted(page, pay=decision == "pay")
+        if isinstance(charge, str):
+            return error(409, charge)
+        return JSONResponse(self._twin.bank.document(charge))
+
     async def subscriptions(self, _request: Request, _body: bytes) -> Response:
         """GET /subscriptions: JSON lines."""
         return _lines(self._twin.subscriptions.documents())
@@ -184,6 +202,15 @@ class Control:
         except CallRefused as refused:
             return error(404 if refused.status == 404 else 409, refused.message)
         return JSONResponse(self._twin.bank.document(charge))
+
+    async def pause_subscription(self, request: Request, _body: bytes) -> Response:
+        """POST /subscriptions/{id}/pause: as somebody in the partner's portal does."""
+        call = Call("subscription-change", identifier=request.path_params["id"])
+        try:
+            reply = await self._twin.subscriptions.change(call, "pause")
+        except CallRefused as refused:
+            return error(404 if refused.status == 404 else 409, refused.message)
+        return JSONResponse(reply.document["subscription_details"])
 
     async def listener(self, _request: Request, body: bytes) -> Response:
         """PUT /listener: open, or closed so that connections are refused."""

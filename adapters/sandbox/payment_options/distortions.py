@@ -17,6 +17,9 @@ def distorted(fault: Fault, document: Any) -> Any:
     payment = changed.get("payment_details") or {}
     merchant = changed.get("merchant_details") or {}
     transaction = changed.get("transaction_details") or {}
+    if is_page := "url" in changed and "merchant_txn_ref" in changed:
+        # A link to a hosted page has no blocks.
+        payment = changed
     match fault.fault:
         case "wrong-amount":
             payment["amount"] = payment.get("amount", 0) + 1
@@ -24,8 +27,12 @@ def distorted(fault: Fault, document: Any) -> Any:
             payment["currency"] = "EUR" if payment.get("currency") != "EUR" else "USD"
         case "wrong-reference":
             merchant["merchant_txn_ref"] = transaction["merchant_txn_ref"] = "somebody-elses"
+            if is_page:
+                changed["merchant_txn_ref"] = "somebody-elses"
         case "wrong-mid":
             merchant["mid"] = "JP99999999"
+            if is_page:
+                changed["merchant_id"] = "JP99999999"
         case "wrong-type":
             changed["transaction_type"] = "REFUND" if changed.get("transaction_type") != "REFUND" else "CAPTURE"
         case "wrong-id":

@@ -81,6 +81,8 @@ class Api:
         scripted = self._faults.match(received)
         received.fault = scripted.name if scripted else ""
         call = Call(route, request, body, document, scripted.fault if scripted else None)
+        if call.fault is not None and not call.fault.applied:
+            return self._answer(received, call.fault, 500, answers.in_front(500))
         try:
             status, answered = await self._operate(call, received, broken)
         except JournalBroken:
@@ -102,8 +104,7 @@ class Api:
                 return 200, answers.rejected(fault.message, fault.code, fault.message)
             if fault is not None and fault.fault == "rejected-with-success":
                 return 200, {**answers.accepted(), "transactionStatus": answers.REJECTED}
-            applies = fault is None or fault.applies
-            answered = self._list(call) if call.route.call == routes.LIST else await self._change(call, applies)
+            answered = self._list(call) if call.route.call == routes.LIST else await self._change(call)
         except CallInvalid as invalid:
             return 400, answers.invalid(str(invalid))
         except Rejected as rejected:
@@ -112,7 +113,7 @@ class Api:
             answered["returnStatus"] = answers.return_status(fault.code, fault.message, fault.message)
         return 200, answered
 
-    async def _change(self, call: Call, applies: bool) -> dict[str, Any]:
+    async def _change(self, call: Call) -> dict[str, Any]:
         """Create, update, delete. Raises CallInvalid, Rejected, JournalBroken."""
         query = call.request.query_params
         scope = fields.scope(
@@ -121,8 +122,6 @@ class Api:
         update = call.request.method == "PUT"
         operation = fields.operation(call.document, update=update)
         wanted = fields.config(call.document, scope, self._habits())
-        if not applies:
-            return answers.accepted()
         if operation == fields.DELETE:
             await self._configs.delete(wanted)
         elif update:

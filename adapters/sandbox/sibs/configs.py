@@ -17,6 +17,7 @@ from adapters.sandbox.sibs.habits import Habits
 from adapters.sandbox.sibs.sealing import ALGORITHM, is_key, new_key
 
 OPERATOR = "operator"
+LONGEST_CODE = 36
 
 
 class Rejected(Exception):
@@ -167,6 +168,8 @@ class Configs:
 
 def check(config: Config) -> None:
     """What even somebody else cannot store. Raises ControlInvalid."""
+    if not 0 < len(config.code) <= LONGEST_CODE:
+        raise ControlInvalid(f"code: must be 1 to {LONGEST_CODE} characters")
     if config.channel not in {fields.URL_CHANNEL, fields.EMAIL_CHANNEL}:
         raise ControlInvalid("channel: must be URL or EMAIL")
     if not 0 < len(config.value) <= fields.VALUE_LENGTH:

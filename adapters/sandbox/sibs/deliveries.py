@@ -68,6 +68,8 @@ class Deliveries:
 
     def run_due(self) -> None:
         """Begins to send what is due, as far as the batch jobs take it."""
+        if self._broken:
+            return
         now = self._calendar.now
         due = {each.number: each for each in self._ready() if each.due is not None and each.due <= now}
         go, left = batches((number, len(each.tries)) for number, each in due.items())

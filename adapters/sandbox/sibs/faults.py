@@ -22,7 +22,7 @@ KINDS: dict[str, str] = {
     "status": "HTTP `status` (500), with `retryAfter` as Retry-After; with `empty` without a body",
     "reset": "the connection is reset (RST) without an answer",
     "close": "the connection is closed without an answer",
-    "hang": "no answer until released, or for `seconds`; then late",
+    "hang": "no answer until released, or for `seconds`; then late, or never where nothing was applied",
     "drip-headers": "the head comes a byte at a time, `seconds` apart",
     "drip-body": "the body comes a byte at a time, `seconds` apart",
     "truncated": "half of the body, then the connection is closed",
@@ -41,8 +41,13 @@ KINDS: dict[str, str] = {
     "wrong-amount": "status: another amount",
     "wrong-id": "status: another transaction",
 }
-# Nothing is changed by these, whatever `applied` says.
-NEVER_APPLIED = frozenset({"rejected", "rejected-with-success"})
+# These leave the caller in doubt, so that a call which had no effect can look the same.
+DOUBTFUL = frozenset(
+    {
+        *("status", "reset", "close", "hang", "drip-headers", "drip-body", "truncated", "cut-json", "html", "empty"),
+        *("redirect", "huge", "invalid-utf8"),
+    }
+)
 ENDPOINTS = ("create", "update", "delete", "list", "access-token", "status")
 LARGEST = 256 * 1024 * 1024
 HeaderText = Annotated[str, Meta(max_length=2048, pattern=r"^[!-~]*$")]
@@ -78,11 +83,6 @@ class Fault(Struct, rename="camel", forbid_unknown_fields=True):
     def http_status(self) -> int:
         """The status that it answers with."""
         return self.status or (307 if self.fault == "redirect" else 500)
-
-    @property
-    def applies(self) -> bool:
-        """Whether the call has its effect all the same."""
-        return self.applied and self.fault not in NEVER_APPLIED
 
 
 class Script(Struct, rename="camel", forbid_unknown_fields=True):
@@ -185,6 +185,8 @@ def _check(fault: Fault) -> None:
         raise ControlInvalid(f"fault: {fault.fault!r} is none of {', '.join(KINDS)}")
     if fault.endpoint and fault.endpoint not in ENDPOINTS:
         raise ControlInvalid(f"endpoint: {fault.endpoint!r} is none of {', '.join(ENDPOINTS)}")
+    if not fault.applied and fault.fault not in DOUBTFUL:
+        raise ControlInvalid(f"{fault.fault} needs the acquirer's answer: it cannot be had without the call's effect")
     if fault.fault == "redirect" and fault.status and fault.status not in {301, 302, 303, 307, 308}:
         raise ControlInvalid("redirect: status must be 301, 302, 303, 307 or 308")
 

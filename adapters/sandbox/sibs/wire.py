@@ -24,7 +24,8 @@ def answer(
     if fault.fault in {"reset", "close"}:
         return Abrupt(reset=fault.fault == "reset")
     if fault.fault == "hang":
-        return Hanging(JsonResponse(document, status, dict(headers)), released, fault.seconds)
+        late = JsonResponse(document, status, dict(headers)) if fault.applied else Abrupt(reset=False)
+        return Hanging(late, released, fault.seconds)
     if fault.fault == "status":
         more = {"retry-after": fault.retry_after} if fault.retry_after else {}
         if fault.empty:

@@ -168,6 +168,30 @@ PURCHASE_PATH_PAYMENTV2: PurchasePath.ValueType  # 2
 """`/paymentv2` and `/authorizationv2`, with 3-D Secure: payments need `browser_info`."""
 Global___PurchasePath: _TypeAlias = PurchasePath  # noqa: Y015
 
+class _HostedPagePath:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HostedPagePathEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HostedPagePath.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HOSTED_PAGE_PATH_UNSPECIFIED: _HostedPagePath.ValueType  # 0
+    """SERVER_TO_SERVER."""
+    HOSTED_PAGE_PATH_SERVER_TO_SERVER: _HostedPagePath.ValueType  # 1
+    """`/server-to-server-interface/hpp/generate/link`."""
+    HOSTED_PAGE_PATH_OLDER: _HostedPagePath.ValueType  # 2
+    """The older `/hpp/generate/link`."""
+
+class HostedPagePath(_HostedPagePath, metaclass=_HostedPagePathEnumTypeWrapper):
+    """Where an account has links to hosted payment pages made."""
+
+HOSTED_PAGE_PATH_UNSPECIFIED: HostedPagePath.ValueType  # 0
+"""SERVER_TO_SERVER."""
+HOSTED_PAGE_PATH_SERVER_TO_SERVER: HostedPagePath.ValueType  # 1
+"""`/server-to-server-interface/hpp/generate/link`."""
+HOSTED_PAGE_PATH_OLDER: HostedPagePath.ValueType  # 2
+"""The older `/hpp/generate/link`."""
+Global___HostedPagePath: _TypeAlias = HostedPagePath  # noqa: Y015
+
 class _AccountAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -253,6 +277,8 @@ class PaymentOptionsAccount(_message.Message):
     CURRENCIES_FIELD_NUMBER: _builtins.int
     RETURN_URL_PREFIXES_FIELD_NUMBER: _builtins.int
     SEND_CONCURRENCY_FIELD_NUMBER: _builtins.int
+    MERCHANT_EMAIL_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_PATH_FIELD_NUMBER: _builtins.int
     base_url: _builtins.str
     """Where the partner is, such as `https://api.paymentoptions.com`: https, or http on loopback, without a path."""
     path_prefix: _builtins.str
@@ -269,6 +295,10 @@ class PaymentOptionsAccount(_message.Message):
     """Which calls are used; PAYMENT when not given."""
     send_concurrency: _builtins.int
     """How many operations may be under way at the partner at once; 16 when 0."""
+    merchant_email: _builtins.str
+    """The merchant's e-mail address, which the partner wants for hosted payment pages: without it there are none."""
+    hosted_page_path: Global___HostedPagePath.ValueType
+    """Where links to hosted payment pages are made; SERVER_TO_SERVER when not given."""
     @_builtins.property
     def currencies(self) -> _containers.RepeatedCompositeFieldContainer[Global___PaymentCurrency]:
         """What may be charged, by currency. A TEST account takes other currencies too, where they have no minor unit."""
@@ -291,10 +321,12 @@ class PaymentOptionsAccount(_message.Message):
         currencies: _abc.Iterable[Global___PaymentCurrency] | None = ...,
         return_url_prefixes: _abc.Iterable[_builtins.str] | None = ...,
         send_concurrency: _builtins.int = ...,
+        merchant_email: _builtins.str = ...,
+        hosted_page_path: Global___HostedPagePath.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "authorization", b"authorization", "base_url", b"base_url", "currencies", b"currencies", "partner_merchant_id", b"partner_merchant_id", "path_prefix", b"path_prefix", "purchase_path", b"purchase_path", "return_url_prefixes", b"return_url_prefixes", "send_concurrency", b"send_concurrency"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "authorization", b"authorization", "base_url", b"base_url", "currencies", b"currencies", "hosted_page_path", b"hosted_page_path", "merchant_email", b"merchant_email", "partner_merchant_id", b"partner_merchant_id", "path_prefix", b"path_prefix", "purchase_path", b"purchase_path", "return_url_prefixes", b"return_url_prefixes", "send_concurrency", b"send_concurrency"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

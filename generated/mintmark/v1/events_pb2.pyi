@@ -13,6 +13,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import acquirer_transactions_pb2 as _acquirer_transactions_pb2
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
+from mintmark.v1 import payment_subscriptions_pb2 as _payment_subscriptions_pb2
 from mintmark.v1 import payments_pb2 as _payments_pb2
 from mintmark.v1 import tokens_pb2 as _tokens_pb2
 from mintmark.v1 import webhook_configs_pb2 as _webhook_configs_pb2
@@ -36,11 +37,13 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_UNSPECIFIED: _EventKind.ValueType  # 0
     """Never sent."""
     EVENT_KIND_TOKEN_CREATED: _EventKind.ValueType  # 1
-    """A partner reported that a token was created."""
+    """A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
     EVENT_KIND_TOKEN_IMPORTED: _EventKind.ValueType  # 2
     """A token was made known by ImportTokens."""
     EVENT_KIND_TOKEN_UPDATED: _EventKind.ValueType  # 3
-    """A partner reported a change of a token's state or details. Details: `error_code`."""
+    """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+    told more of the card.
+    """
     EVENT_KIND_TOKEN_REFRESH_REQUESTED: _EventKind.ValueType  # 4
     """A partner asked us to read a token again. Details: `update_type`."""
     EVENT_KIND_TOKEN_CREATION_FAILED: _EventKind.ValueType  # 5
@@ -149,6 +152,12 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """
     EVENT_KIND_ACQUIRER_TEST_RECEIVED: _EventKind.ValueType  # 69
     """The message of the acquirer's Test button came. The resource is the config. Nothing is booked."""
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_CREATED: _EventKind.ValueType  # 40
+    """A payment subscription was asked for."""
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: _EventKind.ValueType  # 41
+    """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
+    EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: _EventKind.ValueType  # 42
+    """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -156,11 +165,13 @@ class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
 EVENT_KIND_UNSPECIFIED: EventKind.ValueType  # 0
 """Never sent."""
 EVENT_KIND_TOKEN_CREATED: EventKind.ValueType  # 1
-"""A partner reported that a token was created."""
+"""A partner reported that a token was created. Details: `payment`, where the answer to a payment said so."""
 EVENT_KIND_TOKEN_IMPORTED: EventKind.ValueType  # 2
 """A token was made known by ImportTokens."""
 EVENT_KIND_TOKEN_UPDATED: EventKind.ValueType  # 3
-"""A partner reported a change of a token's state or details. Details: `error_code`."""
+"""A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
+told more of the card.
+"""
 EVENT_KIND_TOKEN_REFRESH_REQUESTED: EventKind.ValueType  # 4
 """A partner asked us to read a token again. Details: `update_type`."""
 EVENT_KIND_TOKEN_CREATION_FAILED: EventKind.ValueType  # 5
@@ -269,6 +280,12 @@ config. Details: `kept` (how many are kept), `dropped` (how many had no room).
 """
 EVENT_KIND_ACQUIRER_TEST_RECEIVED: EventKind.ValueType  # 69
 """The message of the acquirer's Test button came. The resource is the config. Nothing is booked."""
+EVENT_KIND_PAYMENT_SUBSCRIPTION_CREATED: EventKind.ValueType  # 40
+"""A payment subscription was asked for."""
+EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 41
+"""A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
+EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: EventKind.ValueType  # 42
+"""ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -315,6 +332,7 @@ class Event(_message.Message):
     PAYMENT_FIELD_NUMBER: _builtins.int
     WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
     ACQUIRER_TRANSACTION_FIELD_NUMBER: _builtins.int
+    PAYMENT_SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
     sequence: _builtins.int
@@ -361,11 +379,15 @@ class Event(_message.Message):
 
     @_builtins.property
     def webhook_config(self) -> _webhook_configs_pb2.WebhookConfig:
-        """The webhook config, without its calls."""
+        """The webhook config, without its calls and its keys."""
 
     @_builtins.property
     def acquirer_transaction(self) -> _acquirer_transactions_pb2.AcquirerTransaction:
         """The transaction at the acquirer."""
+
+    @_builtins.property
+    def payment_subscription(self) -> _payment_subscriptions_pb2.PaymentSubscription:
+        """The payment subscription."""
 
     def __init__(
         self,
@@ -388,12 +410,13 @@ class Event(_message.Message):
         payment: _payments_pb2.Payment | None = ...,
         webhook_config: _webhook_configs_pb2.WebhookConfig | None = ...,
         acquirer_transaction: _acquirer_transactions_pb2.AcquirerTransaction | None = ...,
+        payment_subscription: _payment_subscriptions_pb2.PaymentSubscription | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "merchant", b"merchant", "payment", b"payment", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction", "payment_subscription"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

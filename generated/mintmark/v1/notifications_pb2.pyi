@@ -82,6 +82,8 @@ class _PartnerEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Partner.Value
     """Thales TSH."""
     PARTNER_SIBS: _Partner.ValueType  # 3
     """The SIBS acquirer."""
+    PARTNER_PAYMENT_OPTIONS: _Partner.ValueType  # 4
+    """PaymentOptions."""
 
 class Partner(_Partner, metaclass=_PartnerEnumTypeWrapper):
     """Whose system sent a notification. The list grows with the partners."""
@@ -94,6 +96,8 @@ PARTNER_TSH: Partner.ValueType  # 2
 """Thales TSH."""
 PARTNER_SIBS: Partner.ValueType  # 3
 """The SIBS acquirer."""
+PARTNER_PAYMENT_OPTIONS: Partner.ValueType  # 4
+"""PaymentOptions."""
 Global___Partner: _TypeAlias = Partner  # noqa: Y015
 
 class _NotificationState:

@@ -35,7 +35,7 @@ class _PaymentStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaymentS
     PAYMENT_STATE_PROCESSING: _PaymentState.ValueType  # 2
     """Its first operation is on its way, or the partner says that it is still working on it."""
     PAYMENT_STATE_REQUIRES_ACTION: _PaymentState.ValueType  # 3
-    """The payer has to do something (3-D Secure): send the payer to `redirect_url`."""
+    """The payer has to do something (3-D Secure, a hosted payment page): send the payer to `redirect_url`."""
     PAYMENT_STATE_IN_DOUBT: _PaymentState.ValueType  # 4
     """Nobody knows whether its first operation charged the card. Never the same as failed."""
     PAYMENT_STATE_AUTHORIZED: _PaymentState.ValueType  # 5
@@ -69,7 +69,7 @@ PAYMENT_STATE_PENDING: PaymentState.ValueType  # 1
 PAYMENT_STATE_PROCESSING: PaymentState.ValueType  # 2
 """Its first operation is on its way, or the partner says that it is still working on it."""
 PAYMENT_STATE_REQUIRES_ACTION: PaymentState.ValueType  # 3
-"""The payer has to do something (3-D Secure): send the payer to `redirect_url`."""
+"""The payer has to do something (3-D Secure, a hosted payment page): send the payer to `redirect_url`."""
 PAYMENT_STATE_IN_DOUBT: PaymentState.ValueType  # 4
 """Nobody knows whether its first operation charged the card. Never the same as failed."""
 PAYMENT_STATE_AUTHORIZED: PaymentState.ValueType  # 5
@@ -114,6 +114,12 @@ class _PaymentOperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_
     """Pay back."""
     PAYMENT_OPERATION_KIND_EXTERNAL: _PaymentOperationKind.ValueType  # 6
     """Something that the partner confirmed and that we did not start."""
+    PAYMENT_OPERATION_KIND_HOSTED_PURCHASE: _PaymentOperationKind.ValueType  # 7
+    """Authorize and capture in one, through a page of the partner's on which the payer enters the card."""
+    PAYMENT_OPERATION_KIND_SUBSCRIPTION: _PaymentOperationKind.ValueType  # 8
+    """Create a subscription at the partner and charge its first cycle, or nothing where it begins with a trial."""
+    PAYMENT_OPERATION_KIND_CYCLE: _PaymentOperationKind.ValueType  # 9
+    """A cycle of a subscription that the partner charged, or tried to, by itself. Known only once the partner has confirmed it."""
 
 class PaymentOperationKind(_PaymentOperationKind, metaclass=_PaymentOperationKindEnumTypeWrapper):
     """What an operation asks the partner to do."""
@@ -132,6 +138,12 @@ PAYMENT_OPERATION_KIND_REFUND: PaymentOperationKind.ValueType  # 5
 """Pay back."""
 PAYMENT_OPERATION_KIND_EXTERNAL: PaymentOperationKind.ValueType  # 6
 """Something that the partner confirmed and that we did not start."""
+PAYMENT_OPERATION_KIND_HOSTED_PURCHASE: PaymentOperationKind.ValueType  # 7
+"""Authorize and capture in one, through a page of the partner's on which the payer enters the card."""
+PAYMENT_OPERATION_KIND_SUBSCRIPTION: PaymentOperationKind.ValueType  # 8
+"""Create a subscription at the partner and charge its first cycle, or nothing where it begins with a trial."""
+PAYMENT_OPERATION_KIND_CYCLE: PaymentOperationKind.ValueType  # 9
+"""A cycle of a subscription that the partner charged, or tried to, by itself. Known only once the partner has confirmed it."""
 Global___PaymentOperationKind: _TypeAlias = PaymentOperationKind  # noqa: Y015
 
 class _PaymentOperationState:
@@ -296,6 +308,8 @@ class _EvidenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence
     """A row of a partner's export."""
     EVIDENCE_KIND_OURS: _EvidenceKind.ValueType  # 7
     """A change that no partner caused: created, cancelled, expired, held back."""
+    EVIDENCE_KIND_SUBSCRIPTION_ANSWER: _EvidenceKind.ValueType  # 8
+    """What the partner says of a subscription: its list, its details, or the answer to a change."""
 
 class EvidenceKind(_EvidenceKind, metaclass=_EvidenceKindEnumTypeWrapper):
     """What a piece of evidence is."""
@@ -316,6 +330,8 @@ EVIDENCE_KIND_EXPORT: EvidenceKind.ValueType  # 6
 """A row of a partner's export."""
 EVIDENCE_KIND_OURS: EvidenceKind.ValueType  # 7
 """A change that no partner caused: created, cancelled, expired, held back."""
+EVIDENCE_KIND_SUBSCRIPTION_ANSWER: EvidenceKind.ValueType  # 8
+"""What the partner says of a subscription: its list, its details, or the answer to a change."""
 Global___EvidenceKind: _TypeAlias = EvidenceKind  # noqa: Y015
 
 class _PaymentResolution:
@@ -613,6 +629,48 @@ class PaymentDetails(_message.Message):
 Global___PaymentDetails: _TypeAlias = PaymentDetails  # noqa: Y015
 
 @_typing.final
+class HostedPageDetails(_message.Message):
+    """What a hosted payment page has to know of the payer and the order. Kept sealed; never in an event."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BILLING_ADDRESS_FIELD_NUMBER: _builtins.int
+    SHIPPING_ADDRESS_FIELD_NUMBER: _builtins.int
+    SUCCESS_URL_FIELD_NUMBER: _builtins.int
+    DECLINE_URL_FIELD_NUMBER: _builtins.int
+    CANCEL_URL_FIELD_NUMBER: _builtins.int
+    success_url: _builtins.str
+    """Where the payer's browser goes after a success, within the account's allowed return URLs."""
+    decline_url: _builtins.str
+    """Where it goes after a decline, within the account's allowed return URLs."""
+    cancel_url: _builtins.str
+    """Where it goes when the payer gives up, within the account's allowed return URLs. May be empty."""
+    @_builtins.property
+    def billing_address(self) -> Global___PaymentAddress:
+        """Where the bill goes."""
+
+    @_builtins.property
+    def shipping_address(self) -> Global___PaymentAddress:
+        """Where the goods go. May be absent."""
+
+    def __init__(
+        self,
+        *,
+        billing_address: Global___PaymentAddress | None = ...,
+        shipping_address: Global___PaymentAddress | None = ...,
+        success_url: _builtins.str = ...,
+        decline_url: _builtins.str = ...,
+        cancel_url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "shipping_address", b"shipping_address"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billing_address", b"billing_address", "cancel_url", b"cancel_url", "decline_url", b"decline_url", "shipping_address", b"shipping_address", "success_url", b"success_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostedPageDetails: _TypeAlias = HostedPageDetails  # noqa: Y015
+
+@_typing.final
 class PaymentCard(_message.Message):
     """What the partner says of the card. Never the card number."""
 
@@ -664,6 +722,8 @@ class PaymentOperation(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PARENT_FIELD_NUMBER: _builtins.int
+    STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payments/{p}/operations/{o}`."""
     kind: Global___PaymentOperationKind.ValueType
@@ -684,6 +744,10 @@ class PaymentOperation(_message.Message):
     """How many attempts were granted."""
     parent: _builtins.str
     """The name of the operation that it follows: what a refund pays back, a capture takes, a void releases."""
+    store_payment_method: _builtins.bool
+    """Whether the partner was asked to store the card; with HOSTED_PURCHASE."""
+    cycle: _builtins.int
+    """The number of the cycle, as the partner counts them, from 1; with SUBSCRIPTION and CYCLE, 0 where it is not known or nothing was charged."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What was asked for."""
@@ -727,10 +791,12 @@ class PaymentOperation(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         parent: _builtins.str = ...,
+        store_payment_method: _builtins.bool = ...,
+        cycle: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "send_before", b"send_before", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "parent", b"parent", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempt_count", b"attempt_count", "auth_code", b"auth_code", "confirmed_amount", b"confirmed_amount", "create_time", b"create_time", "cycle", b"cycle", "decline", b"decline", "doubt", b"doubt", "kind", b"kind", "name", b"name", "parent", b"parent", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "reference", b"reference", "send_before", b"send_before", "state", b"state", "store_payment_method", b"store_payment_method", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -768,13 +834,15 @@ class Payment(_message.Message):
     merchant_payment_id: _builtins.str
     """The caller's own id, unique per merchant for as long as the payment exists."""
     token: _builtins.str
-    """The name of the token that pays."""
+    """The name of the token that pays. Of a hosted payment page the one that the payer's card was stored as: empty until the payment
+    is confirmed, and where nothing was stored.
+    """
     account: _builtins.str
     """The name of the partner account that it goes through."""
     merchant_gateway_id: _builtins.str
     """The merchant gateway of the token and the account."""
     merchant_id: _builtins.str
-    """The merchant of the token."""
+    """The merchant that is paid."""
     state: Global___PaymentState.ValueType
     """Where it stands."""
     redirect_url: _builtins.str
@@ -1069,6 +1137,86 @@ class AuthorizePaymentResponse(_message.Message):
 Global___AuthorizePaymentResponse: _TypeAlias = AuthorizePaymentResponse  # noqa: Y015
 
 @_typing.final
+class CreateHostedPaymentPageRequest(_message.Message):
+    """Request of CreateHostedPaymentPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_GATEWAY_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_PAYMENT_ID_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    SEND_WITHIN_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID made by the caller; repeating the call with it is safe."""
+    merchant_gateway_id: _builtins.str
+    """The merchant gateway of the account that it goes through."""
+    merchant_id: _builtins.str
+    """The merchant that is paid."""
+    merchant_payment_id: _builtins.str
+    """The caller's own id of the payment, such as an order number. Unique per merchant."""
+    store_payment_method: _builtins.bool
+    """Whether the partner is to store the card, so that a token can pay later."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What to charge; more than 0."""
+
+    @_builtins.property
+    def details(self) -> Global___HostedPageDetails:
+        """What the page has to know."""
+
+    @_builtins.property
+    def send_within(self) -> _duration_pb2.Duration:
+        """How long the page may wait to be asked for: 5 minutes when absent, 1 s at least, 24 h at most. Past it the payment is EXPIRED."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        merchant_gateway_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        merchant_payment_id: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        details: Global___HostedPageDetails | None = ...,
+        store_payment_method: _builtins.bool = ...,
+        send_within: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "send_within", b"send_within"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "details", b"details", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "merchant_payment_id", b"merchant_payment_id", "request_id", b"request_id", "send_within", b"send_within", "store_payment_method", b"store_payment_method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHostedPaymentPageRequest: _TypeAlias = CreateHostedPaymentPageRequest  # noqa: Y015
+
+@_typing.final
+class CreateHostedPaymentPageResponse(_message.Message):
+    """Response of CreateHostedPaymentPage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAYMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def payment(self) -> Global___Payment:
+        """The payment."""
+
+    def __init__(
+        self,
+        *,
+        payment: Global___Payment | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["payment", b"payment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateHostedPaymentPageResponse: _TypeAlias = CreateHostedPaymentPageResponse  # noqa: Y015
+
+@_typing.final
 class CapturePaymentRequest(_message.Message):
     """Request of CapturePayment."""
 
@@ -1200,7 +1348,9 @@ class RefundPaymentRequest(_message.Message):
     etag: _builtins.str
     """Refuse with ETAG_MISMATCH unless this is the payment's etag. Empty means whatever it is."""
     operation: _builtins.str
-    """The name of the operation to pay back, such as an EXTERNAL one after a duplicate charge; the purchase or capture when empty."""
+    """The name of the operation to pay back, such as an EXTERNAL one after a duplicate charge or a CYCLE of a subscription; the first one
+    that took money when empty.
+    """
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """What to pay back; all that is left when absent."""

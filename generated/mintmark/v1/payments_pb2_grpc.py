@@ -46,6 +46,11 @@ class PaymentsServiceStub:
                 request_serializer=mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentResponse.FromString,
                 _registered_method=True)
+        self.CreateHostedPaymentPage = channel.unary_unary(
+                '/mintmark.v1.PaymentsService/CreateHostedPaymentPage',
+                request_serializer=mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageResponse.FromString,
+                _registered_method=True)
         self.CapturePayment = channel.unary_unary(
                 '/mintmark.v1.PaymentsService/CapturePayment',
                 request_serializer=mintmark_dot_v1_dot_payments__pb2.CapturePaymentRequest.SerializeToString,
@@ -134,6 +139,16 @@ class PaymentsServiceServicer:
 
     def AuthorizePayment(self, request, context):
         """Authorizes an amount with a stored token, to be captured or voided later. Refused as CreatePayment is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateHostedPaymentPage(self, request, context):
+        """Pays through a page of the partner's, on which the payer enters the card: the payment is PENDING at first, and REQUIRES_ACTION
+        with the page's address in `redirect_url` once the partner has made it. A page is paid once at most; past its time to act the
+        payment is in doubt. Asked to, the partner stores the card, and the token that it becomes is made known when the payment is
+        confirmed: `Payment.token` names it. Refused as CreatePayment is, and NOT_FOUND for a merchant that the caller may not see.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -262,6 +277,11 @@ def add_PaymentsServiceServicer_to_server(servicer, server):
                     request_deserializer=mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentResponse.SerializeToString,
             ),
+            'CreateHostedPaymentPage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateHostedPaymentPage,
+                    request_deserializer=mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageResponse.SerializeToString,
+            ),
             'CapturePayment': grpc.unary_unary_rpc_method_handler(
                     servicer.CapturePayment,
                     request_deserializer=mintmark_dot_v1_dot_payments__pb2.CapturePaymentRequest.FromString,
@@ -389,6 +409,33 @@ class PaymentsService:
             '/mintmark.v1.PaymentsService/AuthorizePayment',
             mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentRequest.SerializeToString,
             mintmark_dot_v1_dot_payments__pb2.AuthorizePaymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateHostedPaymentPage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.PaymentsService/CreateHostedPaymentPage',
+            mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageRequest.SerializeToString,
+            mintmark_dot_v1_dot_payments__pb2.CreateHostedPaymentPageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,12 @@ class PaymentsServiceStub:
     """
     AuthorizePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.AuthorizePaymentRequest, _payments_pb2.AuthorizePaymentResponse]
     """Authorizes an amount with a stored token, to be captured or voided later. Refused as CreatePayment is."""
+    CreateHostedPaymentPage: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CreateHostedPaymentPageRequest, _payments_pb2.CreateHostedPaymentPageResponse]
+    """Pays through a page of the partner's, on which the payer enters the card: the payment is PENDING at first, and REQUIRES_ACTION
+    with the page's address in `redirect_url` once the partner has made it. A page is paid once at most; past its time to act the
+    payment is in doubt. Asked to, the partner stores the card, and the token that it becomes is made known when the payment is
+    confirmed: `Payment.token` names it. Refused as CreatePayment is, and NOT_FOUND for a merchant that the caller may not see.
+    """
     CapturePayment: _grpc.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.CapturePaymentResponse]
     """Captures an authorized payment, wholly or in part. A partial capture releases the rest, so there is one capture a
     payment. OPERATION_IN_DOUBT while another operation of the payment is unresolved, AMOUNT_EXCEEDED past what is authorized.
@@ -107,6 +113,12 @@ class PaymentsServiceAsyncStub(PaymentsServiceStub):
     """
     AuthorizePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.AuthorizePaymentRequest, _payments_pb2.AuthorizePaymentResponse]  # type: ignore[assignment]
     """Authorizes an amount with a stored token, to be captured or voided later. Refused as CreatePayment is."""
+    CreateHostedPaymentPage: _aio.UnaryUnaryMultiCallable[_payments_pb2.CreateHostedPaymentPageRequest, _payments_pb2.CreateHostedPaymentPageResponse]  # type: ignore[assignment]
+    """Pays through a page of the partner's, on which the payer enters the card: the payment is PENDING at first, and REQUIRES_ACTION
+    with the page's address in `redirect_url` once the partner has made it. A page is paid once at most; past its time to act the
+    payment is in doubt. Asked to, the partner stores the card, and the token that it becomes is made known when the payment is
+    confirmed: `Payment.token` names it. Refused as CreatePayment is, and NOT_FOUND for a merchant that the caller may not see.
+    """
     CapturePayment: _aio.UnaryUnaryMultiCallable[_payments_pb2.CapturePaymentRequest, _payments_pb2.CapturePaymentResponse]  # type: ignore[assignment]
     """Captures an authorized payment, wholly or in part. A partial capture releases the rest, so there is one capture a
     payment. OPERATION_IN_DOUBT while another operation of the payment is unresolved, AMOUNT_EXCEEDED past what is authorized.
@@ -181,6 +193,18 @@ class PaymentsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payments_pb2.AuthorizePaymentResponse, _abc.Awaitable[_payments_pb2.AuthorizePaymentResponse]]:
         """Authorizes an amount with a stored token, to be captured or voided later. Refused as CreatePayment is."""
+
+    @_abc_1.abstractmethod
+    def CreateHostedPaymentPage(
+        self,
+        request: _payments_pb2.CreateHostedPaymentPageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payments_pb2.CreateHostedPaymentPageResponse, _abc.Awaitable[_payments_pb2.CreateHostedPaymentPageResponse]]:
+        """Pays through a page of the partner's, on which the payer enters the card: the payment is PENDING at first, and REQUIRES_ACTION
+        with the page's address in `redirect_url` once the partner has made it. A page is paid once at most; past its time to act the
+        payment is in doubt. Asked to, the partner stores the card, and the token that it becomes is made known when the payment is
+        confirmed: `Payment.token` names it. Refused as CreatePayment is, and NOT_FOUND for a merchant that the caller may not see.
+        """
 
     @_abc_1.abstractmethod
     def CapturePayment(

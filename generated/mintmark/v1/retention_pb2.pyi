@@ -41,6 +41,10 @@ class _RetainedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retained
     """What is known of notifications, so that a repeat is recognised; it outlives them."""
     RETAINED_KIND_REVOKED_ACCESS_TOKENS: _RetainedKind.ValueType  # 6
     """Revoked access tokens, by the time when they expire."""
+    RETAINED_KIND_ACQUIRER_TRANSACTIONS: _RetainedKind.ValueType  # 10
+    """Transactions at the acquirer with what it said of them, by the time when they last changed."""
+    RETAINED_KIND_UNREADABLE_NOTIFICATIONS: _RetainedKind.ValueType  # 11
+    """The acquirer's notifications that no key has opened, by the time when they first came."""
 
 class RetainedKind(_RetainedKind, metaclass=_RetainedKindEnumTypeWrapper):
     """What is removed when its time is over."""
@@ -59,6 +63,10 @@ RETAINED_KIND_IDENTITIES: RetainedKind.ValueType  # 5
 """What is known of notifications, so that a repeat is recognised; it outlives them."""
 RETAINED_KIND_REVOKED_ACCESS_TOKENS: RetainedKind.ValueType  # 6
 """Revoked access tokens, by the time when they expire."""
+RETAINED_KIND_ACQUIRER_TRANSACTIONS: RetainedKind.ValueType  # 10
+"""Transactions at the acquirer with what it said of them, by the time when they last changed."""
+RETAINED_KIND_UNREADABLE_NOTIFICATIONS: RetainedKind.ValueType  # 11
+"""The acquirer's notifications that no key has opened, by the time when they first came."""
 Global___RetainedKind: _TypeAlias = RetainedKind  # noqa: Y015
 
 @_typing.final

@@ -9,6 +9,7 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from mintmark.v1 import payment_subscriptions_pb2 as _payment_subscriptions_pb2
 from mintmark.v1 import payments_pb2 as _payments_pb2
 from mintmark.v1 import webhook_configs_pb2 as _webhook_configs_pb2
 import builtins as _builtins
@@ -40,6 +41,8 @@ class _TaskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskKind.Val
     """Ask the acquirer for its webhook configs, then RecordWebhookConfigList."""
     TASK_KIND_QUERY_ACQUIRER_TRANSACTION: _TaskKind.ValueType  # 12
     """Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
+    TASK_KIND_ATTEND_SUBSCRIPTION: _TaskKind.ValueType  # 3
+    """Call the partner about a subscription, then RecordSubscription."""
 
 class TaskKind(_TaskKind, metaclass=_TaskKindEnumTypeWrapper):
     """What a task wants."""
@@ -56,7 +59,41 @@ TASK_KIND_LIST_WEBHOOK_CONFIGS: TaskKind.ValueType  # 11
 """Ask the acquirer for its webhook configs, then RecordWebhookConfigList."""
 TASK_KIND_QUERY_ACQUIRER_TRANSACTION: TaskKind.ValueType  # 12
 """Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
+TASK_KIND_ATTEND_SUBSCRIPTION: TaskKind.ValueType  # 3
+"""Call the partner about a subscription, then RecordSubscription."""
 Global___TaskKind: _TypeAlias = TaskKind  # noqa: Y015
+
+class _SubscriptionCallKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubscriptionCallKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubscriptionCallKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBSCRIPTION_CALL_KIND_UNSPECIFIED: _SubscriptionCallKind.ValueType  # 0
+    """Never sent."""
+    SUBSCRIPTION_CALL_KIND_LIST: _SubscriptionCallKind.ValueType  # 1
+    """All subscriptions: those that have our mark are wanted."""
+    SUBSCRIPTION_CALL_KIND_DETAILS: _SubscriptionCallKind.ValueType  # 2
+    """How one stands."""
+    SUBSCRIPTION_CALL_KIND_CANCEL: _SubscriptionCallKind.ValueType  # 3
+    """To cancel it."""
+    SUBSCRIPTION_CALL_KIND_RESUME: _SubscriptionCallKind.ValueType  # 4
+    """To go on with it."""
+
+class SubscriptionCallKind(_SubscriptionCallKind, metaclass=_SubscriptionCallKindEnumTypeWrapper):
+    """What the partner is asked or told about a subscription."""
+
+SUBSCRIPTION_CALL_KIND_UNSPECIFIED: SubscriptionCallKind.ValueType  # 0
+"""Never sent."""
+SUBSCRIPTION_CALL_KIND_LIST: SubscriptionCallKind.ValueType  # 1
+"""All subscriptions: those that have our mark are wanted."""
+SUBSCRIPTION_CALL_KIND_DETAILS: SubscriptionCallKind.ValueType  # 2
+"""How one stands."""
+SUBSCRIPTION_CALL_KIND_CANCEL: SubscriptionCallKind.ValueType  # 3
+"""To cancel it."""
+SUBSCRIPTION_CALL_KIND_RESUME: SubscriptionCallKind.ValueType  # 4
+"""To go on with it."""
+Global___SubscriptionCallKind: _TypeAlias = SubscriptionCallKind  # noqa: Y015
 
 class _CallOutcome:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -439,6 +476,42 @@ class AcquirerTransactionQuery(_message.Message):
 Global___AcquirerTransactionQuery: _TypeAlias = AcquirerTransactionQuery  # noqa: Y015
 
 @_typing.final
+class SubscriptionCall(_message.Message):
+    """A call about a subscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    PARTNER_SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
+    kind: Global___SubscriptionCallKind.ValueType
+    """What for. CANCEL and RESUME are sent once for each lease, and not after it has ended."""
+    partner_subscription_id: _builtins.str
+    """The partner's id of the subscription; all but LIST."""
+    mark: _builtins.str
+    """Our mark, which stands at the end of the plan's description."""
+    @_builtins.property
+    def endpoint(self) -> Global___PartnerEndpoint:
+        """Where to call."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___PartnerEndpoint | None = ...,
+        kind: Global___SubscriptionCallKind.ValueType = ...,
+        partner_subscription_id: _builtins.str = ...,
+        mark: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "kind", b"kind", "mark", b"mark", "partner_subscription_id", b"partner_subscription_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubscriptionCall: _TypeAlias = SubscriptionCall  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """A task that was leased."""
 
@@ -455,6 +528,7 @@ class Task(_message.Message):
     APPLICATION_FIELD_NUMBER: _builtins.int
     LISTING_FIELD_NUMBER: _builtins.int
     ACQUIRER_QUERY_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTION_CALL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`."""
     kind: Global___TaskKind.ValueType
@@ -487,6 +561,10 @@ class Task(_message.Message):
     def acquirer_query(self) -> Global___AcquirerTransactionQuery:
         """The question; with QUERY_ACQUIRER_TRANSACTION."""
 
+    @_builtins.property
+    def subscription_call(self) -> Global___SubscriptionCall:
+        """The call; with ATTEND_SUBSCRIPTION."""
+
     def __init__(
         self,
         *,
@@ -501,10 +579,11 @@ class Task(_message.Message):
         application: Global___WebhookConfigApplication | None = ...,
         listing: Global___WebhookConfigListing | None = ...,
         acquirer_query: Global___AcquirerTransactionQuery | None = ...,
+        subscription_call: Global___SubscriptionCall | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_query", b"acquirer_query", "application", b"application", "lease", b"lease", "listing", b"listing", "query", b"query"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_query", b"acquirer_query", "application", b"application", "lease", b"lease", "listing", b"listing", "query", b"query", "subscription_call", b"subscription_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_query", b"acquirer_query", "application", b"application", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "listing", b"listing", "name", b"name", "operation", b"operation", "query", b"query"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_query", b"acquirer_query", "application", b"application", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "listing", b"listing", "name", b"name", "operation", b"operation", "query", b"query", "subscription_call", b"subscription_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -700,6 +779,10 @@ class PaymentSubmission(_message.Message):
     PARENT_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     WEBHOOK_URL_FIELD_NUMBER: _builtins.int
     DETAILS_FIELD_NUMBER: _builtins.int
+    HOSTED_PAGE_DETAILS_FIELD_NUMBER: _builtins.int
+    MERCHANT_EMAIL_FIELD_NUMBER: _builtins.int
+    STORE_PAYMENT_METHOD_FIELD_NUMBER: _builtins.int
+    PLAN_FIELD_NUMBER: _builtins.int
     operation: _builtins.str
     """The name of the operation."""
     kind: _payments_pb2.PaymentOperationKind.ValueType
@@ -720,6 +803,10 @@ class PaymentSubmission(_message.Message):
     """The partner's id of the transaction that this one follows; capture, void, refund."""
     webhook_url: _builtins.str
     """Where the partner's webhook goes."""
+    merchant_email: _builtins.str
+    """The merchant's e-mail address (`merchant_email`); hosted purchase."""
+    store_payment_method: _builtins.bool
+    """Whether the partner is to store the card; hosted purchase."""
     @_builtins.property
     def endpoint(self) -> Global___PartnerEndpoint:
         """Where to send it."""
@@ -727,6 +814,16 @@ class PaymentSubmission(_message.Message):
     @_builtins.property
     def details(self) -> _payments_pb2.PaymentDetails:
         """What the partner has to know of the payer; purchase and authorization."""
+
+    @_builtins.property
+    def hosted_page_details(self) -> _payments_pb2.HostedPageDetails:
+        """What a hosted page has to know; hosted purchase."""
+
+    @_builtins.property
+    def plan(self) -> _payment_subscriptions_pb2.PaymentPlan:
+        """When and how often the partner is to charge, our mark at the end of its description; subscription, whose amount is that of a cycle
+        without discount.
+        """
 
     def __init__(
         self,
@@ -743,10 +840,14 @@ class PaymentSubmission(_message.Message):
         parent_transaction_id: _builtins.str = ...,
         webhook_url: _builtins.str = ...,
         details: _payments_pb2.PaymentDetails | None = ...,
+        hosted_page_details: _payments_pb2.HostedPageDetails | None = ...,
+        merchant_email: _builtins.str = ...,
+        store_payment_method: _builtins.bool = ...,
+        plan: _payment_subscriptions_pb2.PaymentPlan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details", "plan", b"plan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "kind", b"kind", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "reference", b"reference", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_text", b"amount_text", "currency_code", b"currency_code", "details", b"details", "endpoint", b"endpoint", "hosted_page_details", b"hosted_page_details", "kind", b"kind", "merchant_email", b"merchant_email", "operation", b"operation", "parent_transaction_id", b"parent_transaction_id", "partner_merchant_id", b"partner_merchant_id", "path", b"path", "plan", b"plan", "reference", b"reference", "store_payment_method", b"store_payment_method", "stored_payment_method_id", b"stored_payment_method_id", "webhook_url", b"webhook_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -793,6 +894,108 @@ class BeginAttemptResponse(_message.Message):
 Global___BeginAttemptResponse: _TypeAlias = BeginAttemptResponse  # noqa: Y015
 
 @_typing.final
+class PartnerTransaction(_message.Message):
+    """A charge, or a try, as a subscription's details list it: texts as they came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    CYCLE_FIELD_NUMBER: _builtins.int
+    partner_transaction_id: _builtins.str
+    """`id`."""
+    cycle: _builtins.str
+    """`cycle`."""
+    def __init__(
+        self,
+        *,
+        partner_transaction_id: _builtins.str = ...,
+        cycle: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "partner_transaction_id", b"partner_transaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerTransaction: _TypeAlias = PartnerTransaction  # noqa: Y015
+
+@_typing.final
+class PartnerSubscription(_message.Message):
+    """A subscription as the partner tells it (`subscription_details`): texts as they came, empty where absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTNER_SUBSCRIPTION_ID_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    MAX_CYCLE_COUNT_FIELD_NUMBER: _builtins.int
+    COMPLETED_CYCLE_COUNT_FIELD_NUMBER: _builtins.int
+    LAST_PAYMENT_STATUS_FIELD_NUMBER: _builtins.int
+    NEXT_PAYMENT_DATE_FIELD_NUMBER: _builtins.int
+    NEXT_PAYMENT_CYCLE_FIELD_NUMBER: _builtins.int
+    PLAN_NAME_FIELD_NUMBER: _builtins.int
+    PLAN_DESCRIPTION_FIELD_NUMBER: _builtins.int
+    CYCLE_TYPE_FIELD_NUMBER: _builtins.int
+    CYCLE_INTERVAL_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    TRANSACTIONS_FIELD_NUMBER: _builtins.int
+    partner_subscription_id: _builtins.str
+    """`id`."""
+    status: _builtins.str
+    """`status`."""
+    max_cycle_count: _builtins.str
+    """`max_cycle_count`."""
+    completed_cycle_count: _builtins.str
+    """`completed_payment_cycle`."""
+    last_payment_status: _builtins.str
+    """`last_payment_status`."""
+    next_payment_date: _builtins.str
+    """`next_payment_date`."""
+    next_payment_cycle: _builtins.str
+    """`next_payment_cycle`."""
+    plan_name: _builtins.str
+    """`subscription_plan_details.name`."""
+    plan_description: _builtins.str
+    """`subscription_plan_details.desc`."""
+    cycle_type: _builtins.str
+    """`subscription_plan_details.billing_cycle_type`."""
+    cycle_interval: _builtins.str
+    """`subscription_plan_details.billing_cycle_interval`."""
+    amount: _builtins.str
+    """`subscription_plan_details.amount`."""
+    currency: _builtins.str
+    """`subscription_plan_details.ccy`."""
+    @_builtins.property
+    def transactions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartnerTransaction]:
+        """`subscription_transaction_details`, in the order in which they came; more than these are left out."""
+
+    def __init__(
+        self,
+        *,
+        partner_subscription_id: _builtins.str = ...,
+        status: _builtins.str = ...,
+        max_cycle_count: _builtins.str = ...,
+        completed_cycle_count: _builtins.str = ...,
+        last_payment_status: _builtins.str = ...,
+        next_payment_date: _builtins.str = ...,
+        next_payment_cycle: _builtins.str = ...,
+        plan_name: _builtins.str = ...,
+        plan_description: _builtins.str = ...,
+        cycle_type: _builtins.str = ...,
+        cycle_interval: _builtins.str = ...,
+        amount: _builtins.str = ...,
+        currency: _builtins.str = ...,
+        transactions: _abc.Iterable[Global___PartnerTransaction] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "completed_cycle_count", b"completed_cycle_count", "currency", b"currency", "cycle_interval", b"cycle_interval", "cycle_type", b"cycle_type", "last_payment_status", b"last_payment_status", "max_cycle_count", b"max_cycle_count", "next_payment_cycle", b"next_payment_cycle", "next_payment_date", b"next_payment_date", "partner_subscription_id", b"partner_subscription_id", "plan_description", b"plan_description", "plan_name", b"plan_name", "status", b"status", "transactions", b"transactions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PartnerSubscription: _TypeAlias = PartnerSubscription  # noqa: Y015
+
+@_typing.final
 class PartnerAnswer(_message.Message):
     """A partner's answer, read leniently: texts as they came (numbers as their text), empty where absent. Card numbers are cut."""
 
@@ -820,6 +1023,14 @@ class PartnerAnswer(_message.Message):
     PARTNER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     PARTNER_REFERENCE_FIELD_NUMBER: _builtins.int
     STORED_PAYMENT_METHOD_ID_FIELD_NUMBER: _builtins.int
+    PAGE_URL_FIELD_NUMBER: _builtins.int
+    PAGE_AMOUNT_FIELD_NUMBER: _builtins.int
+    PAGE_CURRENCY_FIELD_NUMBER: _builtins.int
+    PAGE_REFERENCE_FIELD_NUMBER: _builtins.int
+    PAGE_MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
+    LISTED_COUNT_FIELD_NUMBER: _builtins.int
+    CUT_OFF_FIELD_NUMBER: _builtins.int
     http_status: _builtins.int
     """The HTTP status."""
     readable: _builtins.bool
@@ -864,6 +1075,24 @@ class PartnerAnswer(_message.Message):
     """`transaction_details.ref`."""
     stored_payment_method_id: _builtins.str
     """`transaction_details.stored_payment_method_id`."""
+    page_url: _builtins.str
+    """`url`: of a hosted page; a 3-D Secure answer has one too. The page's fields are read only where it is there."""
+    page_amount: _builtins.str
+    """`amount` of a hosted page."""
+    page_currency: _builtins.str
+    """`currency` of a hosted page."""
+    page_reference: _builtins.str
+    """`merchant_txn_ref` of a hosted page."""
+    page_merchant_id: _builtins.str
+    """`merchant_id` of a hosted page."""
+    listed_count: _builtins.int
+    """How many entries a list had."""
+    cut_off: _builtins.bool
+    """Whether the body went on beyond what is read of one."""
+    @_builtins.property
+    def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___PartnerSubscription]:
+        """The subscriptions that it tells of: `subscription_details`, or of a list the entries that have our mark."""
+
     def __init__(
         self,
         *,
@@ -889,10 +1118,18 @@ class PartnerAnswer(_message.Message):
         partner_transaction_id: _builtins.str = ...,
         partner_reference: _builtins.str = ...,
         stored_payment_method_id: _builtins.str = ...,
+        page_url: _builtins.str = ...,
+        page_amount: _builtins.str = ...,
+        page_currency: _builtins.str = ...,
+        page_reference: _builtins.str = ...,
+        page_merchant_id: _builtins.str = ...,
+        subscriptions: _abc.Iterable[Global___PartnerSubscription] | None = ...,
+        listed_count: _builtins.int = ...,
+        cut_off: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "masked_number", b"masked_number", "message", b"message", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "auth_code", b"auth_code", "body", b"body", "card_expiry", b"card_expiry", "currency", b"currency", "cut_off", b"cut_off", "gateway_code", b"gateway_code", "gateway_type", b"gateway_type", "http_status", b"http_status", "is_live", b"is_live", "listed_count", b"listed_count", "masked_number", b"masked_number", "message", b"message", "page_amount", b"page_amount", "page_currency", b"page_currency", "page_merchant_id", b"page_merchant_id", "page_reference", b"page_reference", "page_url", b"page_url", "partner_merchant_id", b"partner_merchant_id", "partner_reference", b"partner_reference", "partner_transaction_id", b"partner_transaction_id", "readable", b"readable", "redirect_url", b"redirect_url", "reference", b"reference", "response_code", b"response_code", "scheme", b"scheme", "stored_payment_method_id", b"stored_payment_method_id", "subscriptions", b"subscriptions", "success", b"success", "transaction_type", b"transaction_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1268,3 +1505,71 @@ class RecordAcquirerStatusResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordAcquirerStatusResponse: _TypeAlias = RecordAcquirerStatusResponse  # noqa: Y015
+
+@_typing.final
+class RecordSubscriptionRequest(_message.Message):
+    """Request of RecordSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """The name of the task."""
+    fence: _builtins.int
+    """The fence of the lease that it was called under."""
+    kind: Global___SubscriptionCallKind.ValueType
+    """What the call was for."""
+    outcome: Global___CallOutcome.ValueType
+    """What became of the call."""
+    @_builtins.property
+    def answer(self) -> Global___PartnerAnswer:
+        """The answer; with ANSWERED."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long the partner asked to wait (Retry-After), where it did."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        kind: Global___SubscriptionCallKind.ValueType = ...,
+        outcome: Global___CallOutcome.ValueType = ...,
+        answer: Global___PartnerAnswer | None = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "fence", b"fence", "kind", b"kind", "outcome", b"outcome", "retry_after", b"retry_after", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordSubscriptionRequest: _TypeAlias = RecordSubscriptionRequest  # noqa: Y015
+
+@_typing.final
+class RecordSubscriptionResponse(_message.Message):
+    """Response of RecordSubscription."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: _payment_subscriptions_pb2.PaymentSubscriptionState.ValueType
+    """Where the subscription stands now."""
+    def __init__(
+        self,
+        *,
+        state: _payment_subscriptions_pb2.PaymentSubscriptionState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordSubscriptionResponse: _TypeAlias = RecordSubscriptionResponse  # noqa: Y015

@@ -76,6 +76,11 @@ class TasksServiceStub:
                 request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.FromString,
                 _registered_method=True)
+        self.RecordSubscription = channel.unary_unary(
+                '/mintmark.v1.TasksService/RecordSubscription',
+                request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionResponse.FromString,
+                _registered_method=True)
 
 
 class TasksServiceServicer:
@@ -147,6 +152,13 @@ class TasksServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordSubscription(self, request, context):
+        """Records what became of a call about a subscription. Repeating it is safe. Never shed under load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TasksServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +201,11 @@ def add_TasksServiceServicer_to_server(servicer, server):
                     servicer.RecordStatus,
                     request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.SerializeToString,
+            ),
+            'RecordSubscription': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordSubscription,
+                    request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -409,6 +426,33 @@ class TasksService:
             '/mintmark.v1.TasksService/RecordStatus',
             mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.SerializeToString,
             mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordSubscription(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TasksService/RecordSubscription',
+            mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionRequest.SerializeToString,
+            mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionResponse.FromString,
             options,
             channel_credentials,
             insecure,

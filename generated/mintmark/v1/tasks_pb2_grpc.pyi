@@ -64,6 +64,8 @@ class TasksServiceStub:
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+    RecordSubscription: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordSubscriptionRequest, _tasks_pb2.RecordSubscriptionResponse]
+    """Records what became of a call about a subscription. Repeating it is safe. Never shed under load."""
 
 @_typing.type_check_only
 class TasksServiceAsyncStub(TasksServiceStub):
@@ -101,6 +103,8 @@ class TasksServiceAsyncStub(TasksServiceStub):
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]  # type: ignore[assignment]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+    RecordSubscription: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordSubscriptionRequest, _tasks_pb2.RecordSubscriptionResponse]  # type: ignore[assignment]
+    """Records what became of a call about a subscription. Repeating it is safe. Never shed under load."""
 
 class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
     """What we want partners to do, for the dispatchers that do it. Claiming is not sending: an attempt that may move money is
@@ -183,5 +187,13 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.RecordStatusResponse, _abc.Awaitable[_tasks_pb2.RecordStatusResponse]]:
         """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+
+    @_abc_1.abstractmethod
+    def RecordSubscription(
+        self,
+        request: _tasks_pb2.RecordSubscriptionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.RecordSubscriptionResponse, _abc.Awaitable[_tasks_pb2.RecordSubscriptionResponse]]:
+        """Records what became of a call about a subscription. Repeating it is safe. Never shed under load."""
 
 def add_TasksServiceServicer_to_server(servicer: TasksServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

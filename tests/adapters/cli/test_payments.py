@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import json_format
 
 from tests.adapters.cli.conftest import Result
-from tests.server.rpc.paying import SUBMIT, Shop, approved, details, open_shop
+from tests.server.rpc.paying import MERCHANT, SUBMIT, Shop, approved, details, link, open_shop, page_details
 from tests.server.rpc.running import RunningCore, running_core
 
 
@@ -92,6 +92,24 @@ def test_a_payment_from_its_creation_to_its_refund(mintmark: Command, shop: Shop
     listed = mintmark("payments", "list", "--merchant-payment-id", "order-cli")
     assert "400 JPY" in listed.out
     assert mintmark("payments", "cancel", first["name"]).code == 0
+
+
+def test_a_hosted_page_is_shown_with_its_link(mintmark: Command, shop: Shop, tmp_path: Path) -> None:
+    file = tmp_path / "page.json"
+    file.write_text(json_format.MessageToJson(page_details()))
+    make: tuple[str, ...] = ("payments", "create-hosted-page", "--merchant-gateway", shop.gateway)
+    make += ("--merchant", MERCHANT, "--merchant-payment-id", "order-page", "--amount", "1000JPY")
+    make += ("--details", str(file), "--store-payment-method", "--request-id", "0d1f6f0e-2b07-4c80-9f0b-3d55ad0df0a2")
+    early = mintmark(*make, "--timeout", "0s")
+    assert (early.code, "not settled" in early.err) == (1, True)
+    grant = shop.begin(shop.claim(SUBMIT)[0])
+    assert grant.submission.store_payment_method
+    shop.record(grant.attempt, link(grant))
+    (shown,) = [each for each in mintmark.json(*make) if each.get("merchantPaymentId")]
+    assert (shown["state"], shown["redirectUrl"]) == ("PAYMENT_STATE_REQUIRES_ACTION", link(grant).page_url)
+    assert f"redirect_url: {link(grant).page_url}" in mintmark(*make).out
+    file.write_text('{"customerIp": "127.0.0.1"}')
+    assert "HostedPageDetails" in mintmark(*make).err
 
 
 def test_what_is_in_doubt_is_listed_and_settled_by_an_operator(mintmark: Command, shop: Shop) -> None:

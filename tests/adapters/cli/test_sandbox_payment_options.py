@@ -11,6 +11,7 @@ from adapters.cli.export_mappings import ExportMapping
 from adapters.cli.payment_exports import rows_of
 from tests.adapters.cli.conftest import Command
 from tests.adapters.sandbox.payment_options.merchant import THREE_DS_METHOD, Merchant, merchant_of
+from tests.adapters.sandbox.payment_options.test_pages import hosted
 from tests.adapters.sandbox.payment_options.test_subscriptions import PLAN
 from tests.stack import free_ports
 
@@ -120,6 +121,15 @@ def test_three_ds(mintmark: Command, merchant: Merchant, decision: str, outcome:
     (document,) = mintmark(*TWIN, "three-ds", decision, "r", "--output", "json").lines
     assert document["outcome"] == outcome
     assert mintmark(*TWIN, "three-ds", decision, "nobody").code == 1
+
+
+@pytest.mark.parametrize(("decision", "outcome"), [("pay", "APPROVED"), ("decline", "DECLINED")])
+def test_the_hosted_page(mintmark: Command, merchant: Merchant, decision: str, outcome: str) -> None:
+    hosted(merchant, merchant_txn_ref="r")
+    assert mintmark(*TWIN, "three-ds", "pages").out.startswith("OPEN     hosted    r ")
+    (document,) = mintmark(*TWIN, "hosted", decision, "r", "--output", "json").lines
+    assert document["outcome"] == outcome
+    assert mintmark(*TWIN, "hosted", decision, "nobody").code == 1
 
 
 def test_subscriptions(mintmark: Command, merchant: Merchant) -> None:

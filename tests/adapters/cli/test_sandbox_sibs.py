@@ -61,7 +61,7 @@ def test_transactions_and_their_notifications(mintmark: Command, caller: Caller,
     assert (made["amount"], made["paymentStatus"], made["terminalId"]) == ("16.20", "Pending", "5")
     identifier = made["transactionId"]
     assert "at 10 s Success" in mintmark(*TWIN, "transactions", "show", identifier).out
-    assert mintmark(*TWIN, "advance", "10s").out.startswith("time 1")
+    assert mintmark(*TWIN, "advance", "10s").out == "time 10 s\n"
     shown = mintmark(*TWIN, "transactions", "list").out
     assert shown == f"{identifier} PURS BLIK Success 16.20 PLN 1000000001 5 order-1\n"
     told = mintmark(*TWIN, "notifications", "list", "--output", "json").lines
@@ -85,7 +85,7 @@ def test_notifications_that_go_wrong(mintmark: Command, caller: Caller, receiver
     mintmark(*TWIN, "advance", "0s")
     lines = mintmark(*TWIN, "notifications", "list", "--requested").out.splitlines()
     assert "(1 tries, 400) damaged-tag  due at 300 s" in lines[0]
-    assert "(0 tries, -) late  due at 36" in lines[1]
+    assert "(0 tries, -) late  due at 3600 s" in lines[1]
     assert "late (1 of all)" in mintmark(*TWIN, "notifications", "rules").out
     assert "Requested" in mintmark(*TWIN, "notifications", "redeliver", "1").out
     assert "Processed" in mintmark(*TWIN, "notifications", "redeliver", "1").out
@@ -121,12 +121,14 @@ def test_drift_and_the_test_button(mintmark: Command, caller: Caller, receiver: 
 def test_calls_that_go_wrong(mintmark: Command, caller: Caller, tmp_path: Path) -> None:
     added = mintmark(*TWIN, "faults", "add", "status", "--status", "429", "--retry-after", "7", "--endpoint", "list")
     assert added.out == "1 status 429 endpoint list (0 of 1)\n"
-    mintmark(*TWIN, "faults", "add", "rejected", "--code", "E0001", "--always", "--unapplied")
+    mintmark(*TWIN, "faults", "add", "rejected", "--code", "E0001", "--always")
+    mintmark(*TWIN, "faults", "add", "reset", "--unapplied", "--nth", "9")
     assert caller.list().headers["retry-after"] == "7"
     assert caller.list().json()["returnStatus"]["statusCode"] == "E0001"
     assert mintmark(*TWIN, "faults", "list").out.splitlines() == [
         "1 status 429 endpoint list (1 of 1)",
-        "2 rejected unapplied (1 of all)",
+        "2 rejected (1 of all)",
+        "3 reset unapplied nth 9 (0 of 1)",
     ]
     script = tmp_path / "script.json"
     script.write_text(json.dumps({"seed": 1, "faults": [{"fault": "reset"}]}))

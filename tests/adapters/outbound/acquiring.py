@@ -1,4 +1,5 @@
-"""The dispatcher's tasks for the acquirer, done here against its twin, and a core that takes down what it is told."""
+"""The dispatcher's tasks for the acquirer, done in this process against its twin, and a core that writes down what is
+told."""
 
 import asyncio
 import contextlib

@@ -15,7 +15,7 @@ from mintmark.v1 import payments_pb2 as pb
 from adapters.cli.supervisor.probe import get
 from tests.adapters.sandbox.payment_options.merchant import Merchant, merchant_of
 from tests.server.rpc.paying import Shop, open_shop
-from tests.server.rpc.running import RunningCore, running_core
+from tests.server.rpc.running import RunningCore, request_id, running_core
 from tests.waiting import eventually
 
 PREFIX = "/payment-options/api/v1"
@@ -94,6 +94,23 @@ class PayingHouse:
         self.dispatcher = DispatcherProcess(core, folder / "d1")
         self.shop = self.open_shop()
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is asked for within is claimed at once, by a dispatcher of which no partner has failed yet: one that
+        rests after failures would have to be waited for."""
+        self.dispatcher.kill()
+        hold = pb.HoldPaymentsRequest(request_id=request_id(), account=self.shop.account, reason="all at once")
+        self.core.admin.payments.HoldPayments(hold)
+        yield
+        release = pb.ReleasePaymentsRequest(request_id=request_id(), account=self.shop.account, reason="go")
+        self.core.admin.payments.ReleasePayments(release)
+        self.dispatcher.start()
+
+    def past_the_lease(self) -> None:
+        """For the core every lease, and the time of every call, is over; what was to be asked for soon is asked for.
+        The house needs `clock`."""
+        self.shop.advance(round(LIMITS["task_lease"]) + 2)
+
     def open_shop(self, **options: Any) -> Shop:
         given = {
             "base_url": str(self.twin.client.base_url).rstrip("/"),
@@ -122,24 +139,35 @@ class PayingHouse:
 
         return eventually(state, seconds, f"the end of {payment.name}")
 
+    def answered(self, payment: pb.Payment) -> bool:
+        """Whether the partner has said something, or nobody waits for it any more."""
+        unsaid = (pb.PAYMENT_OPERATION_STATE_PENDING, pb.PAYMENT_OPERATION_STATE_SENDING)
+        return self.shop.get(payment).operations[0].state not in unsaid
+
     def becomes(self, payment: pb.Payment, state: str, seconds: float = 40) -> None:
         eventually(lambda: self.shop.state(payment) == state, seconds, f"{payment.name} becoming {state}")
 
     def sent(self, payment: pb.Payment) -> int:
         """How many requests that move money the twin has received for it."""
-        reference = self.reference(payment)
-        return sum(line["reference"] == reference for line in self.twin.lines("/requests"))
+        return self.all_sent()[self.reference(payment)]
 
     def moved(self, payment: pb.Payment) -> int:
         """How often money moved for it."""
-        reference = self.reference(payment)
-        return sum(line["reference"] == reference and line["moved"] for line in self.twin.ledger())
+        return self.all_moved()[self.reference(payment)]
+
+    def all_sent(self) -> Counter[str]:
+        """The same of every payment, by reference."""
+        return Counter(line["reference"] for line in self.twin.lines("/requests"))
+
+    def all_moved(self) -> Counter[str]:
+        """The same of every payment, by reference."""
+        return Counter(line["reference"] for line in self.twin.ledger() if line["moved"])
 
     def check_books(self, *payments: pb.Payment) -> None:
         """The twin's ledger against the core's states: nothing twice, nothing unknown, no wrong word."""
         told = [self.shop.get(payment) for payment in payments]
         ours = {payment.operations[0].reference: payment for payment in told}
-        moved = Counter(line["reference"] for line in self.twin.ledger() if line["moved"])
+        moved = self.all_moved()
         assert set(moved) <= set(ours), "a charge that nobody asked for"
         for reference, payment in ours.items():
             state = pb.PaymentState.Name(payment.state).removeprefix("PAYMENT_STATE_")

@@ -9,6 +9,7 @@ from mintmark.v1 import tasks_pb2 as pb
 
 from adapters.outbound import access_tokens as module
 from adapters.outbound.access_tokens import NoAccessToken
+from adapters.outbound.outcomes import Answered
 from tests.adapters.outbound.acquiring import STATIC, Dispatching, Wishes, operation, outcome, run
 from tests.adapters.sandbox.sibs.caller import Caller, caller_of
 from tests.waiting import eventually
@@ -238,7 +239,7 @@ def test_a_token_endpoint_that_hangs_is_given_up(twin: Caller, monkeypatch: pyte
     ],
 )
 def test_answers_of_token_endpoints(body: bytes, life: float | None) -> None:
-    answered = module.Answered(200, body)
+    answered = Answered(200, body)
     if life is None:
         with pytest.raises(NoAccessToken, match="unreadable"):
             module._read(answered)

@@ -14,7 +14,7 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[PayingHouse]:
-    with paying_house(tmp_path) as made:
+    with paying_house(tmp_path, clock=True) as made:
         yield made
 
 
@@ -25,6 +25,7 @@ def test_killed_while_the_partner_has_the_request(house: PayingHouse) -> None:
     eventually(lambda: house.sent(payment) == 1, 30)
     house.dispatcher.kill()
     house.twin.control("POST", "/faults/release")
+    house.past_the_lease()
     house.dispatcher.start()
     house.becomes(payment, "IN_DOUBT", 60)
     assert house.moved(payment) == 1
@@ -48,6 +49,7 @@ def test_killed_after_the_grant_and_before_a_byte_left(house: PayingHouse) -> No
     """Nobody but the dead knows that nothing was sent: it is in doubt, and never sent again."""
     payment = house.shop.create(600_004)
     house.shop.granted(payment)
+    house.past_the_lease()
     house.dispatcher.start()
     house.becomes(payment, "IN_DOUBT", 60)
     assert house.sent(payment) == 0
@@ -65,6 +67,7 @@ def test_killed_at_any_moment_money_moves_once_at_most(house: PayingHouse) -> No
         # As far as it gets: to the start of one more of the requests.
         eventually(partial(requests_beyond, house, 3 * place), 60)
         house.dispatcher.kill()
+    house.past_the_lease()
     house.dispatcher.start()
     for payment in payments:
         house.settled(payment, 90)

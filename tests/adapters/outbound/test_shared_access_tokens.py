@@ -1,4 +1,4 @@
-"""Access tokens that dispatchers share in Redis: one fetch for all, sealed, and no trouble from it but a little time."""
+"""Access tokens that dispatchers share in Redis: one fetch for all, sealed, and no trouble but a little time."""
 
 import asyncio
 import json
@@ -16,6 +16,7 @@ from tests.adapters.outbound.test_access_tokens import fetching_over, issued, re
 from tests.adapters.sandbox.sibs.caller import Caller, caller_of
 from tests.server.cache.fake_redis import FakeRedis, believable
 from tests.valkey import Valkey
+from tests.waiting import paused
 
 KEY = bytes(range(32))
 NOBODY = "redis://127.0.0.1:9/0"
@@ -207,7 +208,7 @@ def test_who_waits_for_another_dispatcher_does_not_wait_for_ever(
             twin.fault("hang", endpoint="access-token")
             dying = asyncio.create_task(first.access_tokens.get(endpoint))
             while issued(twin) < 1:
-                await asyncio.sleep(0.01)
+                await paused(0.01)
             async with sharing(valkey.url) as second:
                 assert await second.access_tokens.get(endpoint)
             twin.control("POST", "/faults/release")

@@ -21,3 +21,14 @@ def test_a_faster_clock_shortens_a_wait_under_way() -> None:
 
 def test_no_wait_at_all() -> None:
     asyncio.run(TwinClock(1).sleep(0))
+
+
+def test_what_has_passed_counts_each_second_at_the_speed_of_its_time() -> None:
+    now = [100.0]
+    clock = TwinClock(10, lambda: now[0])
+    now[0] += 2
+    assert clock.elapsed == 20
+    clock.speed = 1000
+    assert clock.elapsed == 20
+    now[0] += 3
+    assert clock.elapsed == 3020

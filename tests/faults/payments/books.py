@@ -1,179 +1,261 @@
-"""The twin's fsynced ledger of charges against what we say of each payment.
+"""The twin's fsynced ledger against what we say of each operation: purchases, captures, voids and refunds.
 
 In doubt have to be exactly:
 
-- the payments whose answer was *ambiguous*, by the twin's own record of the answer that it gave, unless that answer
-  named a transaction, so that asking for it has settled the payment;
-- the payments whose answer is *lost*: an attempt was granted, and no answer with a body was ever reported for it. Each
-  such attempt must have been open (granted, and nothing reported) when a dispatcher was killed; or, where nothing of it
-  has reached the twin, when the core was killed with the grant; or the dispatcher must have reported that its own time
-  for the call ran out.
+- the operations whose answer was *ambiguous*, by the twin's own record of the answer that it gave, unless that answer
+  named a transaction, so that asking for it has settled the operation;
+- the operations whose answer is *lost*: an attempt was granted, and no answer with a body was ever reported for it.
+  Each such attempt must have been open (granted, and nothing reported) when a dispatcher or the twin was killed; or,
+  where nothing of it has reached the twin, when the core was killed with the grant; or the dispatcher must have
+  reported that its own time for the call ran out;
+
+of both without those whose transaction a webhook has named: asking for that has settled them.
 """
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from mintmark.v1 import payments_pb2 as pb
 
-from tests.faults.payments.orders import NAMED, Order
+from tests.faults.payments.orders import NAMED
+from tests.faults.payments.partner import FOLLOWING, Key, key_of_operation
 from tests.faults.payments.till import Till
 
 State = pb.PaymentState
-PAID = frozenset({"CAPTURED", "PARTIALLY_APPROVED"})
-NOT_PAID = frozenset({"DECLINED", "CANCELLED", "EXPIRED", "NOT_CHARGED", "PENDING"})
-UNDER_WAY = frozenset(
-    {pb.PAYMENT_OPERATION_STATE_PENDING, pb.PAYMENT_OPERATION_STATE_SENDING, pb.PAYMENT_OPERATION_STATE_PROCESSING}
-)
+NOTHING_DONE = frozenset({"PENDING", "DECLINED", "CANCELLED", "EXPIRED_UNSENT", "NOT_CHARGED"})
+DONE = frozenset({"SUCCEEDED", "PARTIALLY_APPROVED"})
+UNRESOLVED = frozenset({"PENDING", "SENDING", "PROCESSING", "REQUIRES_ACTION", "IN_DOUBT"})
+UNDER_WAY = frozenset({"PENDING", "SENDING", "PROCESSING"})
 TELLING = frozenset(each["fault"] for each in NAMED)
+# How the twin's ledger calls what we call so.
+OUTCOMES = {"APPROVED": "SUCCEEDED", "PARTIALLY_APPROVED": "PARTIALLY_APPROVED", "DECLINED": "DECLINED"}
+# What the partner answers to what is still open.
+PENDING_CODE = 578
 # Grants are timed by the database, kills by us.
 CLOCK_S = 0.5
+ANSWER, ATTEMPT = pb.EVIDENCE_KIND_ANSWER, pb.EVIDENCE_KIND_ATTEMPT
 
 
 class MoneyWrong(Exception):
     """Money and what we say of it differ in a way that no waiting makes good."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What a campaign comes to."""
-
-    seed: int
-    payments: int
-    kills: int
-    charges: int
-    in_doubt: int
-    ambiguous: int
-    lost: int
-    states: dict[str, int]
-    faults: int
-    seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"seed {self.seed}: {self.payments} payments, {self.faults} faulty answers, {self.kills} kills, "
-            f"{self.charges} charges, 0 wrong; in doubt {self.in_doubt} = {self.ambiguous} ambiguous + {self.lost} "
-            f"lost with a killed process; {self.states}; {self.seconds:.1f} s"
-        )
-
-
 def settled(payment: pb.Payment) -> bool:
     """Whether nothing of it is under way."""
-    return not any(operation.state in UNDER_WAY for operation in payment.operations)
+    return not any(operation_state(operation) in UNDER_WAY for operation in payment.operations)
+
+
+def in_doubt(payment: pb.Payment) -> bool:
+    return any(operation_state(operation) == "IN_DOUBT" for operation in payment.operations)
 
 
 def state(payment: pb.Payment) -> str:
     return State.Name(payment.state).removeprefix("PAYMENT_STATE_")
 
 
+def operation_state(operation: pb.PaymentOperation) -> str:
+    return state_name(operation.state)
+
+
+def state_name(value: "pb.PaymentOperationState.ValueType") -> str:
+    return pb.PaymentOperationState.Name(value).removeprefix("PAYMENT_OPERATION_STATE_")
+
+
 def wrong(till: Till) -> list[str]:
     """Every way in which money and what we say of it differ. This needs no knowledge of what was meant to happen.
 
-    Money may be moved meanwhile: what we say is compared with what was charged before, or after, we said it.
+    Money may be moved meanwhile: what we say is compared with what was done before, or after, we said it.
     """
     before = _moved(till)
     payments = till.payments()
     after = _moved(till)
-    by_reference = {operation.reference: each for each in payments for operation in each.operations}
-    sent = Counter(request["reference"] for request in till.requests())
-    found = [f"charge unknown to us: {reference}" for reference in before.keys() - by_reference.keys()]
-    found += [f"charged {len(lines)} times: {reference}" for reference, lines in after.items() if len(lines) > 1]
-    found += [f"sent {count} times: {reference}" for reference, count in sent.items() if count > 1]
-    for reference, payment in by_reference.items():
-        if state(payment) in NOT_PAID and reference in before:
-            found.append(f"called {state(payment)} and charged: {reference}")
-        said = payment.captured_amount.minor_amount
-        if state(payment) in PAID and said not in after[reference]:
-            found.append(f"called {state(payment)} ({said}) and not charged so: {reference}")
+    ours = {key_of_operation(each, operation): operation for each in payments for operation in each.operations}
+    found = [f"done and unknown to us: {key}" for key in before.keys() - ours.keys()]
+    found += [f"done {len(amounts)} times: {key}" for key, amounts in after.items() if len(amounts) > 1]
+    found += [f"sent {len(sent)} times: {key}" for key, sent in till.partner.asked().items() if len(sent) > 1]
+    for key, operation in ours.items():
+        called = operation_state(operation)
+        if called in NOTHING_DONE and key in before:
+            found.append(f"called {called} and done: {key}")
+        said = operation.confirmed_amount.minor_amount
+        if called in DONE and said not in after[key]:
+            found.append(f"called {called} ({said}) and not done so: {key}")
+        if operation.kind == pb.PAYMENT_OPERATION_KIND_EXTERNAL:
+            found.append(f"nobody has asked for {operation.name}")
+    return found + [line for payment in payments for line in _too_much(payment)]
+
+
+def _too_much(payment: pb.Payment) -> list[str]:
+    """More given back, counting what may have been, than was taken; or more taken than was authorized."""
+    back = sum(_may_be(each) for each in payment.operations if each.kind == pb.PAYMENT_OPERATION_KIND_REFUND)
+    taken, authorized = payment.captured_amount.minor_amount, payment.authorized_amount.minor_amount
+    found = [f"{back} of {taken} may have been given back: {payment.name}"] if back > taken else []
+    closing = (pb.PAYMENT_OPERATION_KIND_CAPTURE, pb.PAYMENT_OPERATION_KIND_VOID)
+    closed = [each for each in payment.operations if each.kind in closing and _may_be(each)]
+    if taken > authorized or len(closed) > 1:
+        found.append(f"closed more than once, or for more than it was: {payment.name}")
     return found
 
 
-def _moved(till: Till) -> defaultdict[str, list[int]]:
-    """The amounts that were charged, by reference."""
-    moved: defaultdict[str, list[int]] = defaultdict(list)
-    for charge in till.moved():
-        moved[charge["reference"]].append(int(charge["amount"]))
+def _may_be(operation: pb.PaymentOperation) -> int:
+    called = operation_state(operation)
+    if called in NOTHING_DONE - {"PENDING"}:
+        return 0
+    return operation.confirmed_amount.minor_amount if called in DONE else operation.amount.minor_amount
+
+
+def _moved(till: Till) -> defaultdict[Key, list[int]]:
+    """The amounts that were moved, held or released, by what they were for."""
+    moved: defaultdict[Key, list[int]] = defaultdict(list)
+    for key, lines in till.partner.lines().items():
+        amounts = [int(line["amount"]) for line in lines if line["moved"]]
+        if amounts:
+            moved[key] = amounts
     return moved
 
 
 @dataclass
+class Account:
+    """One operation on both sides."""
+
+    key: Key
+    operation: pb.PaymentOperation
+    evidence: list[pb.PaymentEvidence]
+    requests: list[dict[str, Any]]
+    lines: list[dict[str, Any]]
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the answer that the twin gave says nothing that counts, and no transaction to ask for."""
+        return any(each["answer"] != "clean" and not _tells(each) for each in self.requests)
+
+    @property
+    def silent(self) -> bool:
+        """Whether an attempt was granted and nothing was ever answered to it, as far as we know."""
+        granted = any(each.kind == ATTEMPT for each in self.evidence)
+        return granted and not any(each.kind == ANSWER and each.redacted_body for each in self.evidence)
+
+    @property
+    def truth(self) -> str:
+        """What has to become of it where it is not in doubt."""
+        if self.lines:
+            return OUTCOMES.get(self.lines[0]["outcome"], "still open")
+        return "DECLINED" if self.requests and self.requests[0]["answer"] == "clean" else "unknown"
+
+    def explained(self, deaths: list[tuple[float, float]], core_deaths: list[tuple[float, float]]) -> bool:
+        """Whether somebody was killed over it, or something took too long."""
+        granted = [each for each in self.evidence if each.kind == ATTEMPT][-1]
+        answers = [each for each in self.evidence if each.kind == ANSWER and each.attempt == granted.attempt]
+        moments = deaths if self.requests else [*deaths, *core_deaths]
+        began = _seconds(granted)
+        told = min((_seconds(each) for each in answers), default=float("inf"))
+        killed = any(began <= end + CLOCK_S and told >= start - CLOCK_S for start, end in moments)
+        return killed or self.ambiguous or any("time" in each.summary for each in answers)
+
+
+@dataclass
 class Books:
-    """The two sides of a campaign, read again until everything has come to its end."""
+    """Both sides of a campaign as they are at one moment. `asked`: the names of the operations that were granted to
+    somebody, but for the first of each payment."""
 
     till: Till
-    ordered: list[Order]
+    orders: int
+    asked: set[str]
     payments: list[pb.Payment] = field(default_factory=list)
-    ambiguous: set[str] = field(default_factory=set)
-    lost: set[str] = field(default_factory=set)
+    webhooks: Counter[tuple[str, str, bool]] = field(default_factory=Counter)
 
-    def agree(self) -> bool:
-        """Raises MoneyWrong, and AssertionError with what does not agree yet."""
-        till = self.till
-        if found := wrong(till):
+    def read(self) -> "Books":
+        """Raises MoneyWrong; AssertionError where not everything has come to its end."""
+        self.payments = self.till.payments()
+        assert len(self.payments) == self.orders, f"{self.orders} orders became {len(self.payments)} payments"
+        assert all(settled(each) for each in self.payments), [each.name for each in self.payments if not settled(each)]
+        if found := wrong(self.till):
             raise MoneyWrong("; ".join(found))
-        self.payments = till.payments()
-        assert all(settled(payment) for payment in self.payments)
-        requests = till.requests()
-        by_order = {each.merchant_payment_id: each for each in self.payments}
-        assert len(by_order) == len(self.payments), "an order became two payments"
-        assert set(by_order) == {f"order-{order.number}" for order in self.ordered}
-        references = {each.operations[0].reference: each for each in self.payments}
-        self.ambiguous = {
-            references[request["reference"]].name
-            for request in requests
-            if request["answer"] != "clean" and not self._told_when_asked(request)
-        }
-        self.lost = self._lost({request["reference"] for request in requests})
-        in_doubt = {each.name for each in self.payments if each.state == State.PAYMENT_STATE_IN_DOUBT}
-        assert in_doubt == self.ambiguous | self.lost, (
-            f"in doubt without a cause: {sorted(in_doubt - self.ambiguous - self.lost)}, "
-            f"with one and not in doubt: {sorted((self.ambiguous | self.lost) - in_doubt)}"
-        )
-        for order in self.ordered:
-            payment = by_order[f"order-{order.number}"]
-            if payment.name not in self.lost:
-                assert state(payment) == order.expected, f"{order} is {state(payment)}"
-        return True
+        self._read_webhooks()
+        return self
 
-    def figures(self, seed: int, kills: int, seconds: float) -> Figures:
-        return Figures(
-            seed=seed,
-            payments=len(self.payments),
-            kills=kills,
-            charges=len(self.till.moved()),
-            in_doubt=len(self.ambiguous | self.lost),
-            ambiguous=len(self.ambiguous),
-            lost=len(self.lost - self.ambiguous),
-            states=dict(Counter(state(each) for each in self.payments)),
-            faults=sum(order.fault is not None for order in self.ordered),
-            seconds=seconds,
-        )
-
-    def _told_when_asked(self, request: dict[str, Any]) -> bool:
-        """Whether the ambiguous answer named the transaction."""
-        fault = request["fault"].partition("#")[0]
-        # Without a fault the outcome itself was ambiguous: the answer names its transaction, but for an HTTP error.
-        return fault in TELLING or (not fault and request["status"] in (200, 201))
-
-    def _lost(self, sent: set[str]) -> set[str]:
-        found = set()
+    @cached_property
+    def accounts(self) -> list[Account]:
+        requests, lines = self.till.partner.asked(), self.till.partner.lines()
+        made = []
         for payment in self.payments:
             evidence = self.till.evidence(payment.name)
-            granted = [each for each in evidence if each.kind == pb.EVIDENCE_KIND_ATTEMPT]
-            answers = [each for each in evidence if each.kind == pb.EVIDENCE_KIND_ANSWER]
-            if not granted or any(each.redacted_body for each in answers):
-                continue
-            found.add(payment.name)
-            deaths = self.till.dispatcher_deaths()
-            if payment.operations[0].reference not in sent:
-                deaths = [*deaths, *self.till.core_deaths]
-            began = _seconds(granted[-1])
-            told = min((_seconds(each) for each in answers), default=float("inf"))
-            killed = any(began <= end + CLOCK_S and told >= start - CLOCK_S for start, end in deaths)
-            too_slow = any("time" in each.summary for each in answers)
-            explained = killed or too_slow or payment.name in self.ambiguous
-            assert explained, f"nobody was killed over {payment.name}: {[each.summary for each in evidence]}"
-        return found
+            _one_at_a_time(evidence)
+            for operation in payment.operations:
+                key = key_of_operation(payment, operation)
+                own = [each for each in evidence if each.operation == operation.name]
+                made.append(Account(key, operation, own, requests[key], lines[key]))
+        return made
+
+    def check(self) -> "Books":
+        """Raises AssertionError, of which waiting may make something good."""
+        following = {each.operation.name for each in self.accounts if each.operation.kind in FOLLOWING}
+        assert following == self.asked, f"asked for and not there, or the other way round: {following ^ self.asked}"
+        for each in self.lost:
+            explained = each.explained(self.till.deaths(), self.till.core_deaths)
+            assert explained, f"nobody was killed over {each.key}: {[line.summary for line in each.evidence]}"
+        causes = {each.operation.name for each in (*self.ambiguous, *self.lost)}
+        expected = causes - {each.operation.name for each in self.told}
+        doubted = {each.operation.name for each in self.accounts if operation_state(each.operation) == "IN_DOUBT"}
+        without, missing = sorted(doubted - expected), sorted(expected - doubted)
+        assert without == missing == [], f"in doubt without a cause: {without}, with one and not in doubt: {missing}"
+        for each in self.accounts:
+            called = operation_state(each.operation)
+            assert called in ("IN_DOUBT", each.truth), f"{each.key} is {called}, and in truth {each.truth}"
+        return self
+
+    @property
+    def ambiguous(self) -> list[Account]:
+        return [each for each in self.accounts if each.ambiguous]
+
+    @property
+    def lost(self) -> list[Account]:
+        return [each for each in self.accounts if each.silent]
+
+    @property
+    def told(self) -> list[Account]:
+        """Those of which a webhook has told."""
+        named = {transaction for _, transaction, _ in self.webhooks}
+        return [each for each in self.accounts if any(line["transactionId"] in named for line in each.lines)]
+
+    def _read_webhooks(self) -> None:
+        """What was acknowledged is recorded, once, and as often as it was delivered at least."""
+        # Before ours are read: what comes meanwhile is no loss.
+        acknowledged = Counter(
+            (each["payment"], each["transactionId"], each["outcome"] == "PENDING")
+            for each in self.till.partner.acknowledged()
+        )
+        self.webhooks, kept = Counter(), Counter[tuple[str, str, bool]]()
+        for notification in self.till.webhooks():
+            body = json.loads(notification.redacted_body)
+            pending = body["payment_details"]["response_code"] == PENDING_CODE
+            key = (notification.resource.removeprefix("payments/"), body["transaction_details"]["id"], pending)
+            kept[key] += 1
+            self.webhooks[key] += notification.delivery_count
+        found = [f"recorded {count} times: {key}" for key, count in kept.items() if count > 1]
+        found += [f"acknowledged and not recorded: {key}" for key in (acknowledged - self.webhooks)]
+        if found:
+            raise MoneyWrong("; ".join(found))
+
+
+def _one_at_a_time(evidence: list[pb.PaymentEvidence]) -> None:
+    """Nothing is asked for while something is unresolved. Raises MoneyWrong."""
+    states: dict[str, str] = {}
+    for line in evidence:
+        open_ones = [name for name, called in states.items() if called in UNRESOLVED]
+        if line.operation not in states and open_ones:
+            raise MoneyWrong(f"{line.operation} was asked for while {open_ones} was unresolved")
+        states[line.operation] = state_name(line.state_after)
+
+
+def _tells(request: dict[str, Any]) -> bool:
+    """Whether an ambiguous answer named the transaction."""
+    fault = request["fault"].partition("#")[0]
+    # Without a fault the outcome itself was ambiguous: the answer names its transaction, but for an HTTP error.
+    return fault in TELLING or (not fault and request["status"] in (200, 201))
 
 
 def _seconds(evidence: pb.PaymentEvidence) -> float:

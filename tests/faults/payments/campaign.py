@@ -1,17 +1,19 @@
-"""Payments through a core, a dispatcher and the twin, all of which fail; then the books are compared."""
+"""Payments through a core, a gateway, a dispatcher and the twin, all of which fail; then the books are compared."""
 
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random, SystemRandom
-
-import grpc
+from typing import Any
 
 from tests.faults.core_process import SERVER
-from tests.faults.payments.books import Books, Figures
-from tests.faults.payments.orders import Order, orders, script
+from tests.faults.payments.books import Books
+from tests.faults.payments.customers import Customer, wait
+from tests.faults.payments.figures import Figures
+from tests.faults.payments.orders import Order, orders, script, ways
 from tests.faults.payments.till import Till
 from tests.waiting import eventually
 
@@ -19,6 +21,10 @@ SEED_VARIABLE = "FAULTS_SEED"
 CALLERS = 12
 # A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s and a minute.
 SETTLING_S = 240.0
+# So long the books may disagree before the cores' clock is moved over the next of those waits; not too often, or what
+# is unsent would expire.
+IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61)
+ROLES = ("core", "dispatcher", "twin", "gateway")
 
 
 def seed(default: int | None = None) -> int:
@@ -31,85 +37,89 @@ def seed(default: int | None = None) -> int:
 
 @dataclass(frozen=True)
 class Plan:
-    """How much of everything. `kills` are shared out among the core and the dispatcher; `seconds`: the time in which
-    all orders are placed."""
+    """How much of everything. `kills` are shared out among the roles in turn; `seconds`: the time in which all orders
+    are placed; what follows takes longer, and kills come then as well. A customer waits for `patience` until what it
+    asked for is done."""
 
     seed: int
     payments: int
     kills: int
     seconds: float
-    killed: tuple[str, ...] = ("core", "dispatcher")
+    killed: tuple[str, ...] = ROLES
     core: Sequence[str] = SERVER
     settling: float = SETTLING_S
+    patience: float = 12.0
+
+
+@dataclass
+class Campaign:
+    """A plan on a till that has been started."""
+
+    till: Till
+    plan: Plan
+    ordered: list[Order] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ordered = orders(self.plan.seed, self.plan.payments)
+
+    def run(self) -> Figures:
+        """Carries the plan out, and compares the books. Raises MoneyWrong."""
+        plan, began = self.plan, time.monotonic()
+        self._brief_twin()
+        chance = Random(f"kills/{plan.seed}")
+        moments = sorted(chance.uniform(0.1, 1.5) * plan.seconds for _ in range(plan.kills))
+        roles = [plan.killed[number % len(plan.killed)] for number in range(plan.kills)]
+        chance.shuffle(roles)
+        shuffled = Random(f"sequence/{plan.seed}").sample(self.ordered, len(self.ordered))
+        with ThreadPoolExecutor(CALLERS) as pool:
+            customers = [pool.submit(self._serve, order) for order in shuffled]
+            for moment, role in zip(moments, roles, strict=True):
+                wait(began + moment - time.monotonic())
+                self._kill(role)
+            served = [each.result() for each in customers]
+        books = self._agreement({name for each in served for name in each.asked})
+        refused = sum(each.refused for each in served)
+        return Figures(plan.seed, books, Counter(roles), refused, time.monotonic() - began)
+
+    def _serve(self, order: Order) -> Customer:
+        plan = self.plan
+        chance = Random(f"caller/{plan.seed}/{order.number}")
+        wait(chance.uniform(0, plan.seconds * CALLERS / plan.payments))
+        return Customer(self.till, order, chance, plan.patience).serve()
+
+    def _agreement(self, asked: set[str]) -> Books:
+        """The books, once they agree. What comes after a while comes sooner: the cores' clock is moved on."""
+        leaps, moment = list(LEAPS_S), time.monotonic()
+
+        def agree() -> Any:
+            nonlocal moment
+            if time.monotonic() - moment > IMPATIENCE_S and leaps:
+                self.till.move_clock(leaps.pop(0))
+                moment = time.monotonic()
+            return Books(self.till, len(self.ordered), asked).read().check()
+
+        books: Books = eventually(agree, self.plan.settling, f"the agreement of the books (seed {self.plan.seed})")
+        return books
+
+    def _brief_twin(self) -> None:
+        """Which answers are faulty, and how webhooks come. The twin forgets it when it is killed."""
+        self.till.partner.control("PUT", "/faults", script(self.plan.seed, self.ordered))
+        if self.till.gateway is not None:
+            self.till.partner.control("PUT", "/webhooks/rules", ways(self.plan.seed, 2 * len(self.ordered)))
+
+    def _kill(self, role: str) -> None:
+        """Kills it and starts it again at once. Whoever calls it meanwhile tries again."""
+        if role == "core":
+            self.till.kill_core(self.plan.core)
+        elif role == "twin":
+            self.till.kill_twin()
+            self._brief_twin()
+        else:
+            killed = self.till.dispatchers[0] if role == "dispatcher" else self.till.gateway
+            assert killed is not None
+            killed.kill()
+            killed.start()
 
 
 def run(till: Till, plan: Plan) -> Figures:
-    """Carries the plan out on a till that has been started, and compares the books. Raises MoneyWrong."""
-    began = time.monotonic()
-    ordered = orders(plan.seed, plan.payments)
-    till.control("PUT", "/faults", script(plan.seed, ordered))
-    chance = Random(f"kills/{plan.seed}")
-    moments = sorted(chance.uniform(0, plan.seconds) for _ in range(plan.kills))
-    roles = [plan.killed[number % len(plan.killed)] for number in range(plan.kills)]
-    chance.shuffle(roles)
-    with ThreadPoolExecutor(CALLERS) as callers:
-        names = [callers.submit(_pay, till, plan, order) for order in _shuffled(ordered, plan.seed)]
-        for moment, role in zip(moments, roles, strict=True):
-            _wait(began + moment - time.monotonic())
-            _kill(till, role, plan)
-        for each in names:
-            each.result()
-    books = Books(till, ordered)
-    eventually(books.agree, plan.settling, f"the agreement of the books (seed {plan.seed})")
-    return books.figures(plan.seed, plan.kills, time.monotonic() - began)
-
-
-def _kill(till: Till, role: str, plan: Plan) -> None:
-    """Kills it and starts it again at once. Whoever calls the core meanwhile tries again."""
-    if role == "dispatcher":
-        till.dispatchers[0].kill()
-        till.dispatchers[0].start()
-    else:
-        till.kill_core(plan.core)
-
-
-def _pay(till: Till, plan: Plan, order: Order) -> str:
-    """One customer's payment: called for by several at a time, and asked for again after random delays."""
-    chance = Random(f"caller/{plan.seed}/{order.number}")
-    _wait(chance.uniform(0, plan.seconds * CALLERS / plan.payments))
-    with ThreadPoolExecutor(order.racers + order.rivals) as pool:
-        calls = [pool.submit(_repeat, till, order, 0, chance.random()) for _ in range(order.racers)]
-        rivals = [pool.submit(_rival, till, order, number) for number in range(1, order.rivals + 1)]
-        found = {each.result() for each in (*calls, *rivals)}
-    found.discard("")
-    assert len(found) == 1, f"order {order.number} became {found} (seed {plan.seed})"
-    return found.pop()
-
-
-def _repeat(till: Till, order: Order, attempt: int, pause: float) -> str:
-    """The name of the payment, which every repetition has to give."""
-    try:
-        names = set()
-        for _ in range(2):
-            names.add(till.create(till.order(order.number, order.method, attempt)).name)
-            _wait(pause)
-    except grpc.RpcError as error:
-        if error.code() is grpc.StatusCode.ALREADY_EXISTS:
-            return ""
-        raise
-    assert len(names) == 1, f"one request_id gave {names}"
-    return names.pop()
-
-
-def _rival(till: Till, order: Order, number: int) -> str:
-    """The same order with a `request_id` of its own: refused, or the one that is carried out."""
-    return _repeat(till, order, number, 0)
-
-
-def _shuffled(ordered: list[Order], seeded: int) -> list[Order]:
-    return Random(f"sequence/{seeded}").sample(ordered, len(ordered))
-
-
-def _wait(seconds: float) -> None:
-    moment = time.monotonic() + seconds
-    eventually(lambda: time.monotonic() >= moment, max(seconds, 0) + 60)
+    return Campaign(till, plan).run()

@@ -8,12 +8,12 @@ import pytest
 
 from tests.faults.payments.books import settled, state, wrong
 from tests.faults.payments.orders import CANARY
+from tests.faults.payments.payer import USUAL
 from tests.faults.payments.till import (
     DECLINED,
     DISPATCHER,
     PARTIAL,
     UNCLEAR_CHARGED,
-    USUAL,
     Till,
     spelled,
 )
@@ -67,7 +67,7 @@ def test_card_numbers_are_in_no_byte_of_ours(till: Till) -> None:
         {"fault": "card-number", "endpoint": endpoint, "times": 0, "number": CANARY}
         for endpoint in ("payment", "status")
     ]
-    till.control("PUT", "/faults", {"faults": faults})
+    till.partner.control("PUT", "/faults", {"faults": faults})
     names = [till.create(till.order(number, method)).name for number, method in enumerate(METHODS, 1)]
     eventually(lambda: all(settled(till.get(name)) for name in names), LONG_S, "the end of the payments")
     eventually(lambda: state(till.get(names[-1])) == "CAPTURED", LONG_S, "the status of what was unclear")

@@ -41,7 +41,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def shared_slots(store: SqlStore, url: str, ring: Keyring, *, shared: bool = False) -> Iterator[SharedSlots]:
-    slots = SharedSlots(RedisWall(url), Pauses(store.view, shared=shared), SealedPlaces(ring), store.generation)
+    slots = SharedSlots(RedisWall(url), Pauses(store.view, shared=shared), SealedPlaces(ring), lambda: store.generation)
     try:
         yield slots
     finally:

@@ -9,7 +9,7 @@ from server.domain.accounts import Account, AccountAction, AccountMode, AccountP
 from server.domain.refusals import FieldInvalid
 
 D1, TSH = AccountProvider.D1_ECOM, AccountProvider.TSH
-OAUTH, CERTIFICATE, API_KEY, _ = InboundAuthentication
+OAUTH, CERTIFICATE, API_KEY, *_ = InboundAuthentication
 CHANGES = {
     "display_name": "new",
     "mode": AccountMode.LIVE,

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from server.domain.money import Money
 from server.domain.payment_answers import (
-    CodeClass,
     DeclineClass,
     Doubt,
     Expected,
@@ -17,10 +16,10 @@ from server.domain.payment_answers import (
     PartnerAnswer,
     Verdict,
     amount_said,
-    class_of_code,
     judge,
     judge_status,
 )
+from server.domain.payment_codes import CodeClass, class_of_code
 from server.domain.payment_options import AmountUnit
 
 # The contract's tables (section 7.2), as printed.

@@ -7,7 +7,7 @@ import pytest
 from server.domain import tokens
 from server.domain.notifications import D1TokenUpdate, NotificationFlag, TshToken
 from server.domain.refusals import EtagMismatch
-from server.domain.tokens import Token, TokenProvider, TokenState
+from server.domain.tokens import CardParts, Token, TokenProvider, TokenState, card_of, completed, first_seen
 
 NOW = 1_700_000_000_000_000
 EARLY, MIDDLE, LATE = (f"2020-01-0{day}T00:00:00Z" for day in (1, 2, 3))
@@ -101,3 +101,20 @@ def test_disabling_and_enabling() -> None:
         tokens.disable(enabled, "x", "0", NOW)
     with pytest.raises(EtagMismatch):
         tokens.enable(disabled, "0", NOW)
+
+
+def test_only_what_was_not_known_of_the_same_card_is_completed() -> None:
+    token = replace(first_seen("G", "m", "t", TokenProvider.PAYMENT_OPTIONS, NOW), card_last_digits="1005")
+    told = completed(token, card_of("520000******1005", "1234"), NOW + 1)
+    assert (told.card_bin, told.card_last_digits, told.card_expiry) == ("520000", "1005", "1234")
+    assert (told.update_time, told.revision) == (NOW + 1, token.revision + 1)
+    # Known already, another card, or nothing that can be read.
+    assert completed(told, card_of("520000******1005", "0135"), NOW) is told
+    assert completed(token, card_of("520000******1091", "1234"), NOW) is token
+    assert completed(replace(token, card_bin="41111100"), card_of("520000******1005", "1234"), NOW).card_expiry == ""
+    assert completed(token, card_of("", ""), NOW) is token
+
+
+@pytest.mark.parametrize("number", ["", "1005", "5200001005", "52000*1005", "520000******", "4012888888881881"])
+def test_what_is_no_masked_number_tells_no_digits(number: str) -> None:
+    assert card_of(number, "1334") == CardParts()

@@ -66,6 +66,18 @@ def details(**fields: Any) -> pb.PaymentDetails:
     return pb.PaymentDetails(**given)
 
 
+def page_details(**fields: Any) -> pb.HostedPageDetails:
+    given = {
+        "billing_address": address(),
+        "shipping_address": address(email="shipping@testemail.com"),
+        "success_url": "https://shop.example.com/checkout/done?order=7",
+        "decline_url": "https://shop.example.com/checkout/no",
+        "cancel_url": "https://shop.example.com/checkout/back",
+        **fields,
+    }
+    return pb.HostedPageDetails(**given)
+
+
 def currency(code: str, unit: str = "", payment: int = 0, day: int = 0) -> accounts_pb2.PaymentCurrency:
     value = accounts_pb2.AmountUnit.Value(f"AMOUNT_UNIT_{unit}") if unit else accounts_pb2.AMOUNT_UNIT_UNSPECIFIED
     return accounts_pb2.PaymentCurrency(currency_code=code, amount_unit=value, payment_ceiling=payment, day_ceiling=day)
@@ -80,6 +92,7 @@ def account(account_id: str, gateway: str, live: bool = False, **options: Any) -
         "return_url_prefixes": ["https://shop.example.com/checkout"],
         "currencies": [currency("EUR", "MAJOR"), currency("USD", "MINOR")],
         "send_concurrency": 256,
+        "merchant_email": "shop@testemail.com",
         **options,
     }
     return accounts_pb2.Account(
@@ -133,6 +146,22 @@ class Shop:
             details=bought.details,
         )
         return self.client.payments.AuthorizePayment(request).payment
+
+    def page_request(self, amount: int = 1000, code: str = "JPY", **fields: Any) -> pb.CreateHostedPaymentPageRequest:
+        given = {
+            "request_id": request_id(),
+            "merchant_gateway_id": self.gateway,
+            "merchant_id": MERCHANT,
+            "merchant_payment_id": f"order-{next(_NUMBERS)}",
+            "amount": money_pb2.Money(minor_amount=amount, currency_code=code),
+            "details": page_details(),
+            **fields,
+        }
+        return pb.CreateHostedPaymentPageRequest(**given)
+
+    def page(self, amount: int = 1000, code: str = "JPY", **fields: Any) -> pb.Payment:
+        """A payment through a hosted page that nobody has asked for yet."""
+        return self.client.payments.CreateHostedPaymentPage(self.page_request(amount, code, **fields)).payment
 
     def refund(self, payment: pb.Payment, amount: int | None = None, **fields: Any) -> pb.Payment:
         part = money_pb2.Money(minor_amount=amount, currency_code=payment.amount.currency_code) if amount else None
@@ -289,6 +318,23 @@ def redirect(**fields: Any) -> tp.PartnerAnswer:
         "readable": True,
         "success": "true",
         "redirect_url": "https://checkout-dev.paymentoptions.com/integration/3ds?_token=canary-redirect",
+        **fields,
+    }
+    return tp.PartnerAnswer(**given)
+
+
+def link(grant: tp.BeginAttemptResponse, **fields: Any) -> tp.PartnerAnswer:
+    """A link to a hosted page, which has no wrapper."""
+    submission = grant.submission
+    given = {
+        "http_status": 201,
+        "readable": True,
+        "body": b'{"id": "page-1"}',
+        "page_url": "https://checkout-dev.paymentoptions.com/en/HostedPaymentPage/canary-link",
+        "page_amount": submission.amount_text,
+        "page_currency": submission.currency_code,
+        "page_reference": submission.reference,
+        "page_merchant_id": submission.partner_merchant_id,
         **fields,
     }
     return tp.PartnerAnswer(**given)

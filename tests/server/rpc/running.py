@@ -19,6 +19,8 @@ from mintmark.v1 import (
     access_tokens_pb2,
     access_tokens_pb2_grpc,
     accounts_pb2_grpc,
+    acquirer_notifications_pb2_grpc,
+    acquirer_transactions_pb2_grpc,
     api_keys_pb2,
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
@@ -29,6 +31,7 @@ from mintmark.v1 import (
     events_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
+    payment_subscriptions_pb2_grpc,
     payment_webhooks_pb2_grpc,
     payments_pb2_grpc,
     principals_pb2_grpc,
@@ -37,6 +40,7 @@ from mintmark.v1 import (
     subscriptions_pb2_grpc,
     tasks_pb2_grpc,
     tokens_pb2_grpc,
+    webhook_configs_pb2_grpc,
 )
 
 from server.core import Core
@@ -100,8 +104,13 @@ class Session:
         self.retention = retention_pb2_grpc.RetentionServiceStub(self.channel)
         self.subscriptions = subscriptions_pb2_grpc.SubscriptionsServiceStub(self.channel)
         self.payments = payments_pb2_grpc.PaymentsServiceStub(self.channel)
+        self.payment_subscriptions = payment_subscriptions_pb2_grpc.PaymentSubscriptionsServiceStub(self.channel)
         self.payment_webhooks = payment_webhooks_pb2_grpc.PaymentWebhooksServiceStub(self.channel)
+        self.acquirer_transactions = acquirer_transactions_pb2_grpc.AcquirerTransactionsServiceStub(self.channel)
+        self.acquirer_notifications = acquirer_notifications_pb2_grpc.AcquirerNotificationsServiceStub(self.channel)
+        self.unreadable = acquirer_notifications_pb2_grpc.UnreadableNotificationsServiceStub(self.channel)
         self.cache_keys = cache_keys_pb2_grpc.CacheKeysServiceStub(self.channel)
+        self.webhook_configs = webhook_configs_pb2_grpc.WebhookConfigsServiceStub(self.channel)
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)

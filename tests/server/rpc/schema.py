@@ -11,12 +11,16 @@ from mintmark.v1 import options_pb2
 FILES = (
     "access_tokens",
     "accounts",
+    "acquirer_notifications",
+    "acquirer_transactions",
     "api_keys",
     "bindings",
+    "cache_keys",
     "clients",
     "events",
     "merchants",
     "notifications",
+    "payment_subscriptions",
     "payment_webhooks",
     "payments",
     "principals",
@@ -25,6 +29,7 @@ FILES = (
     "replays",
     "tasks",
     "tokens",
+    "webhook_configs",
 )
 
 

@@ -45,6 +45,9 @@ class Second:
     def dispatcher(self) -> Session:
         return Session(self._channels[1], self.first.dispatcher.metadata)
 
+    def gateway(self) -> Session:
+        return Session(self._channels[1], self.first.gateway.metadata)
+
     def close(self) -> None:
         for channel in self._channels:
             channel.close()

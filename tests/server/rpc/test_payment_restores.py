@@ -108,13 +108,14 @@ def test_a_mark_that_is_gone_is_taken_for_a_restore(damage: Callable[[Path], Non
 
 
 def test_another_database_on_postgresql_sends_nothing(postgres_database: str, tmp_path: Path) -> None:
-    """A cluster that was restored or took over says so; a core that runs meanwhile grants nothing."""
+    """A cluster that was restored or took over says so; a core that runs grants nothing, even before it has looked."""
     keys = tmp_path / "keyring.json"
     keyring.create(keys)
     with running_core(database_url=postgres_database, keyring_file=keys) as core:
         shop = open_shop(core)
         payment = shop.create()
         (task,) = shop.claim(SUBMIT, of=payment)
+        core.core.steward.close()
         with psycopg.connect(postgres_database) as connection:
             connection.execute("UPDATE store_head SET database_identity = 'another:00000001:1:1'")
         with refused("ABORTED", "ATTEMPT_REFUSED") as told:

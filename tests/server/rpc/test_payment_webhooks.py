@@ -44,6 +44,11 @@ def test_a_webhook_alone_moves_no_state_and_its_confirmation_does(core: RunningC
     kept = core.admin.notifications.ListNotifications(notifications_pb2.ListNotificationsRequest()).notifications
     (mine,) = [each for each in kept if each.resource == payment.name]
     assert mine.delivery_count == 2
+    assert mine.partner == notifications_pb2.PARTNER_PAYMENT_OPTIONS
+    for partner, there in ((notifications_pb2.PARTNER_PAYMENT_OPTIONS, True), (notifications_pb2.PARTNER_TSH, False)):
+        asked = notifications_pb2.ListNotificationsRequest(partners=[partner], page_size=1000)
+        found = core.admin.notifications.ListNotifications(asked).notifications
+        assert (mine.name in {each.name for each in found}) is there
 
 
 def test_a_webhook_that_says_no_moves_nothing_either(core: RunningCore) -> None:

@@ -20,10 +20,22 @@ from server.domain.payment_answers import Decline, DeclineClass, Doubt, Operatio
 from server.domain.payment_evidence import Attempt, Evidence, EvidenceKind, Outcome
 from server.domain.payment_exports import ExportOutcome, ExportRow, UnknownCharge
 from server.domain.payment_operations import Operation, OperationState
-from server.domain.payment_options import AmountUnit, PaymentCurrency, PaymentOptions, PurchasePath
+from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
 from server.domain.payments import Card, Payment, PaymentState
 from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token, TokenProvider, TokenState
+from server.domain.webhook_configs import (
+    AcquirerCall,
+    AcquirerOperation,
+    CallOutcome,
+    Channel,
+    Difference,
+    Observed,
+    Presence,
+    Wanted,
+    WebhookConfig,
+    WebhookConfigState,
+)
 
 GATEWAY = "MGW_000001"
 MERCHANT = "10610027312"
@@ -145,6 +157,8 @@ def account(account_id: str = "d1-live") -> Account:
             ),
             return_url_prefixes=("https://shop.example/ü",),
             send_concurrency=3,
+            merchant_email="shop@example.com",
+            hosted_page_path=HostedPagePath.OLDER,
         ),
         authorization_digest="ab",
         api_key_digest="cd",
@@ -224,6 +238,7 @@ def operation(operation_id: str = "p-1", number: int = 1) -> Operation:
         hinted=True,
         redirect_expire_time=TIME + 4,
         attend_time=TIME + 5,
+        store_payment_method=True,
     )
 
 
@@ -330,3 +345,39 @@ def event(resource: str = "clients/shop", notification: str = "") -> Event:
 
 def token_event(of: Token) -> Event:
     return replace(event(of.name), kind=EventKind.TOKEN_UPDATED, snapshot=of)
+
+
+def webhook_config(config_id: str = "w-1", account: str = "partnerAccounts/sibs") -> WebhookConfig:
+    wanted = Wanted(Channel.URL, "https://x.example/ü", ("BLIK", "CARD"), "ops@example.com", "AES-256-GCM", "200")
+    call = AcquirerCall(AcquirerOperation.CREATE, CallOutcome.ACCEPTED, "r-1", 200, "ACTC", "000", time=TIME)
+    return WebhookConfig(
+        name=names.webhook_config(config_id),
+        webhook_config_id=config_id,
+        account=account,
+        merchant_gateway_id=GATEWAY,
+        merchant_id=MERCHANT,
+        acceptor_id="2",
+        terminal_id="3",
+        stated_value="",
+        stated_support_email="ops@example.com",
+        stated_acknowledgement_status_code="",
+        wanted=wanted,
+        notification_configuration_code="0f8fad5b-d9cb-469f-a165-70867728950e",
+        create_time=TIME,
+        update_time=TIME + 1,
+        state=WebhookConfigState.DRIFTED,
+        generation=3,
+        applied_generation=2,
+        applied=wanted,
+        presence=Presence.PRESENT,
+        observed=Observed(True, TIME, "URL", "https://y.example", ("CARD",), foreign_key=True),
+        differences=(Difference("key", "k", "foreign"),),
+        refresh_wanted_time=TIME,
+        list_time=TIME,
+        call_time=TIME,
+        calls=(call,),
+        actor="clients/shop",
+        apply_time=TIME,
+        delete_time=TIME + 9,
+        revision=4,
+    )

@@ -95,8 +95,9 @@ def test_amounts_of_the_day_count_unless_nothing_was_moved(store: SqlStore) -> N
     old = replace(samples.operation("old"), kind=OperationKind.PURCHASE, create_time=samples.TIME - 1)
     other = replace(samples.operation("other"), kind=OperationKind.PURCHASE, currency_code="JPY")
     within(store, lambda ledger: ledger.operations.insert([*operations, old, other]))
-    # Purchases, authorizations and charges that nobody asked for, in the 7 of 11 states that may have moved money.
-    assert within(store, lambda ledger: ledger.charged_since("partnerAccounts/po", "EUR", samples.TIME)) == 3 * 7
+    # Purchases, those through a page, authorizations, subscriptions, their cycles and charges that nobody asked for, in
+    # the 7 of 11 states that may have moved money.
+    assert within(store, lambda ledger: ledger.charged_since("partnerAccounts/po", "EUR", samples.TIME)) == 6 * 7
     assert within(store, lambda ledger: ledger.charged_since("partnerAccounts/x", "EUR", samples.TIME)) == 0
 
 

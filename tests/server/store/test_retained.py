@@ -15,6 +15,8 @@ from server.domain.retention import RetainedKind
 from server.ports import LAST_KEY, Identity, Request, Transaction
 from server.store.store import SqlStore
 from tests.server.store import samples
+from tests.server.store.test_acquirer import transaction as told_of
+from tests.server.store.test_acquirer import unreadable
 from tests.waiting import eventually
 
 
@@ -127,6 +129,8 @@ def test_the_oldest_of_each_kind(store: SqlStore) -> None:
         transaction.keep_request(Request("clients/a", "/m", "r", b"f", b"r", 15))
         transaction.know([Identity(b"d", "notifications/n", 16)], [])
         transaction.revoke_access_token(RevokedAccessToken("t", "clients/a", 17))
+        transaction.acquirer.transactions.insert([told_of(update_time=18)])
+        transaction.acquirer.unreadable.insert([unreadable(receive_time=19)])
 
     store.write("k", fill)
     assert store.view.retained.oldest() == {kind: 12 + place for place, kind in enumerate(RetainedKind)}

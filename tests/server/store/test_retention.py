@@ -31,6 +31,7 @@ PERIODS = Periods(
     quarantined_notifications=180 * DAY,
     requests=30 * DAY,
     identities=400 * DAY,
+    acquirer_transactions=400 * DAY,
 )
 ALL_STEPS = 200
 

@@ -12,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Table
 
 from server.domain.accounts import Account
+from server.domain.acquirer_transactions import AcquirerTransaction
+from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
@@ -21,14 +23,19 @@ from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
 from server.domain.payment_exports import UnknownCharge
 from server.domain.payment_operations import Operation
+from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Delivery, Subscription
 from server.domain.tasks import Task
 from server.domain.tokens import Token
+from server.domain.unmanaged_webhooks import UnmanagedWebhook
+from server.domain.unreadable_notifications import UnreadableNotification, UnreadableTally
+from server.domain.webhook_configs import WebhookConfig
+from server.domain.webhook_keys import WebhookKey
 from server.ports import Identity, Request
-from server.store import migrate, payment_tables, schema
+from server.store import acquirer_tables, migrate, payment_tables, schema, webhook_tables
 from server.store.engine import parse_url, reader_engine, schema_revision
 from server.store.schema import REVISION, metadata
 from server.store.store import SqlStore
@@ -57,6 +64,14 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Evidence, payment_tables.payment_evidence, set()),
     (Task, payment_tables.tasks, set()),
     (UnknownCharge, payment_tables.unknown_charges, set()),
+    (PaymentSubscription, payment_tables.payment_subscriptions, set()),
+    (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
+    (AcquirerReport, acquirer_tables.acquirer_reports, set()),
+    (UnreadableNotification, acquirer_tables.unreadable_notifications, set()),
+    (UnreadableTally, acquirer_tables.unreadable_tallies, set()),
+    (WebhookConfig, webhook_tables.webhook_configs, set()),
+    (WebhookKey, webhook_tables.webhook_keys, set()),
+    (UnmanagedWebhook, webhook_tables.unmanaged_webhooks, set()),
 ]
 
 

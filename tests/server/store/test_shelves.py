@@ -29,6 +29,12 @@ KINDS = {
     "client": Kind(lambda t: t.clients, "client", samples.client, {"secrets": (), "scopes": ()}),
     "api_key": Kind(lambda t: t.api_keys, "api_key", samples.api_key, {"revoke_time": None, "taken_over": False}),
     "account": Kind(lambda t: t.accounts, "account", samples.account, {"merchant_ids": (), "payment_options": None}),
+    "webhook config": Kind(
+        lambda t: t.webhooks.configs,
+        "webhook_config",
+        samples.webhook_config,
+        {"applied": None, "observed": None, "differences": (), "delete_time": None},
+    ),
     "payment": Kind(lambda t: t.ledger.payments, "payment", samples.payment, {"decline": None, "card": None}),
 }
 

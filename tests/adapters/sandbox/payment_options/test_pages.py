@@ -104,6 +104,39 @@ def test_decided_by_the_control_api(merchant: Merchant) -> None:
     assert merchant.client.post(f"{control}/nobody/approve").status_code == 404
 
 
+def test_the_hosted_page_is_decided_by_the_control_api(merchant: Merchant) -> None:
+    hosted(merchant, merchant_txn_ref="by-control", payment_method={"type": "scheme", "store_payment_method": True})
+    hosted(merchant, merchant_txn_ref="open-amount", amount=None)
+    assert merchant.control("POST", "/hosted/by-control/decline")["outcome"] == "DECLINED"
+    known = len(merchant.lines("/methods"))
+    paid = merchant.control("POST", "/hosted/by-control/pay")
+    assert (paid["outcome"], merchant.ledger()[-1]["moved"]) == ("APPROVED", True)
+    assert len(merchant.lines("/methods")) == known + 1
+    control = "/payment-options/control/hosted"
+    assert merchant.client.post(f"{control}/by-control/pay").status_code == 409
+    assert merchant.client.post(f"{control}/open-amount/pay").status_code == 409
+    assert merchant.client.post(f"{control}/open-amount/perhaps").status_code == 400
+    assert merchant.client.post(f"{control}/nobody/pay").status_code == 404
+    merchant.pay("1000", "three-ds", "paymentv2", payment_method=THREE_DS)
+    assert merchant.client.post(f"{control}/three-ds/pay").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fault", "field"),
+    [
+        ("wrong-amount", "amount"),
+        ("wrong-currency", "currency"),
+        ("wrong-reference", "merchant_txn_ref"),
+        ("wrong-mid", "merchant_id"),
+    ],
+)
+def test_a_link_may_say_something_else_than_was_asked_for(merchant: Merchant, fault: str, field: str) -> None:
+    right = hosted(merchant, merchant_txn_ref="r")
+    merchant.fault(fault, endpoint="hosted-link")
+    wrong = hosted(merchant, merchant_txn_ref="r")
+    assert {name for name in right if right[name] != wrong[name]} == {field, "id", "url"}
+
+
 def test_a_link_ends(tmp_path: Path) -> None:
     with merchant_of(tmp_path, speed=10_000) as merchant:
         url = redirect(merchant, "late")

@@ -104,7 +104,7 @@ class Caller:
         """The list of a scope; `headers` and other fields of the body can be given."""
         headers = more.pop("headers", None) or self.headers()
         document = {"acquirerId": ACQUIRER, "merchantId": merchant, **more}
-        return self.client.post("/sibs/v1/webhooks", json=document, headers=headers)
+        return self.client.post("/sibs/v1/webhooks", content=json.dumps(document), headers=headers)
 
     def listed(self, merchant: str = MERCHANT, **more: Any) -> dict[str, Any]:
         """The configs of a list in shape a, by code."""
@@ -165,7 +165,7 @@ def accepted(answer: httpx.Response) -> bool:
 
 
 @contextmanager
-def caller_of(folder: Path, *, speed: float = 1, **settings: Any) -> Iterator[Caller]:
-    """A caller of a twin that keeps its books in `folder`."""
+def caller_of(folder: Path, *, speed: float = 0.001, **settings: Any) -> Iterator[Caller]:
+    """A caller of a twin that keeps its books in `folder`; its clock stands nearly still, and leaps with `advance`."""
     with running(Settings(data_dir=folder, sandbox_speed=speed, **settings)) as client:
         yield Caller(client, folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.sandbox.sibs.caller import Caller, caller_of
+from tests.waiting import eventually
 
 
 def works(caller: Caller, access_token: str) -> bool:
@@ -37,7 +38,7 @@ def test_their_life_is_a_habit_and_ends(caller: Caller) -> None:
     caller.habits(accessTokenSeconds=0.001)
     document = caller.issue().json()
     assert document["expires_in"] == 1
-    assert not works(caller, document["access_token"])
+    eventually(lambda: not works(caller, document["access_token"]), what="the end of its life")
     caller.habits(accessTokenSeconds=120)
     assert caller.issue().json()["expires_in"] == 120
 

@@ -70,17 +70,20 @@ def nothing_changes(shared_caller: Caller) -> Any:
 @pytest.mark.parametrize(("name", "value", "status"), HEADERS)
 @pytest.mark.usefixtures("nothing_changes")
 def test_a_header(shared_caller: Caller, name: str, value: str | None, status: int) -> None:
-    headers = shared_caller.headers(**{name: value})
+    def headers() -> dict[str, str]:
+        return shared_caller.headers(**{name: value})
+
     calls = (
-        shared_caller.send(shared_caller.body(), headers=headers),
-        shared_caller.send(shared_caller.body(), "PUT", headers=headers),
-        shared_caller.list(headers=headers),
+        shared_caller.send(shared_caller.body(), headers=headers()),
+        shared_caller.send(shared_caller.body(), "PUT", headers=headers()),
+        shared_caller.list(headers=headers()),
     )
     assert [answer.status_code for answer in calls] == [status] * 3
     for answer in calls:
         document = answer.json()
         if status == 400:
             assert (document["transactionStatus"], document["returnStatus"]["statusCode"]) == ("RJCT", "E0101")
+            assert document["returnStatus"]["statusDescription"].lower().startswith(name.replace("_", "-"))
         else:
             assert document["httpCode"] == str(status)
 

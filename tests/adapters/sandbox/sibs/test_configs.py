@@ -139,6 +139,7 @@ def test_drift(caller: Caller) -> None:
         ("POST", "/configs", {"value": "https://a.example/", "key": "QUJD"}, 400),
         ("POST", "/configs", {"value": "https://a.example/", "channel": "SMS"}, 400),
         ("POST", "/configs", {"value": "https://a.example/", "methods": []}, 400),
+        ("POST", "/configs", {"value": "https://a.example/", "code": "c" * 37}, 400),
         ("PATCH", "/configs/unknown", {}, 404),
         ("DELETE", "/configs/unknown", None, 404),
         ("GET", "/configs/unknown", None, 404),

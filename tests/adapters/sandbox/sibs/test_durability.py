@@ -115,6 +115,7 @@ def test_killed_in_the_middle_of_everything(process: TwinProcess, tmp_path: Path
     assert answered <= known
     assert len(known - answered) <= AT_ONCE
     # Each of them was told, and nothing that is not known.
+    caller.advance(3600)
     eventually(lambda: {state for (state,) in caller.told("state")} == {"Processed"}, 30)
     told = Counter(message.json()["transactionID"] for message in receiver.messages)
     assert set(told) == known

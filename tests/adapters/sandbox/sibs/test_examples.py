@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 
+from adapters.sandbox.sibs import payloads
+from adapters.sandbox.sibs.acknowledgement import flaw
+from adapters.sandbox.sibs.config import Scope
+from adapters.sandbox.sibs.habits import Habits
 from adapters.sandbox.sibs.sealing import Sealed, Unopened, seal, unseal
+from adapters.sandbox.sibs.transaction import State, Transaction
 from tests.adapters.sandbox.sibs.caller import ACQUIRER, MERCHANT, Caller
 from tests.vectors import vector_file, vector_json
 
@@ -59,6 +64,22 @@ def test_the_example_of_a_rejection(caller: Caller) -> None:
     answer = caller.send(example("webhook-create.request"))
     assert (answer.status_code, answer.json()) == (200, example("webhook-rejected.response"))
     assert caller.listed() == {}
+
+
+def test_the_example_of_a_notification_and_its_acknowledgement() -> None:
+    plaintext, acknowledgement = example("notification.plaintext"), example("notification.ack")
+    bought = Transaction(
+        *(plaintext["transactionID"], "purchase", "PURS", "CARD", "2.00", "EUR"),
+        Scope(ACQUIRER, MERCHANT, terminal_id="50994"),
+    )
+    state = State("Success", "2026-03-12T10:48:44.127Z", "000", "Success")
+    habits = Habits(times="absent", unknown_fields=False)
+    made = payloads.encode(payloads.notification(bought, state, plaintext["notificationID"], habits))
+    assert json.loads(made) == plaintext
+    # To the byte, as the vector has it.
+    assert made.encode() == published()[1]
+    body = json.dumps(acknowledgement).encode()
+    assert flaw(200, "application/json", body, plaintext["notificationID"], "200") == ""
 
 
 def published() -> tuple[str, bytes, Sealed, bytes]:

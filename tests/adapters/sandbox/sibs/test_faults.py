@@ -108,6 +108,18 @@ def test_a_call_hangs_until_it_is_released(caller: Caller) -> None:
     assert ended == [200]
 
 
+def test_a_call_that_hangs_without_effect_is_never_answered(caller: Caller) -> None:
+    caller.fault("hang", seconds=0.01, applied=False)
+    with pytest.raises(httpx.RemoteProtocolError):
+        caller.send(caller.body())
+    caller.fault("drip-body", seconds=0, applied=False)
+    assert caller.send(caller.body()).status_code == 500
+    assert codes(caller) == []
+    # Who hears yes or no, hears the truth.
+    for fault in ("rejected", "accepted-with-code", "shape-b", "duplicate-keys"):
+        assert caller.refused("POST", "/faults", {"fault": fault, "applied": False})[0] == 400
+
+
 def test_a_call_hangs_for_a_while(caller: Caller) -> None:
     caller.fault("hang", seconds=0.01)
     assert caller.list().status_code == 200

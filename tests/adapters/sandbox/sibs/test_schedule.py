@@ -76,10 +76,10 @@ def test_44_tries_and_no_more(caller: Caller, receiver: Receiver) -> None:
     assert caller.control("GET", "/state")["givenUp"] == 1
     ats = [each["at"] for each in caller.control("GET", "/notifications/1")["history"]]
     for count, (before, at) in enumerate(pairwise(ats), start=1):
-        # The clock goes on while a try is answered: it is a little later than the job's run.
+        # The clock goes on while a try is answered: it may be a little later than the job's run.
         period = tier_of(count).period
-        assert at % period < 60, count
-        assert before < at <= before + period + 60
+        assert at % period < 1, count
+        assert before < at <= before + period + 1
     assert 14 * 86_400 < ats[-1] - ats[0] < 17 * 86_400
     receiver.accept()
     assert caller.control("POST", "/notifications/1/redeliver")["state"] == "Processed"

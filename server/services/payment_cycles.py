@@ -1,0 +1,156 @@
+"""The charges of a subscription that nobody here has sent: which operation a transaction's status is about.
+
+A transaction that the subscription's details list is a cycle. One that they don't list is a charge that nobody asked
+for. Until they were asked it is neither.
+"""
+
+from dataclasses import dataclass, replace
+
+from server.domain import names
+from server.domain.events import EventKind
+from server.domain.payment_answers import Expected, OperationKind, PartnerAnswer, Reading, Verdict, judge_status
+from server.domain.payment_evidence import EvidenceKind
+from server.domain.payment_operations import Operation, OperationState
+from server.domain.payment_subscriptions import Listed, PaymentSubscription
+from server.domain.tasks import IDLE_QUERIES, Task
+from server.services.payment_book import CHARGES, PaymentBook, Source
+from server.services.payment_subscription_book import hurry
+
+COUNTING = (*CHARGES, Verdict.DECLINED)
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a status answer is about, and what it has to say. `undecided`: why it is about nothing yet."""
+
+    operation: Operation
+    expected: Expected
+    undecided: str = ""
+    # It says something that cannot be.
+    alert: bool = False
+    # It is another charge than the operation's.
+    another: bool = False
+
+
+def aim(book: PaymentBook, operation: Operation, named: str, answer: PartnerAnswer, task: Task | None) -> Aim:
+    """The operation that the status of a transaction is about, which was asked for because of `operation`. A cycle that
+    counts is put into the book."""
+    subscription, first = book.subscription, book.operations[0]
+    straight = Aim(operation, _expected(book, operation))
+    if subscription is None or operation.name != first.name:
+        return straight
+    bound = next((each for each in book.operations if each.partner_transaction_id == named), None)
+    if bound is not None:
+        return Aim(bound, _expected(book, bound)) if bound.kind is OperationKind.CYCLE else straight
+    listed = next((each for each in subscription.listed if each.transaction_id == named), None)
+    of_first = listed is None or (listed.cycle <= 1 and not subscription.plan.trial_days)
+    if of_first and not first.charged:
+        return straight
+    if listed is not None:
+        return _cycle(book, subscription, listed, answer)
+    return _unlisted(book, subscription, named, answer, task)
+
+
+def _expected(book: PaymentBook, operation: Operation) -> Expected:
+    return operation.expected(book.reference_sent(operation))
+
+
+def _cycle(book: PaymentBook, subscription: PaymentSubscription, listed: Listed, answer: PartnerAnswer) -> Aim:
+    first = book.operations[0]
+    other = book.transaction.ledger.operation_of_transaction(first.account, listed.transaction_id)
+    if other is not None:
+        return Aim(first, _expected(book, first), f"the transaction belongs to {other.name}", alert=True)
+    costs = subscription.plan.costs(subscription.minor_amount, max(listed.cycle, 1))
+    readings = [(cost, _read(book, cost, answer, listed.transaction_id)) for cost in costs]
+    counting = next(((cost, reading) for cost, reading in readings if reading.verdict in COUNTING), None)
+    if counting is None:
+        # It asks again, or the next look does.
+        reading = readings[0][1]
+        alert = reading.verdict is Verdict.NOTHING and bool(answer.amount) and answer.success == "true"
+        return Aim(first, _expected(book, first), f"cycle {listed.cycle or '?'}: {reading.why}", alert)
+    cost = counting[0]
+    cycle = _virtual(book, cost, listed.cycle)
+    source = Source(EvidenceKind.OURS, "core")
+    book.add(cycle, source, f"cycle {listed.cycle or '?'}, which the partner lists")
+    if listed.cycle and cost != costs[0]:
+        line = names.evidence(book.payment.name, book.payment.evidence_count)
+        book.tell(EventKind.PAYMENT_EVIDENCE_DISAGREES, cycle, source, evidence=line)
+    forget(book, listed.transaction_id)
+    # There may be evidence now of what was due: what is due next is asked for.
+    hurry(book)
+    return Aim(cycle, _expected(book, cycle))
+
+
+def _unlisted(
+    book: PaymentBook, subscription: PaymentSubscription, named: str, answer: PartnerAnswer, task: Task | None
+) -> Aim:
+    """A transaction on the subscription's webhook or reference that its details did not list."""
+    first = book.operations[0]
+    costs = subscription.plan.costs(subscription.minor_amount, 1)
+    charge = next((cost for cost in costs if _read(book, cost, answer, named).verdict in CHARGES), None)
+    if charge is None:
+        why = "proves no charge, and is not known to be a cycle"
+        return Aim(first, _expected(book, first), why)
+    looked = task is not None and task.tries >= 1 and subscription.look_begin_time >= task.create_time
+    if looked or (task is not None and task.tries + 1 >= IDLE_QUERIES):
+        return Aim(first, _expected(book, replace(first, minor_amount=charge)), another=True)
+    hurry(book)
+    return Aim(first, _expected(book, first), "a charge: the subscription is asked whether it is a cycle of it")
+
+
+def _read(book: PaymentBook, cost: int, answer: PartnerAnswer, named: str) -> Reading:
+    return judge_status(_expected(book, _virtual(book, cost, 0)), answer, named)
+
+
+def _virtual(book: PaymentBook, cost: int, cycle: int) -> Operation:
+    """The operation that a cycle is, before it is known what became of it."""
+    first, number = book.operations[0], len(book.operations) + 1
+    return replace(
+        first,
+        name=names.operation(book.payment.name, number),
+        number=number,
+        kind=OperationKind.CYCLE,
+        state=OperationState.PROCESSING,
+        # The partner knows it by the reference of the first; ours has to differ.
+        reference=f"{first.reference}/{number}",
+        minor_amount=cost,
+        confirmed_minor_amount=None,
+        partner_transaction_id=None,
+        partner_reference="",
+        auth_code="",
+        doubt=None,
+        decline=None,
+        parent=first.name,
+        attempt_count=0,
+        in_flight_until=0,
+        action_required=False,
+        hinted=False,
+        redirect_expire_time=None,
+        create_time=book.now,
+        update_time=book.now,
+        attend_time=None,
+        cycle=cycle,
+    )
+
+
+def forget(book: PaymentBook, transaction_id: str) -> None:
+    """It is known by now."""
+    subscription = book.subscription
+    if subscription is not None:
+        left = tuple(each for each in subscription.listed if each.transaction_id != transaction_id)
+        book.subscription = replace(subscription, listed=left)
+
+
+def take_in(book: PaymentBook, known: Operation, listed: Listed, source: Source) -> None:
+    """Gives a known charge its place among the cycles. What counted as one that nobody asked for is a cycle, once the
+    details list it."""
+    if known.kind is OperationKind.EXTERNAL:
+        book.put(replace(known, kind=OperationKind.CYCLE, cycle=listed.cycle))
+        doubled = any(each.kind is OperationKind.EXTERNAL for each in book.operations)
+        book.payment = replace(book.payment, duplicate_charge=doubled)
+        after = book.current(known)
+        quiet = replace(source, digest=None, body=b"")
+        book.note(after, quiet, "a cycle, and no second charge", None, listed.transaction_id)
+        book.tell(EventKind.PAYMENT_UPDATED, after, quiet)
+    elif listed.cycle and not known.cycle:
+        book.put(replace(known, cycle=listed.cycle))
