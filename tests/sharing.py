@@ -12,6 +12,7 @@ SHARED = {
     "tests/flows/test_readme.py": "running stack",
     "tests/flows/test_rest.py": "running stack",
     "tests/house/test_metrics.py": "running stack",
+    "tests/adapters/outbound/test_acquirer_dispatcher.py": "a core, two dispatchers and the acquirer",
     "tests/faults/test_crash_points.py": "a life without a kill",
     "tests/faults/test_database_gone.py": "a core and its gateway",
     "tests/faults/test_retention.py": "an old database",

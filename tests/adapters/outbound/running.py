@@ -30,7 +30,7 @@ NOT_CHARGED = {"DECLINED", "NOT_CHARGED", "EXPIRED", "CANCELLED"}
 class DispatcherProcess:
     """`python -m adapters dispatcher` in front of a core, with a data folder of its own for its spool."""
 
-    def __init__(self, core: RunningCore, folder: Path) -> None:
+    def __init__(self, core: RunningCore, folder: Path, **settings: str) -> None:
         self.spool = folder / "spool"
         self.log = folder / "log"
         self._admin = core.folder / f"{folder.name}.sock"
@@ -43,6 +43,7 @@ class DispatcherProcess:
             # A proxy that nobody may be sent through.
             "HTTP_PROXY": NOWHERE,
             "ALL_PROXY": NOWHERE,
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
