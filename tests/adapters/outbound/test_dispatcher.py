@@ -107,6 +107,8 @@ def test_no_answer_leaves_a_card_number_anywhere(house: PayingHouse) -> None:
     house.settled(payment)
     house.settled(unlucky)
     canaries = (number.encode(), b"4012888888881882")
+    # What is told is removed from the spool a moment later.
+    eventually(lambda: not house.dispatcher.spooled(), what="an empty spool")
     kept = [path for path in house.core.folder.rglob("*") if path.is_file()]
     kept += [path for path in house.dispatcher.log.parent.rglob("*") if path.is_file()]
     assert len(kept) > 3
