@@ -16,6 +16,8 @@ from server.domain.tasks import IDLE_QUERIES, query_delay
 MARGIN = 60 * MICROS
 # How old the partner's word may be on which charging is started again.
 FRESH = 60 * MICROS
+# A wish is tried again as often as after so many tries, however many there were.
+WISH_TRIES = 2
 # The creation was never sent, or is on its way, or with the payer.
 _UNASKABLE = frozenset(
     {
@@ -79,7 +81,10 @@ def next_look(subscription: PaymentSubscription, first: Operation, tries: int, n
     if subscription.observed in FINAL:
         # It may just have charged.
         return idle
-    if subscription.wish or first.unresolved or (subscription.listed and idle):
+    if subscription.wish:
+        # Somebody waits for it.
+        return now + query_delay(min(tries, WISH_TRIES))
+    if first.unresolved or (subscription.listed and idle):
         return soon
     due = subscription.next_payment_time
     if due is None or subscription.state not in CHARGING:

@@ -17,6 +17,7 @@ from server.domain.refusals import ResourceNotFound
 from server.ports import Store, Transaction
 from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_house import PaymentHouse
+from server.services.payment_subscription_book import hurry
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Reconciliation:
         operation, bound = meant
         if not bound and operation.kind not in FOLLOWING and not payment_exports.fits(operation, row):
             return self._follower(book, operation, row)
+        if not bound and book.subscription is not None and (operation.charged or not operation.minor_amount):
+            return self._cycle(book, operation, row)
         result = self._judge(book, operation, row)
         if any(each.partner_transaction_id == named for each in book.operations):
             self.by_transaction[named] = payment
@@ -133,6 +136,17 @@ class Reconciliation:
         if not known:
             self._note(book, child, row, why, alert=False)
         return _result(row, Finding.PROVES_NOTHING, why, child, book, repeated=known)
+
+    def _cycle(self, book: PaymentBook, first: Operation, row: ExportRow) -> Result:
+        """Another charge by a subscription's reference, which all its cycles have: a cycle, or one too many. What the
+        partner says of the subscription decides."""
+        known = self._is_known(book, first, row)
+        why = f"may be a cycle, by the reference of {first.name}: the partner is asked"
+        if not known:
+            self._note(book, first, row, why, alert=False)
+            book.ask(first, row.partner_transaction_id, self.now, self.caller.correlation_id)
+            hurry(book)
+        return _result(row, Finding.PROVES_NOTHING, why, first, book, repeated=known)
 
     def _stranger(self, row: ExportRow, *, concealed: bool = False, about: str = "") -> Result:
         """A row about nothing that the caller knows. What is `concealed` from the caller is known to us."""
