@@ -12,6 +12,7 @@ from tests.server.rpc.paying import QUERY, SUBMIT, UNKNOWN, answer, approved, cu
 from tests.server.rpc.running import RunningCore, refused, request_id
 from tests.server.rpc.subscribed import ATTEND, Subscribed, listed, plan, word
 from tests.server.rpc.test_payment_webhooks import deliver, token_of
+from tests.waiting import eventually
 
 Active = tuple[pb.PaymentSubscription, tp.BeginAttemptResponse, str]
 
@@ -266,6 +267,22 @@ def test_one_that_was_given_up_is_found_after_all(shop: Subscribed) -> None:
     assert shop.tell(task, shop.said(grant, own_id, transactions=[listed(charge, 1)])) == "ACTIVE"
     assert shop.confirm(made, grant, charge) == "SUCCEEDED"
     assert "PAYMENT_CHARGED_AFTER_ALL" in shop.shop.kinds(payment_of(made))
+
+
+def test_a_sender_that_died_and_its_answer_from_disk_make_one_charge(shop: Subscribed) -> None:
+    made = shop.create()
+    grant, own_id, charge = shop.granted(made), request_id(), request_id()
+    shop.shop.advance(120)
+    eventually(lambda: word(shop.get(made)) == "IN_DOUBT", 20, "the end of waiting for the sender")
+    told = shop.said(grant, own_id, transactions=[listed(charge, 1)])
+    shop.tell(shop.attend(made, later=11), told)
+    assert shop.confirm(made, grant, charge) == "SUCCEEDED"
+    # Its next process finds the answer in its spool.
+    late = approved(grant, partner_transaction_id=charge)
+    late.subscriptions.append(told)
+    assert shop.shop.record(grant.attempt, late) == "SUCCEEDED"
+    assert shop.operations(made) == [("SUBSCRIPTION", "SUCCEEDED", 1000)]
+    assert shop.shop.claim(SUBMIT, of=payment_of(made)) == []
 
 
 def test_a_trial_in_doubt_is_proven_by_the_list_and_its_cycles_are_charges(shop: Subscribed) -> None:
