@@ -85,10 +85,10 @@ def test_a_discount_is_taken_exactly_or_refused(amount: int, percentage: int, cy
     assert plan.costs(amount, cycle)[0] == cost
 
 
-@pytest.mark.parametrize("fields", [{"discount_percentage": 10}, {"discount_cycle_count": 1}])
-def test_a_discount_is_whole_or_none(fields: dict[str, int]) -> None:
+@pytest.mark.parametrize(("percentage", "cycles"), [(10, 0), (0, 1)])
+def test_a_discount_is_whole_or_none(percentage: int, cycles: int) -> None:
     with pytest.raises(FieldInvalid):
-        check_plan(replace(PLAN, **fields), Money(1000, "JPY"))
+        check_plan(replace(PLAN, discount_percentage=percentage, discount_cycle_count=cycles), Money(1000, "JPY"))
 
 
 def test_the_mark_holds_no_run_that_looks_like_a_card_number() -> None:
