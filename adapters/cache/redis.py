@@ -49,32 +49,34 @@ class Redis:
 
     async def get(self, name: bytes) -> tuple[bytes, float] | None:
         """A value and how many seconds it has left; None where there is none."""
-        value, left = await self._within(b"GETRANGE", name, 0, LONGEST), await self._within(b"PTTL", name)
+        value, left = await self._within((b"GETRANGE", name, 0, LONGEST), (b"PTTL", name))
         if not isinstance(value, bytes) or not value or not isinstance(left, int) or left <= 0:
             return None
         return value, left / 1000
 
     async def put(self, name: bytes, value: bytes, seconds: float) -> None:
         """Keeps a value for so long."""
-        await self._within(b"SET", name, value, b"PX", max(1, int(seconds * 1000)))
+        await self._within((b"SET", name, value, b"PX", max(1, int(seconds * 1000))))
 
     async def put_where_none(self, name: bytes, value: bytes, seconds: float) -> bool:
         """The same where there is none yet: whether that was so."""
-        return await self._within(b"SET", name, value, b"NX", b"PX", max(1, int(seconds * 1000))) is not None
+        (kept,) = await self._within((b"SET", name, value, b"NX", b"PX", max(1, int(seconds * 1000))))
+        return kept is not None
 
     async def remove(self, name: bytes) -> None:
-        await self._within(b"DEL", name)
+        await self._within((b"DEL", name))
 
     async def aclose(self) -> None:
         with contextlib.suppress(Exception):
             await self._client.aclose()
 
-    async def _within(self, *command: bytes | int) -> Any:
+    async def _within(self, *commands: tuple[bytes | int, ...]) -> list[Any]:
+        """What each is answered, all of them within the one budget."""
         if self._monotonic() < self._rests_until:
             raise RedisUnavailable
         try:
             async with asyncio.timeout(BUDGET_S):
-                return await self._client.execute_command(*command)  # type: ignore[no-untyped-call]
+                return [await self._client.execute_command(*each) for each in commands]  # type: ignore[no-untyped-call]
         except Exception as error:
             # Whatever a library makes of what comes from there: nobody needs it.
             self._rests_until = self._monotonic() + REST_S

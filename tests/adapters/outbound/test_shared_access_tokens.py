@@ -28,6 +28,12 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
         yield made
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine a good Redis may be slow, too."""
+    monkeypatch.setattr(wall, "BUDGET_S", 1.5)
+
+
 class Failures:
     """Counts what failed at Redis."""
 
@@ -92,7 +98,6 @@ def test_a_refresh_is_shared_too(twin: Caller, valkey: Valkey) -> None:
 
 def test_near_its_end_it_is_better_than_none(twin: Caller, valkey: Valkey) -> None:
     """A new dispatcher fetches its own; where that fails, it uses what is left."""
-    twin.habits(accessTokenSeconds=30)
     endpoint = Wishes(twin).fetched()
 
     async def work() -> None:
@@ -100,11 +105,11 @@ def test_near_its_end_it_is_better_than_none(twin: Caller, valkey: Valkey) -> No
             old = await first.access_tokens.get(endpoint)
             with redis_client.Redis.from_url(valkey.url) as plain:
                 (name,) = plain.keys("mintmark:*")
-                plain.pexpire(name, 5_000)
+                plain.pexpire(name, 600_000)
             twin.fault("status", endpoint="access-token", status=503)
             assert await second.access_tokens.get(endpoint) == old
             assert second.counted("access_token", "failed") == 1
-            second.ahead = 5.5
+            second.ahead = 601
             assert await second.access_tokens.get(endpoint) != old
             await fetching_over(second)
 

@@ -27,11 +27,12 @@ def running(settings: Settings) -> Iterator[httpx.Client]:
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
-        eventually(lambda: made and made[0].started)
+        eventually(lambda: made and made[0].started, 60, "the sandbox's start")
         host, port = listener.getsockname()
         with httpx.Client(base_url=f"http://{host}:{port}", timeout=20, trust_env=False) as client:
             yield client
     finally:
-        made[0].should_exit = True
+        for server in made:
+            server.should_exit = True
         thread.join()
         listener.close()
