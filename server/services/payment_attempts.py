@@ -29,7 +29,7 @@ from server.domain.payment_options import (
     amount_text,
 )
 from server.domain.payment_subscription_answers import judge_creation
-from server.domain.payment_subscriptions import PaymentSubscription
+from server.domain.payment_subscriptions import PaymentSubscription, Wish
 from server.domain.refusals import AttemptRefused, CeilingExceeded, FieldInvalid, RequestIdReused, ResourceNotFound
 from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
@@ -38,7 +38,8 @@ from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_ceilings import check_ceilings
 from server.services.payment_cycles import Aim
 from server.services.payment_house import PaymentHouse
-from server.services.payment_subscription_book import hurry
+from server.services.payment_subscription_book import hurry, take_back
+from server.services.standstill import is_another_store
 from server.services.tasks import Endpoint, endpoint
 
 SERVER_TO_SERVER = "/server-to-server-interface"
@@ -138,9 +139,7 @@ def _check_may_begin(book: PaymentBook, operation: Operation) -> None:
         raise AttemptRefused("expired")
     if not payment_operations.may_begin(operation, book.now):
         raise AttemptRefused("state")
-    ledger = book.transaction.ledger
-    if ledger.database_identity() != ledger.kept_identity():
-        # It was restored, or another one took over: what was sent before that is not known here.
+    if is_another_store(book.transaction):
         raise AttemptRefused("store")
     account = book.transaction.accounts.get(operation.account)
     if account is None or account.payment_options is None:
@@ -248,6 +247,9 @@ def _silence(book: PaymentBook, operation: Operation, number: int, source: Sourc
     fact, reading = said
     after = book.apply(operation, fact, source, why, reading).after
     if after.state is not OperationState.PENDING or fact is not Fact.NOT_SENT:
+        return
+    if book.subscription is not None and book.subscription.wish is Wish.CANCEL:
+        take_back(book, after, Source(EvidenceKind.OURS, source.actor, source.correlation_id))
         return
     due = book.now + tasks.backoff(after.attempt_count, book.house.ids.roll())
     if due < after.send_before:
