@@ -292,7 +292,7 @@ def record_status(
         fact = _status(book, aimed, operation, named, answer, caller)
         operation = aimed.operation
     if current is not None:
-        _ask_again(book, current, book.current(operation), retry_after, settled=fact is not None)
+        _ask_again(book, current, book.current(operation), retry_after, fact)
     book.save()
     return book.current(operation).state
 
@@ -331,8 +331,11 @@ def _would_change(book: PaymentBook, operation: Operation, fact: Fact, reading: 
     return payment_operations.change(operation, fact, book.now, reading).changed
 
 
-def _ask_again(book: PaymentBook, task: Task, operation: Operation, retry_after: int, *, settled: bool) -> None:
-    if not operation.unresolved and (settled or task.tries + 1 >= IDLE_QUERIES):
+def _ask_again(book: PaymentBook, task: Task, operation: Operation, retry_after: int, fact: Fact | None) -> None:
+    enough = task.tries + 1 >= IDLE_QUERIES
+    # A payer may make any number of tries, and each that was declined is over.
+    over = enough and fact is Fact.TRY_DECLINED
+    if over or (not operation.unresolved and (fact is not None or enough)):
         book.drop_task(task.name)
     else:
         book.put_task(tasks.asked_again(task, retry_after, book.now))
