@@ -1,5 +1,5 @@
-"""The twin's fsynced ledger against what we say of each operation: purchases, pages, creations of subscriptions, captures,
-voids and refunds.
+"""The twin's fsynced ledger against what we say of each operation: purchases, pages, creations of subscriptions,
+captures, voids and refunds.
 
 In doubt have to be exactly:
 
@@ -79,9 +79,8 @@ def wrong(till: Till) -> list[str]:
     ours = {key_of_operation(each, operation): operation for each in payments for operation in each.operations}
     found = [f"done and unknown to us: {key}" for key in before.keys() - ours.keys()]
     found += [f"done {len(amounts)} times: {key}" for key, amounts in after.items() if len(amounts) > 1]
-    found += [
-        f"created {len(each)} times: {key}" for key, each in till.partner.subscriptions().items() if len(each) > 1
-    ]
+    made = till.partner.subscriptions()
+    found += [f"created {len(states)} times: {reference}" for reference, states in made.items() if len(states) > 1]
     found += [f"sent {len(sent)} times: {key}" for key, sent in till.partner.asked().items() if len(sent) > 1]
     for key, operation in ours.items():
         called = operation_state(operation)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import grpc
@@ -91,8 +92,8 @@ class Customer:
         if payment.state != pb.PAYMENT_STATE_REQUIRES_ACTION:
             return
         for decision in ("decline", "pay") if self.order.wavering else ("pay",):
-            reference = payment.operations[0].reference
-            eventually(lambda each=decision: self.till.partner.press(reference, each), 60, f"{decision} on a page")
+            press = partial(self.till.partner.press, payment.operations[0].reference, decision)
+            eventually(press, 60, f"{decision} on a page")
 
     def _cancel(self) -> None:
         """Maybe in the middle of its creation."""

@@ -37,8 +37,8 @@ class Figures:
             f"seed {self.seed}: {len(self.books.payments)} payments, {len(accounts)} operations ({counts(kinds)}), "
             f"{self.refused} refused, {faults} faulty answers; {kills}; "
             f"done by the partner: {counts(done)}; 0 wrong; in doubt {len(doubt)} = {len(ambiguous)} ambiguous + "
-            f"{len(lost - ambiguous)} lost with a killed process - {len(told)} that a webhook or the list of subscriptions "
-            f"({len(listed)}) has told of; {len(self.books.cancelled)} subscriptions cancelled; "
+            f"{len(lost - ambiguous)} lost with a killed process - {len(told)} that a webhook has told of, or the list "
+            f"of subscriptions ({len(listed)}); {len(self.books.cancelled)} subscriptions cancelled; "
             f"{len(self.books.webhooks)} webhooks recorded once, delivered {self.books.webhooks.total()} times; "
             f"{counts(Counter(map(state, self.books.payments)))}; {self.seconds:.1f} s"
         )

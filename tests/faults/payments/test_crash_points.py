@@ -1,4 +1,4 @@
-"""Each of the subjects: a purchase, a refund, the creation of a subscription and so on, with the core, or the dispatcher, killed at each of its steps."""
+"""Each subject (a purchase, a refund, a subscription...), the core or the dispatcher killed at each of its steps."""
 
 import itertools
 from collections.abc import Callable, Iterator
