@@ -17,6 +17,7 @@ from server.services.payment_book import CHARGES, PaymentBook, Source
 from server.services.payment_subscription_book import hurry
 
 COUNTING = (*CHARGES, Verdict.DECLINED)
+OF_CYCLES = frozenset({OperationKind.SUBSCRIPTION, OperationKind.CYCLE})
 OPEN_OR_NO = (Verdict.PROCESSING, Verdict.DECLINED)
 
 
@@ -93,7 +94,10 @@ def _cycle(book: PaymentBook, subscription: PaymentSubscription, listed: Listed,
     cost = counting[0]
     source = Source(EvidenceKind.OURS, "core")
     charged = counting[1].verdict in CHARGES
+    twice = charged and _is_charged(book, listed.cycle)
     cycle = _added(book, cost, listed.cycle, source, "which the partner lists", charged=charged)
+    if twice:
+        _tell_twice(book, cycle, source)
     if listed.cycle and cost != costs[0]:
         line = names.evidence(book.payment.name, book.payment.evidence_count)
         book.tell(EventKind.PAYMENT_EVIDENCE_DISAGREES, cycle, source, evidence=line)
@@ -178,14 +182,38 @@ def forget(book: PaymentBook, transaction_id: str) -> None:
 
 def take_in(book: PaymentBook, known: Operation, listed: Listed, source: Source) -> None:
     """Gives a known charge its place among the cycles. What counted as one that nobody asked for is a cycle, once the
-    details list it."""
+    details list it as one that is not charged yet."""
+    quiet = replace(source, digest=None, body=b"")
     if known.kind is OperationKind.EXTERNAL:
+        if _is_charged(book, listed.cycle, known):
+            return
         book.put(replace(known, kind=OperationKind.CYCLE, cycle=listed.cycle))
-        doubled = any(each.kind is OperationKind.EXTERNAL for each in book.operations)
-        book.payment = replace(book.payment, duplicate_charge=doubled)
+        book.payment = replace(book.payment, duplicate_charge=_is_any_twice(book))
         after = book.current(known)
-        quiet = replace(source, digest=None, body=b"")
         book.note(after, quiet, "a cycle, and no second charge", None, listed.transaction_id)
         book.tell(EventKind.PAYMENT_UPDATED, after, quiet)
-    elif listed.cycle and not known.cycle:
+    elif known.kind in OF_CYCLES and listed.cycle not in (0, known.cycle):
+        # The list knows better: what was heard of first was taken for the first.
         book.put(replace(known, cycle=listed.cycle))
+        if known.charged and _is_charged(book, listed.cycle, known) and not book.payment.duplicate_charge:
+            _tell_twice(book, book.current(known), quiet)
+
+
+def _is_charged(book: PaymentBook, cycle: int, beside: Operation | None = None) -> bool:
+    """Whether a cycle of this number is charged already, by another operation than `beside`."""
+    name = beside.name if beside is not None else ""
+    charged = (each for each in book.operations if each.kind in OF_CYCLES and each.charged and each.name != name)
+    return bool(cycle) and any(each.cycle == cycle for each in charged)
+
+
+def _is_any_twice(book: PaymentBook) -> bool:
+    """Whether there is a charge too many."""
+    external = any(each.kind is OperationKind.EXTERNAL for each in book.operations)
+    return external or any(_is_charged(book, each.cycle, each) for each in book.operations if each.charged)
+
+
+def _tell_twice(book: PaymentBook, cycle: Operation, source: Source) -> None:
+    """One of the two is to be refunded."""
+    book.payment = replace(book.payment, duplicate_charge=True)
+    book.note(cycle, source, f"a second charge of cycle {cycle.cycle}, which the partner lists")
+    book.tell(EventKind.PAYMENT_DUPLICATE_CHARGE, cycle, source)

@@ -9,10 +9,10 @@ from mintmark.v1 import tasks_pb2 as tp
 
 from tests.server.rpc.exporting import NO as NO_ROW
 from tests.server.rpc.exporting import findings, reconcile, row
-from tests.server.rpc.paying import NOT_SENT, SUBMIT, UNKNOWN, approved, declined, open_shop
+from tests.server.rpc.paying import NOT_SENT, QUERY, SUBMIT, UNKNOWN, approved, declined, open_shop
 from tests.server.rpc.running import RunningCore, request_id
 from tests.server.rpc.subscribed import ATTEND, Subscribed, listed, plan, word
-from tests.server.rpc.test_payment_subscription_calls import call, paused, payment_of, resume
+from tests.server.rpc.test_payment_subscription_calls import call, first_charge, paused, payment_of, refresh, resume
 from tests.server.rpc.test_payment_webhooks import deliver, token_of
 from tests.waiting import eventually
 
@@ -158,6 +158,57 @@ def test_a_cycle_without_discount_counts_where_the_first_is_given_up(shop: Subsc
         shop.confirm(made, grant, named, amount="1000")
     assert shop.payment(made).captured_amount.minor_amount == 1000
     assert "PAYMENT_CHARGED_AFTER_ALL" in shop.shop.kinds(payment_of(made))
+
+
+# One charge too many, and one that is in the wrong place.
+
+
+def charges(shop: Subscribed, of: pb.PaymentSubscription, grant: tp.BeginAttemptResponse, *named: str) -> None:
+    """The partner's status of each, which has to be asked for: done."""
+    found = {each.query.partner_transaction_id: each for each in shop.shop.claim(QUERY, of=payment_of(of))}
+    for each in named:
+        assert shop.shop.record_status(found[each], approved(grant, http_status=200, partner_transaction_id=each))
+
+
+def test_two_charges_of_one_cycle_are_told_and_to_be_refunded(shop: Subscribed) -> None:
+    made, grant, own_id = shop.active()
+    first, second, again = first_charge(shop, made), request_id(), request_id()
+    told = shop.said(grant, own_id, transactions=[listed(first, 1), listed(second, 2), listed(again, 2)])
+    refresh(shop, made)
+    shop.tell(shop.attend(made), told)
+    charges(shop, made, grant, second, again)
+    assert shop.payment(made).captured_amount.minor_amount == 3000
+    assert shop.payment(made).duplicate_charge
+    refresh(shop, made)
+    shop.tell(shop.attend(made), told)
+    assert shop.payment(made).duplicate_charge
+    assert shop.shop.kinds(payment_of(made)).count("PAYMENT_DUPLICATE_CHARGE") == 1
+
+
+def test_a_second_charge_of_the_first_cycle_is_told_wherever_it_was_heard_of(shop: Subscribed) -> None:
+    made, grant, own_id = shop.active()
+    first, again = first_charge(shop, made), hear(shop, grant)
+    shop.confirm(made, grant, again)
+    shop.tell(shop.attend(made), shop.said(grant, own_id, transactions=[listed(first, 1)]))
+    shop.shop.advance(61)
+    shop.confirm(made, grant, again)
+    assert shop.payment(made).duplicate_charge
+    # That it is listed makes it no cycle of its own.
+    refresh(shop, made)
+    shop.tell(shop.attend(made), shop.said(grant, own_id, transactions=[listed(first, 1), listed(again, 1)]))
+    assert shop.payment(made).duplicate_charge
+
+
+def test_a_later_cycle_that_was_taken_for_the_first_is_put_right_by_the_list(shop: Subscribed) -> None:
+    made, grant = lost(shop)
+    shop.shop.advance(31 * DAY)
+    second, first, own_id = hear(shop, grant), request_id(), request_id()
+    assert shop.confirm(made, grant, second) == "SUCCEEDED"
+    told = shop.said(grant, own_id, transactions=[listed(first, 1), listed(second, 2)])
+    shop.tell(shop.attend(made), told)
+    charges(shop, made, grant, first)
+    assert shop.payment(made).captured_amount.minor_amount == 2000
+    assert not shop.payment(made).duplicate_charge
 
 
 # What the partner has although it should not.
