@@ -9,6 +9,7 @@ from mintmark.v1 import principals_pb2
 
 from adapters.inbound.basic import pairs
 from adapters.inbound.clock_guard import Passed
+from adapters.inbound.failed_authentications import Claim
 from adapters.inbound.principals import ApiKey, Client, Principals
 from adapters.inbound.problems import Problem, unauthenticated, unavailable
 from adapters.inbound.request import Request
@@ -75,6 +76,8 @@ class Authentication:
         if scheme != "bearer" or not text or len(text) > LONGEST_TOKEN:
             raise Problem(unauthenticated(CHALLENGE_BEARER))
         token = self._verified(text)
+        # Whatever else is wrong with it: such as that it has expired, which a client learns by a 401.
+        request.claim = Claim(f"clients/{token.client_id}", certain=True)
         client = self._principals.by_client_id.get(token.client_id)
         if client is None or token.jwt_id in self._principals.revoked:
             raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
@@ -113,12 +116,13 @@ class Authentication:
         if scheme == "apikey" and text:
             found = await self._find(text)
             if found:
-                return found
+                return _shown(request, found)
         elif scheme == "basic" and self._basic:
             for name, key in pairs(text):
+                request.claim = Claim(name)
                 found = await self._find(key)
                 if found and hmac.compare_digest(found.api_key_id.encode(), name.encode("utf-8", "surrogatepass")):
-                    return found
+                    return _shown(request, found)
         raise Problem(unauthenticated(f"{CHALLENGE_API_KEY}, {CHALLENGE_BASIC}" if self._basic else CHALLENGE_API_KEY))
 
     async def _find(self, key: str) -> ApiKey | None:
@@ -140,3 +144,9 @@ class Authentication:
     def _held(self, kind: int, key_hash: bytes) -> ApiKey | None:
         found = self._principals.by_key_hash.get((kind, key_hash))
         return found if found and hmac.compare_digest(found.key_hash, key_hash) else None
+
+
+def _shown(request: Request, key: ApiKey) -> ApiKey:
+    """The key, known to be the caller's: the core may still say that it is revoked."""
+    request.claim = Claim(key.name, certain=True)
+    return key
