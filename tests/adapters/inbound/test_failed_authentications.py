@@ -2,12 +2,13 @@
 
 import base64
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mintmark.v1 import notifications_pb2
 from structlog.testing import capture_logs
 
 from adapters.inbound.failed_authentications import (
@@ -211,3 +212,14 @@ def test_each_401_is_an_alert_and_what_comes_after_is_one_a_minute(door: Door) -
     metrics = door.metrics()
     assert 'mintmark_failed_authentications_total{route="/keys"} 20.0' in metrics
     assert 'mintmark_limited_authentications_total{route="/keys"} 40.0' in metrics
+
+
+def test_of_a_key_that_the_core_knows_to_be_revoked_the_gateway_tells_whatever_others_did(
+    start: Callable[..., Running],
+) -> None:
+    gateway = start(MINTMARK_HTTP_FAILED_AUTHENTICATION_LIMIT="1")
+    wrong = [gateway.tsh("/notify-merchant-update", {}, authorization="APIKEY wrong").status_code for _ in range(2)]
+    assert wrong == [401, 429]
+    gateway.core.outcome = notifications_pb2.RECORD_OUTCOME_UNAUTHENTICATED
+    known = [gateway.tsh("/notify-merchant-update", {"merchantId": "m", "scheme": "VISA"}) for _ in range(2)]
+    assert [answer.status_code for answer in known] == [401, 429]
