@@ -9,7 +9,7 @@ from mintmark.v1 import principals_pb2
 
 from adapters.inbound.basic import pairs
 from adapters.inbound.clock_guard import Passed
-from adapters.inbound.failed_authentications import Claim
+from adapters.inbound.failed_authentications import Claim, source
 from adapters.inbound.principals import ApiKey, Client, Principals
 from adapters.inbound.problems import Problem, unauthenticated, unavailable
 from adapters.inbound.request import Request
@@ -114,18 +114,18 @@ class Authentication:
         self.check_fresh()
         scheme, text = request.authorization
         if scheme == "apikey" and text:
-            found = await self._find(text)
+            found = await self._find(text, request)
             if found:
                 return _shown(request, found)
         elif scheme == "basic" and self._basic:
             for name, key in pairs(text):
                 request.claim = Claim(name)
-                found = await self._find(key)
+                found = await self._find(key, request)
                 if found and hmac.compare_digest(found.api_key_id.encode(), name.encode("utf-8", "surrogatepass")):
                     return _shown(request, found)
         raise Problem(unauthenticated(f"{CHALLENGE_API_KEY}, {CHALLENGE_BASIC}" if self._basic else CHALLENGE_API_KEY))
 
-    async def _find(self, key: str) -> ApiKey | None:
+    async def _find(self, key: str, request: Request) -> ApiKey | None:
         """The API key with this text, by its hash: a keyed hash tells nothing by the time that looking it up takes."""
         if not 0 < len(key) <= LONGEST_KEY:
             return None
@@ -136,7 +136,7 @@ class Authentication:
         if found or not self._principals.any_slow_hash:
             return found
         salt = self._principals.api_key_hash_key
-        found = self._held(scrypt, await self._slow_hashes.of(content, salt))
+        found = self._held(scrypt, await self._slow_hashes.of(content, salt, source(request.peer)))
         if found:
             self._slow_hashes.was_good(content, salt)
         return found
