@@ -90,7 +90,7 @@ def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
     correlation_id = record.correlation_id if record.correlation_id_given else ""
     reason = record.quarantine_reason or ""
     if record.kind in TO_ISSUERS:
-        # The content says the status, the operation and the start time too. D1 does not say that correlation ids are unique.
+        # The content says status, operation and start time too; correlation ids are not unique on D1.
         return (*(text.encode() for text in (record.kind, record.issuer_id, *_ids(record)[3:], reason)), content)
     texts = (record.kind, *place, correlation_id, reason)
     return (*(text.encode() for text in texts), content)
