@@ -77,7 +77,8 @@ def unpack(packed: bytes) -> Record:
         values["quarantine_reason"] = QuarantineReason(reason) if reason else None
         digest, *content = said[len(_TEXTS) :]
         told = _content(*content[:2]) if content and content[0] else None
-        values |= content[2] if len(content) > 2 else {}
+        of_issuer = content[2] if len(content) > 2 else {}
+        values |= {name: of_issuer.get(name, "") for name in _OF_ISSUERS}
         return Record(body=b"", content_digest=bytes.fromhex(digest), content=told, **values)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise RecordUnreadable(type(error).__name__) from None
