@@ -332,6 +332,7 @@ subscriptions = Table(
     Column("update_time", BigInteger, nullable=False),
     Column("last_acknowledge_time", BigInteger),
     Column("revision", BigInteger, nullable=False),
+    Column("issuer_id", Text, nullable=False, server_default=""),
 )
 
 deliveries = Table(

@@ -84,6 +84,7 @@ def issuer(
     sender: str, issuer_id: str, what: str, told: dict[str, Any], *, correlation_id: str | None = "", **ids: str
 ) -> pb.NotificationRecord:
     """What D1 tells an issuer: `what` is such as `card_operation`. Correlation ids as for `d1`."""
+    fields: dict[str, Any] = {"operation_id": "op-1", **ids}
     said = json.dumps({**told, **ids}, sort_keys=True).encode()
     return pb.NotificationRecord(
         kind=Kind.Value(f"NOTIFICATION_KIND_D1_{what.upper()}"),
@@ -94,7 +95,7 @@ def issuer(
         content_digest=hashlib.sha256(said).digest(),
         issuer_id=issuer_id,
         d1_issuer_operation=pb.D1IssuerOperation(**told),
-        **{"operation_id": "op-1", **ids},
+        **fields,
     )
 
 

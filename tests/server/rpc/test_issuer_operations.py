@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
-from mintmark.v1 import accounts_pb2, events_pb2
+from mintmark.v1 import accounts_pb2, events_pb2, subscriptions_pb2
 from mintmark.v1 import issuer_operations_pb2 as pb
 from mintmark.v1 import notifications_pb2 as notices_pb2
 
@@ -205,6 +205,22 @@ def test_each_issuer_sees_its_own_and_nothing_else(core: RunningCore, place: str
     assert not unbound.notifications.ListNotifications(asked).notifications
     assert {each.issuer_id for each in bound.events_after("0")} == {place}
     assert not [each for each in unbound.events_after("0") if each.issuer_id]
+
+
+def test_a_subscription_may_want_one_issuer_only(core: RunningCore, place: str) -> None:
+    made = core.create(["subscriptions.read", "subscriptions.write"], issuers=[place, f"OTHER{next(_NUMBERS):05}"])
+    follower = core.session(made.client.client_id, made.client_secret)
+    wanted = events_pb2.EventFilter(issuer_id=place)
+    subscription = follower.subscriptions.CreateSubscription(
+        subscriptions_pb2.CreateSubscriptionRequest(request_id=request_id(), subscription_id="mine", filter=wanted)
+    ).subscription
+    assert subscription.filter == wanted
+    for each in (place, made.client.issuer_ids[0], made.client.issuer_ids[1]):
+        record(core, issuer(partner(core, each), each, "card_operation", produce("PENDING"), card_id="c-1"))
+    pulled = follower.subscriptions.PullEvents(
+        subscriptions_pb2.PullEventsRequest(name=subscription.name, max_events=10)
+    )
+    assert {each.event.issuer_id for each in pulled.events} == {place}
 
 
 def test_who_may_not_speak_for_an_issuer_is_refused(core: RunningCore, place: str) -> None:

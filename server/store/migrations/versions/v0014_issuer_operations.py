@@ -21,6 +21,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("card_id <> ''"),
         postgresql_where=sa.text("card_id <> ''"),
     )
+    op.add_column("subscriptions", sa.Column("issuer_id", sa.Text(), nullable=False, server_default=""))
     op.add_column("events", sa.Column("issuer_id", sa.Text(), nullable=False, server_default=""))
     op.add_column("accounts", sa.Column("issuer_id", sa.Text(), nullable=False, server_default=""))
     op.create_table(
