@@ -208,7 +208,9 @@ def test_each_issuer_sees_its_own_and_nothing_else(core: RunningCore, place: str
 
 
 def test_a_subscription_may_want_one_issuer_only(core: RunningCore, place: str) -> None:
-    made = core.create(["subscriptions.read", "subscriptions.write"], issuers=[place, f"OTHER{next(_NUMBERS):05}"])
+    made = core.create(
+        ["events.read", "subscriptions.read", "subscriptions.write"], issuers=[place, f"OTHER{next(_NUMBERS):05}"]
+    )
     follower = core.session(made.client.client_id, made.client_secret)
     wanted = events_pb2.EventFilter(issuer_id=place)
     subscription = follower.subscriptions.CreateSubscription(
