@@ -248,7 +248,8 @@ def _silence(book: PaymentBook, operation: Operation, number: int, source: Sourc
     after = book.apply(operation, fact, source, why, reading).after
     if after.state is not OperationState.PENDING or fact is not Fact.NOT_SENT:
         return
-    if book.subscription is not None and book.subscription.wish is Wish.CANCEL:
+    creates = after.kind is OperationKind.SUBSCRIPTION
+    if creates and book.subscription is not None and book.subscription.wish is Wish.CANCEL:
         take_back(book, after, Source(EvidenceKind.OURS, source.actor, source.correlation_id))
         return
     due = book.now + tasks.backoff(after.attempt_count, book.house.ids.roll())

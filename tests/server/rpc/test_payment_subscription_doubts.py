@@ -70,6 +70,17 @@ def test_what_was_cancelled_and_given_up_is_not_sent_when_its_sender_tells_late(
     assert shop.shop.claim(SUBMIT, of=payment_of(made)) == []
 
 
+def test_a_refund_that_was_not_sent_is_sent_again_although_no_more_is_to_be_charged(shop: Subscribed) -> None:
+    made, _, _ = shop.active()
+    shop.shop.refund(shop.payment(made), 400)
+    back = shop.granted(made)
+    assert shop.cancel(made).wish == pb.PAYMENT_SUBSCRIPTION_WISH_CANCEL
+    assert shop.shop.record(back.attempt, outcome=NOT_SENT, trouble="connect") == "PENDING"
+    assert shop.get(made).wish == pb.PAYMENT_SUBSCRIPTION_WISH_CANCEL
+    shop.shop.advance(30)
+    assert shop.granted(made).submission.parent_transaction_id == first_charge(shop, made)
+
+
 def test_what_the_partner_has_heard_of_before_it_was_sent_can_be_cancelled(shop: Subscribed) -> None:
     made = shop.create()
     grant = shop.granted(made)
