@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     http_request_limit: int = Field(default=512, ge=1)
     http_stream_limit: int = Field(default=32, ge=1, le=64)
     http_stream_timeout: float = Field(default=60.0, gt=0)
+    http_failed_authentication_limit: int = Field(default=10, ge=1, le=10_000)
     shutdown_timeout: float = Field(default=10.0, gt=0)
 
     # The dispatcher: tasks worked on at once, and seconds to finish them when stopped.

@@ -18,6 +18,8 @@ from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc
 
 from tests.waiting import eventually
 
+# All tests come from loopback, and many fail to authenticate on purpose. Those of the limit itself leave it as it is.
+UNLIMITED = {"MINTMARK_HTTP_FAILED_AUTHENTICATION_LIMIT": "10000"}
 COMMAND = Path(sys.executable).parent / "mintmark"
 
 
@@ -54,6 +56,7 @@ class Stack:
             "MINTMARK_SANDBOX_ADDRESS": twin,
             "MINTMARK_DATA_DIR": str(self.data),
             "MINTMARK_DEVELOPMENT": str(int(development)),
+            **UNLIMITED,
             **settings,
         }
 

@@ -12,6 +12,7 @@ from opentelemetry.trace import Tracer
 from starlette.types import Receive, Scope, Send
 
 from adapters.inbound import correlation, problems
+from adapters.inbound.failed_authentications import FailedAuthentications, source
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.problems import CLOSE, Answer, Disconnected, Header, Problem, Streamed, error
@@ -36,6 +37,7 @@ class Gateway:
         routes: Routes,
         limits: Limits,
         metrics: Metrics,
+        failed_authentications: FailedAuthentications,
         hosts: Collection[str] | None = None,
         tracer: Tracer | None = None,
         end_streams: Callable[[], None] = lambda: None,
@@ -43,6 +45,7 @@ class Gateway:
         self._routes = routes
         self._limits = limits
         self._metrics = metrics
+        self._failed_authentications = failed_authentications
         self._hosts = None if hosts is None else {host.encode() for host in hosts}
         self._tracer = tracer
         self._log = structlog.get_logger()
@@ -88,6 +91,8 @@ class Gateway:
     async def _answer(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         """The answer in the words of the route's callers; None where nobody waits for one any more."""
         answer = await self._plain_answer(scope, route, request)
+        if answer is not None and route is not None and (answer.status == 401 or answer.unproved):
+            answer = self._limited(answer, route, request)
         if answer is not None and answer.error and route is not None and route.reshape is not None:
             return route.reshape(answer, request)
         return answer
@@ -112,6 +117,24 @@ class Gateway:
                 **fault(wrong),
             )
             return problems.unavailable("Something went wrong here; send it again")
+
+    def _limited(self, answer: Answer, route: Route, request: Request) -> Answer:
+        """What a failed authentication is answered with: `answer`, or that there were too many."""
+        if _asks_first(answer, request):
+            return answer
+        seconds = self._failed_authentications.failed(request.peer, request.claim)
+        if not seconds:
+            return answer
+        self._metrics.limited(route.template)
+        if self._failed_authentications.is_news(request.peer):
+            self._log.warning(
+                "too many authentications have failed: for a minute no more is said about this source",
+                alert=True,
+                source=source(request.peer),
+                route=route.template,
+                correlation_id=request.correlation_id,
+            )
+        return route.limited(seconds)
 
     def _refusal(self, scope: Scope, route: Route | None, request: Request) -> Answer | None:
         """The answer where the request is refused whatever it says."""
@@ -153,6 +176,14 @@ class Gateway:
             self._log.warning("authentication failed on a partner path: the feed may have stopped", alert=True, **facts)
         else:
             self._log.info("request", **facts)
+
+
+def _asks_first(answer: Answer, request: Request) -> bool:
+    """Whether nothing was tried: clients may ask without credentials first, to be told that Basic is wanted (RFC 9110
+    section 11.6.1). Whoever is not told so never sends them."""
+    if request.claim is not None or request.times(b"authorization"):
+        return False
+    return any(name == b"www-authenticate" and b"Basic " in value for name, value in answer.headers)
 
 
 async def _send(answer: Answer, scope: Scope, send: Send, more: tuple[Header, ...]) -> None:

@@ -9,6 +9,7 @@ from mintmark.v1 import principals_pb2
 
 from adapters.inbound.basic import pairs
 from adapters.inbound.clock_guard import Passed
+from adapters.inbound.failed_authentications import Claim, source
 from adapters.inbound.principals import ApiKey, Client, Principals
 from adapters.inbound.problems import Problem, unauthenticated, unavailable
 from adapters.inbound.request import Request
@@ -75,6 +76,8 @@ class Authentication:
         if scheme != "bearer" or not text or len(text) > LONGEST_TOKEN:
             raise Problem(unauthenticated(CHALLENGE_BEARER))
         token = self._verified(text)
+        # Whatever else is wrong with it: such as that it has expired, which a client learns by a 401.
+        request.claim = Claim(f"clients/{token.client_id}", certain=True)
         client = self._principals.by_client_id.get(token.client_id)
         if client is None or token.jwt_id in self._principals.revoked:
             raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
@@ -111,17 +114,18 @@ class Authentication:
         self.check_fresh()
         scheme, text = request.authorization
         if scheme == "apikey" and text:
-            found = await self._find(text)
+            found = await self._find(text, request)
             if found:
-                return found
+                return _shown(request, found)
         elif scheme == "basic" and self._basic:
             for name, key in pairs(text):
-                found = await self._find(key)
+                request.claim = Claim(name)
+                found = await self._find(key, request)
                 if found and hmac.compare_digest(found.api_key_id.encode(), name.encode("utf-8", "surrogatepass")):
-                    return found
+                    return _shown(request, found)
         raise Problem(unauthenticated(f"{CHALLENGE_API_KEY}, {CHALLENGE_BASIC}" if self._basic else CHALLENGE_API_KEY))
 
-    async def _find(self, key: str) -> ApiKey | None:
+    async def _find(self, key: str, request: Request) -> ApiKey | None:
         """The API key with this text, by its hash: a keyed hash tells nothing by the time that looking it up takes."""
         if not 0 < len(key) <= LONGEST_KEY:
             return None
@@ -132,7 +136,7 @@ class Authentication:
         if found or not self._principals.any_slow_hash:
             return found
         salt = self._principals.api_key_hash_key
-        found = self._held(scrypt, await self._slow_hashes.of(content, salt))
+        found = self._held(scrypt, await self._slow_hashes.of(content, salt, source(request.peer)))
         if found:
             self._slow_hashes.was_good(content, salt)
         return found
@@ -140,3 +144,9 @@ class Authentication:
     def _held(self, kind: int, key_hash: bytes) -> ApiKey | None:
         found = self._principals.by_key_hash.get((kind, key_hash))
         return found if found and hmac.compare_digest(found.key_hash, key_hash) else None
+
+
+def _shown(request: Request, key: ApiKey) -> ApiKey:
+    """The key, known to be the caller's: the core may still say that it is revoked."""
+    request.claim = Claim(key.name, certain=True)
+    return key

@@ -22,6 +22,7 @@ from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
 from adapters.inbound.d1_ecom import D1Ecom
+from adapters.inbound.failed_authentications import FailedAuthentications
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
@@ -130,7 +131,8 @@ async def _built(
         )
         watching = asyncio.create_task(watch(principals, stream, access_token))
         stack.push_async_callback(_cancelled, watching)
-        gateway = Gateway(routes, limits, metrics, _hosts(settings), tracer, event_streams.stop)
+        failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)
+        gateway = Gateway(routes, limits, metrics, failed, _hosts(settings), tracer, event_streams.stop)
         yield principals, gateway, registry, traces
 
 

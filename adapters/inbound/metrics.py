@@ -50,8 +50,18 @@ class Metrics:
         self._failed = Counter(
             "mintmark_failed_authentications", "Calls answered with 401.", ("route",), registry=registry
         )
+        self._limited = Counter(
+            "mintmark_limited_authentications",
+            "Calls whose authentication failed past the limit, answered with 429 or 503.",
+            ("route",),
+            registry=registry,
+        )
         self._counters: dict[tuple[str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
+
+    def limited(self, route: str) -> None:
+        """Counts one failed authentication past the limit."""
+        self._limited.labels(route).inc()
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         """Counts one answer."""

@@ -14,6 +14,7 @@ from mintmark.v1 import access_tokens_pb2_grpc as pb_grpc
 
 from adapters import core
 from adapters.inbound import basic, correlation, form
+from adapters.inbound.failed_authentications import Claim
 from adapters.inbound.limits import Limits
 from adapters.inbound.principals import Principals
 from adapters.inbound.problems import NO_STORE, Answer, Header, Problem, error, json_answer, unavailable
@@ -184,6 +185,9 @@ def _candidates(request: Request, fields: dict[str, str]) -> list[tuple[str, str
         found = basic.pairs(text) if scheme == "basic" else []
     else:
         found = [(fields.get("client_id", ""), fields.get("client_secret", ""))]
+    # The spelling that stands for the others too: an id that is form-encoded is the same client's.
+    if found and found[-1][1]:
+        request.claim = Claim(found[-1][0])
     return [
         (name, secret)
         for name, secret in found

@@ -4,6 +4,7 @@ Problem             any answer that says no; endpoints raise it
   unauthenticated   401, no detail in the body, WWW-Authenticate
   unavailable       503 + Retry-After: not stored, or not known; the partner sends it again
   overloaded        429 to TSH, 503 to everybody else; Retry-After
+  limited           429 or 503 instead of a 401, where there were too many of those; Retry-After
 """
 
 import json
@@ -29,6 +30,8 @@ class Answer:
     body: bytes = b""
     # Why it says no, for those who are told so in another shape; empty where it does not.
     error: str = ""
+    # Authentication has failed, though the status is another than 401.
+    unproved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,11 @@ def overloaded(*, tsh: bool) -> Answer:
 def crowded(*, tsh: bool) -> Answer:
     """More connections are open than we take; this one ends."""
     return error(429 if tsh else 503, "Too many connections are open; send it again", _RETRY, CLOSE)
+
+
+def limited(seconds: int, *, status: int = 503, text: str = "Too many authentications have failed") -> Answer:
+    """Authentication has failed, as too many have before; again in so many seconds."""
+    return error(status, text, (b"retry-after", str(seconds).encode()), *NO_STORE)
 
 
 def stopping() -> Answer:

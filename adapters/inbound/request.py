@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope
 
 from adapters.inbound import correlation
 from adapters.inbound.correlation import CorrelationId
+from adapters.inbound.failed_authentications import Claim
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import (
     BODY_TOO_LARGE,
@@ -43,6 +44,8 @@ class Request:
         self.correlation_id = self.correlation.text
         # None where nothing is traced.
         self.span: RequestSpan | None = None
+        # Who it is that authentication fails for; None where nobody can know.
+        self.claim: Claim | None = None
 
     def header(self, name: bytes) -> bytes:
         """The header's value; empty where it was not sent."""
@@ -87,11 +90,16 @@ class Request:
         return certificate["common_name"] if certificate else ""
 
     @property
+    def peer(self) -> str | None:
+        """The address at the other end of the connection; None on a unix socket. No header has a say in it."""
+        client = self._scope.get("client")
+        return client[0] if client else None
+
+    @property
     def from_loopback(self) -> bool:
         """Whether the caller is on this machine, and not a proxy here that speaks for somebody elsewhere."""
-        client = self._scope.get("client")
         forwarded = any(self.header(name) for name in (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via"))
-        return bool(client and LOOPBACK.match(client[0])) and not forwarded
+        return bool(self.peer and LOOPBACK.match(self.peer)) and not forwarded
 
     def check_content_type(self, expected: bytes) -> None:
         """Raises Problem (415) for another content type than expected, and for compressed bodies."""

@@ -8,7 +8,7 @@ from adapters.inbound import d1_ecom, payment_options, sibs, tsh
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.payment_options import PaymentWebhooks
-from adapters.inbound.problems import Answer
+from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
@@ -33,6 +33,8 @@ class Route:
     authenticates: bool = False
     # Refused for load while partners are still answered.
     shed_first: bool = False
+    # The answer where too many authentications have failed, by the seconds to wait.
+    limited: Callable[[int], Answer] = limited
     # How answers that say no are told here, where not in the partner's shape.
     reshape: Callable[[Answer, Request], Answer] | None = None
 
@@ -72,11 +74,13 @@ def table(
 ) -> Routes:
     """The routes at the paths of the settings. TSH is at the root and under its prefix; `rest` is for `/v1`."""
     read = ("GET", "HEAD")
+    oauth_limited = partial(limited, text="temporarily_unavailable")
+    too_many = partial(limited, status=429)
     routes = [
-        Route(paths.ecom_token, oauth.ecom_token, partner=True, never_shed=True),
-        Route(paths.issuer_token, oauth.issuer_token, partner=True, never_shed=True),
-        Route(paths.revoke, oauth.revoke, never_shed=True),
-        Route(paths.introspect, oauth.introspect),
+        Route(paths.ecom_token, oauth.ecom_token, partner=True, never_shed=True, limited=oauth_limited),
+        Route(paths.issuer_token, oauth.issuer_token, partner=True, never_shed=True, limited=oauth_limited),
+        Route(paths.revoke, oauth.revoke, never_shed=True, limited=oauth_limited),
+        Route(paths.introspect, oauth.introspect, limited=oauth_limited),
         Route(paths.jwks, oauth.jwks, read),
         Route(paths.metadata, oauth.metadata, read),
         *others,
@@ -85,7 +89,12 @@ def table(
         for prefix in dict.fromkeys(("", tsh_prefix)):
             routes.append(
                 Route(
-                    prefix + kind.path, partial(tsh_api.notify, kind=kind), tsh=True, partner=True, authenticates=True
+                    prefix + kind.path,
+                    partial(tsh_api.notify, kind=kind),
+                    tsh=True,
+                    partner=True,
+                    authenticates=True,
+                    limited=too_many,
                 )
             )
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)

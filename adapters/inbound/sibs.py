@@ -7,7 +7,7 @@ authenticates a notification, so nothing of it but the route's template is logge
 import base64
 import binascii
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import structlog
@@ -16,6 +16,7 @@ from mintmark.v1 import acquirer_notifications_pb2_grpc
 
 from adapters.core import AioAccessToken, CredentialsMissing
 from adapters.inbound import spans
+from adapters.inbound.failed_authentications import Claim
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import NOT_FOUND, Answer, Problem, error, json_answer
 from adapters.inbound.recorder import NotStored
@@ -33,7 +34,8 @@ BLANK = b" \t\r\n"
 IV_WRONG = error(400, "X-Initialization-Vector must be 12 bytes in Base64")
 TAG_WRONG = error(400, "X-Authentication-Tag must be 16 bytes in Base64")
 BODY_WRONG = error(400, "The body must be Base64")
-UNREADABLE = error(400, "The notification cannot be decrypted")
+# Only the acquirer could have made one that can be.
+UNREADABLE = replace(error(400, "The notification cannot be decrypted"), unproved=True)
 MALFORMED = error(400, "The notification is not a JSON object with a notificationID")
 
 
@@ -98,6 +100,7 @@ class SibsNotifications:
             case pb.ACQUIRER_NOTIFICATION_OUTCOME_ACKNOWLEDGED:
                 return acknowledgement(told.acknowledgement_status_code, told.notification_id)
             case pb.ACQUIRER_NOTIFICATION_OUTCOME_UNREADABLE:
+                request.claim = Claim(f"webhookConfigs/{record.webhook_config_id}", certain=True)
                 return UNREADABLE
             case pb.ACQUIRER_NOTIFICATION_OUTCOME_MALFORMED:
                 return MALFORMED

@@ -18,7 +18,7 @@ from mintmark.v1 import tokens_pb2, tokens_pb2_grpc
 from tests.faults.core_process import CALL_SECONDS, REPOSITORY, SERVER, CoreProcess
 from tests.faults.reading import Reading
 from tests.faults.scenario import D1_GATEWAY, MERCHANT, Scenario
-from tests.stack import free_ports
+from tests.stack import UNLIMITED, free_ports
 from tests.waiting import eventually
 
 RECOVERY_SECONDS = 20
@@ -35,7 +35,8 @@ class Pair(CoreProcess):
         self.client_secret = scenario.steps()["create client"]().client_secret
         self.api_key = scenario.steps()["create api key"]().key
         http, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
-        environment = {**self.environment, "MINTMARK_HTTP_ADDRESS": http, "MINTMARK_ADMIN_ADDRESS": admin}
+        listening = {"MINTMARK_HTTP_ADDRESS": http, "MINTMARK_ADMIN_ADDRESS": admin}
+        environment = {**self.environment, **listening, **UNLIMITED}
         command = [sys.executable, "-m", "adapters", "gateway"]
         with self.log.open("ab") as log:
             self.gateway = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=log, stderr=log)

@@ -179,3 +179,20 @@ def test_the_files_hold_no_key(gateway: Gateway, merchant: Merchant) -> None:
     gateway.tell(merchant)
     files = [path.read_bytes() for path in Path(gateway.core.folder).rglob("*") if path.is_file()]
     assert not any(merchant.key in content or base64.b64encode(merchant.key) in content for content in files)
+
+
+def test_what_no_key_opens_is_limited_for_its_config_and_what_one_opens_is_not(
+    gateway: Gateway, merchant: Merchant
+) -> None:
+    wrong, another = (sealed(os.urandom(32), b"{}") for _ in range(2))
+    for _ in range(10):
+        assert gateway.post(merchant.config_id, wrong).status_code == 400
+        assert gateway.tell(merchant).status_code == 200
+    answer = gateway.post(merchant.config_id, another)
+    assert (answer.status_code, list(answer.json())) == (503, ["error"])
+    assert 0 < int(answer.headers["retry-after"]) <= 60
+    assert gateway.tell(merchant).status_code == 200
+    other = open_merchant(gateway.core)
+    assert gateway.post(other.config_id, wrong).status_code == 400
+    # What was limited is kept all the same, for a key that may come.
+    assert len(merchant.unreadable()) == 2

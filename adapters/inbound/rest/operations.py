@@ -79,6 +79,7 @@ class Operation:
         """Makes the call. Raises Troubled, Problem and Disconnected."""
         metadata = callers.metadata(request)
         message = await self.message(request)
+        request.claim = callers.claimed(message) or request.claim
         try:
             if self.rpc.waiting:
                 asking = self.ask(message, metadata=metadata, timeout=WAITING_TIMEOUT)

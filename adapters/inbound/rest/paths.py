@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
 
 from adapters.inbound.limits import Limits
-from adapters.inbound.problems import Answer
+from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
-from adapters.inbound.rest import correlation, event_stream
+from adapters.inbound.rest import callers, correlation, event_stream
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.operations import Operation
 from adapters.inbound.rest.preferences import Waiting
@@ -60,6 +61,7 @@ async def _told(request: Request, answering: Coroutine[Any, Any, Answer]) -> Ans
     try:
         return await answering
     except Troubled as troubled:
+        request.claim = callers.owner(request, troubled.trouble) or request.claim
         return troubled.trouble.answer(correlation.of(request))
 
 
@@ -95,7 +97,15 @@ def finder(
             places.setdefault(label, Place(streams, knows)).add(operation)
             templates[label] = operation.template
     for label, place in places.items():
-        route = Route(label, place.answer, place.methods(), authenticates=True, reshape=reshape, shed_first=True)
+        route = Route(
+            label,
+            place.answer,
+            place.methods(),
+            authenticates=True,
+            limited=partial(limited, status=429),
+            reshape=reshape,
+            shed_first=True,
+        )
         tree.add(templates[label], route)
     # Any method: what is not there has none.
     unknown = Route("/v1/", _unknown, (), reshape=reshape, shed_first=True)

@@ -60,6 +60,11 @@ CORE_UNAVAILABLE = HttpReason(
     "The core could not be reached, or the call broke on the way. Send it again, with the same Idempotency-Key. "
     "Metadata: `code`, that of gRPC.",
 )
+AUTHENTICATION_LIMITED = HttpReason(
+    "AUTHENTICATION_LIMITED",
+    HTTPStatus.TOO_MANY_REQUESTS,
+    "The access token or secret is not valid, and too many were not in the last minute. A valid one is always taken.",
+)
 STREAMS_FULL = HttpReason(
     "STREAMS_FULL",
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -90,6 +95,7 @@ ALL = (
     HOST_WRONG,
     GATEWAY_UNAVAILABLE,
     CORE_UNAVAILABLE,
+    AUTHENTICATION_LIMITED,
     STREAMS_FULL,
     ANSWER_UNKNOWN,
     ANSWER_OVERDUE,
@@ -104,6 +110,7 @@ BY_STATUS = {
         BODY_TOO_LARGE,
         CONTENT_TYPE_WRONG,
         HOST_WRONG,
+        AUTHENTICATION_LIMITED,
         GATEWAY_UNAVAILABLE,
     )
 }

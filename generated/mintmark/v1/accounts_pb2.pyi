@@ -36,6 +36,8 @@ class _AccountProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Accou
     """PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
     ACCOUNT_PROVIDER_SIBS: _AccountProvider.ValueType  # 4
     """The SIBS acquirer. Its merchant gateway is our own grouping of merchants."""
+    ACCOUNT_PROVIDER_D1_ISSUER: _AccountProvider.ValueType  # 5
+    """Thales D1 towards a card issuer. It has an issuer in place of a merchant gateway."""
 
 class AccountProvider(_AccountProvider, metaclass=_AccountProviderEnumTypeWrapper):
     """The partner that an account is with."""
@@ -50,6 +52,8 @@ ACCOUNT_PROVIDER_PAYMENT_OPTIONS: AccountProvider.ValueType  # 3
 """PaymentOptions: a payment account. Its merchant gateway is our own grouping of merchants and tokens."""
 ACCOUNT_PROVIDER_SIBS: AccountProvider.ValueType  # 4
 """The SIBS acquirer. Its merchant gateway is our own grouping of merchants."""
+ACCOUNT_PROVIDER_D1_ISSUER: AccountProvider.ValueType  # 5
+"""Thales D1 towards a card issuer. It has an issuer in place of a merchant gateway."""
 Global___AccountProvider: _TypeAlias = AccountProvider  # noqa: Y015
 
 class _AccountMode:
@@ -532,6 +536,7 @@ class Account(_message.Message):
     HELD_FIELD_NUMBER: _builtins.int
     HOLD_REASON_FIELD_NUMBER: _builtins.int
     SIBS_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`partnerAccounts/{id}`."""
     account_id: _builtins.str
@@ -543,7 +548,7 @@ class Account(_message.Message):
     mode: Global___AccountMode.ValueType
     """Whether real cards are concerned; TEST when not given."""
     merchant_gateway_id: _builtins.str
-    """The merchant gateway that this account is about. With its account it is ours."""
+    """The merchant gateway that this account is about. With its account it is ours. Empty with D1_ISSUER, and only with it."""
     inbound_authentication: Global___InboundAuthentication.ValueType
     """How the partner's calls to us are authenticated."""
     client_certificate_common_name: _builtins.str
@@ -554,6 +559,8 @@ class Account(_message.Message):
     """Whether sending payments is stopped. HoldPayments and ReleasePayments change it."""
     hold_reason: _builtins.str
     """Why it is."""
+    issuer_id: _builtins.str
+    """The issuer that this account is about, as D1 writes it: with its account it is ours. With D1_ISSUER, and only with it."""
     @_builtins.property
     def merchant_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The merchants of the gateway. With CERTIFICATE notifications for others are refused, none means that all are accepted;
@@ -595,10 +602,11 @@ class Account(_message.Message):
         held: _builtins.bool = ...,
         hold_reason: _builtins.str = ...,
         sibs: Global___SibsAccount | None = ...,
+        issuer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "issuer_id", b"issuer_id", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -12,6 +12,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import acquirer_transactions_pb2 as _acquirer_transactions_pb2
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
+from mintmark.v1 import issuer_operations_pb2 as _issuer_operations_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
 from mintmark.v1 import payment_subscriptions_pb2 as _payment_subscriptions_pb2
 from mintmark.v1 import payments_pb2 as _payments_pb2
@@ -158,6 +159,8 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
     EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: _EventKind.ValueType  # 42
     """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
+    EVENT_KIND_ISSUER_OPERATION_UPDATED: _EventKind.ValueType  # 80
+    """D1 told an issuer of an operation, for the first time or anew. Details: `kind`, `operation`, `state`, and `state_before` where there was one."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -286,6 +289,8 @@ EVENT_KIND_PAYMENT_SUBSCRIPTION_UPDATED: EventKind.ValueType  # 41
 """A payment subscription's state, cycles, next payment or wish changed. Details: `state`; `wish` and `refusal` where there are."""
 EVENT_KIND_PAYMENT_SUBSCRIPTION_OVERDUE: EventKind.ValueType  # 42
 """ALERT. A cycle was due some time ago (setting), and nobody knows of a charge or a decline. Details: `state`."""
+EVENT_KIND_ISSUER_OPERATION_UPDATED: EventKind.ValueType  # 80
+"""D1 told an issuer of an operation, for the first time or anew. Details: `kind`, `operation`, `state`, and `state_before` where there was one."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -333,6 +338,8 @@ class Event(_message.Message):
     WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
     ACQUIRER_TRANSACTION_FIELD_NUMBER: _builtins.int
     PAYMENT_SUBSCRIPTION_FIELD_NUMBER: _builtins.int
+    ISSUER_OPERATION_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
     sequence: _builtins.int
@@ -353,6 +360,8 @@ class Event(_message.Message):
     """The notification that caused it, which may have been removed meanwhile; empty where a call did."""
     actor: _builtins.str
     """Who caused it: `clients/{c}`, `apiKeys/{k}`, `partnerAccounts/{a}`."""
+    issuer_id: _builtins.str
+    """The issuer of the resource; empty where it has none."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""
@@ -389,6 +398,10 @@ class Event(_message.Message):
     def payment_subscription(self) -> _payment_subscriptions_pb2.PaymentSubscription:
         """The payment subscription."""
 
+    @_builtins.property
+    def issuer_operation(self) -> _issuer_operations_pb2.IssuerOperation:
+        """The issuer operation."""
+
     def __init__(
         self,
         *,
@@ -411,12 +424,14 @@ class Event(_message.Message):
         webhook_config: _webhook_configs_pb2.WebhookConfig | None = ...,
         acquirer_transaction: _acquirer_transactions_pb2.AcquirerTransaction | None = ...,
         payment_subscription: _payment_subscriptions_pb2.PaymentSubscription | None = ...,
+        issuer_operation: _issuer_operations_pb2.IssuerOperation | None = ...,
+        issuer_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "issuer_operation", b"issuer_operation", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "issuer_id", b"issuer_id", "issuer_operation", b"issuer_operation", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction", "payment_subscription"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction", "payment_subscription", "issuer_operation"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 
@@ -432,12 +447,15 @@ class EventFilter(_message.Message):
     MERCHANT_GATEWAY_ID_FIELD_NUMBER: _builtins.int
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
     """Only events of this merchant gateway. Empty means any."""
     merchant_id: _builtins.str
     """Only events of this merchant. Empty means any."""
     resource: _builtins.str
     """Only events of the resource with this name and of those below it. Empty means any."""
+    issuer_id: _builtins.str
+    """Only events of this issuer. Empty means any."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
         """Only events of these kinds; empty means any."""
@@ -449,10 +467,11 @@ class EventFilter(_message.Message):
         merchant_gateway_id: _builtins.str = ...,
         merchant_id: _builtins.str = ...,
         resource: _builtins.str = ...,
+        issuer_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer_id", b"issuer_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -44,6 +44,16 @@ class _NotificationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """PaymentOptions: a webhook about a payment. A hint, which moves no state."""
     NOTIFICATION_KIND_SIBS_TRANSACTION: _NotificationKind.ValueType  # 10
     """SIBS: the status of a transaction, encrypted."""
+    NOTIFICATION_KIND_D1_CARD_OPERATION: _NotificationKind.ValueType  # 20
+    """Thales D1, issuer: an operation on a card, v1 or one item of a v2 batch."""
+    NOTIFICATION_KIND_D1_DIGITAL_CARD_OPERATION: _NotificationKind.ValueType  # 21
+    """Thales D1, issuer: an operation on a digital card."""
+    NOTIFICATION_KIND_D1_THREE_D_SECURE_OPERATION: _NotificationKind.ValueType  # 22
+    """Thales D1, issuer: a 3-D Secure operation of a card."""
+    NOTIFICATION_KIND_D1_CONSUMER_OPERATION: _NotificationKind.ValueType  # 23
+    """Thales D1, issuer: an operation of a consumer, one item of a batch."""
+    NOTIFICATION_KIND_D1_CARD_AUTHORISATION: _NotificationKind.ValueType  # 24
+    """Thales D1, issuer: an authorisation of a card, one item of a batch."""
 
 class NotificationKind(_NotificationKind, metaclass=_NotificationKindEnumTypeWrapper):
     """What kind of notification it is."""
@@ -66,6 +76,16 @@ NOTIFICATION_KIND_PAYMENT_OPTIONS_WEBHOOK: NotificationKind.ValueType  # 7
 """PaymentOptions: a webhook about a payment. A hint, which moves no state."""
 NOTIFICATION_KIND_SIBS_TRANSACTION: NotificationKind.ValueType  # 10
 """SIBS: the status of a transaction, encrypted."""
+NOTIFICATION_KIND_D1_CARD_OPERATION: NotificationKind.ValueType  # 20
+"""Thales D1, issuer: an operation on a card, v1 or one item of a v2 batch."""
+NOTIFICATION_KIND_D1_DIGITAL_CARD_OPERATION: NotificationKind.ValueType  # 21
+"""Thales D1, issuer: an operation on a digital card."""
+NOTIFICATION_KIND_D1_THREE_D_SECURE_OPERATION: NotificationKind.ValueType  # 22
+"""Thales D1, issuer: a 3-D Secure operation of a card."""
+NOTIFICATION_KIND_D1_CONSUMER_OPERATION: NotificationKind.ValueType  # 23
+"""Thales D1, issuer: an operation of a consumer, one item of a batch."""
+NOTIFICATION_KIND_D1_CARD_AUTHORISATION: NotificationKind.ValueType  # 24
+"""Thales D1, issuer: an authorisation of a card, one item of a batch."""
 Global___NotificationKind: _TypeAlias = NotificationKind  # noqa: Y015
 
 class _Partner:
@@ -156,6 +176,8 @@ class _QuarantineReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Quar
     """ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
     QUARANTINE_REASON_NOTIFICATION_ID_REUSED: _QuarantineReason.ValueType  # 20
     """ALERT. The acquirer's id of the notification came before, with other content: its transaction's status is asked for."""
+    QUARANTINE_REASON_BATCH_ITEM_INVALID: _QuarantineReason.ValueType  # 30
+    """One item of a batch lacks a mandatory field, has one of the wrong type or an identifier of the wrong form. The batch was acknowledged."""
 
 class QuarantineReason(_QuarantineReason, metaclass=_QuarantineReasonEnumTypeWrapper):
     """Why a notification is in quarantine or was rejected."""
@@ -178,6 +200,8 @@ QUARANTINE_REASON_PAYMENT_UNKNOWN: QuarantineReason.ValueType  # 7
 """ALERT. A webhook with a token that we made, for a payment that is not there: was the store restored?"""
 QUARANTINE_REASON_NOTIFICATION_ID_REUSED: QuarantineReason.ValueType  # 20
 """ALERT. The acquirer's id of the notification came before, with other content: its transaction's status is asked for."""
+QUARANTINE_REASON_BATCH_ITEM_INVALID: QuarantineReason.ValueType  # 30
+"""One item of a batch lacks a mandatory field, has one of the wrong type or an identifier of the wrong form. The batch was acknowledged."""
 Global___QuarantineReason: _TypeAlias = QuarantineReason  # noqa: Y015
 
 class _NotificationFlag:
@@ -308,6 +332,11 @@ class Notification(_message.Message):
     REPLAY_TIME_FIELD_NUMBER: _builtins.int
     PARTNER_NOTIFICATION_ID_FIELD_NUMBER: _builtins.int
     WEBHOOK_CONFIG_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    DIGITAL_CARD_ID_FIELD_NUMBER: _builtins.int
+    CONSUMER_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`notifications/{id}`."""
     kind: Global___NotificationKind.ValueType
@@ -346,6 +375,16 @@ class Notification(_message.Message):
     """The partner's own id of the notification (SIBS)."""
     webhook_config: _builtins.str
     """The name of the webhook config that it came for (SIBS)."""
+    issuer_id: _builtins.str
+    """The issuer, from the path (D1, issuer side)."""
+    card_id: _builtins.str
+    """The card id as the partner writes it (D1, issuer side)."""
+    digital_card_id: _builtins.str
+    """The digital card id as the partner writes it (D1, issuer side)."""
+    consumer_id: _builtins.str
+    """The consumer id as the partner writes it (D1, issuer side)."""
+    operation_id: _builtins.str
+    """The partner's id of the operation (D1, issuer side)."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What is odd about it."""
@@ -387,10 +426,15 @@ class Notification(_message.Message):
         replay_time: _timestamp_pb2.Timestamp | None = ...,
         partner_notification_id: _builtins.str = ...,
         webhook_config: _builtins.str = ...,
+        issuer_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
+        digital_card_id: _builtins.str = ...,
+        consumer_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_delivery_time", b"last_delivery_time", "receive_time", b"receive_time", "replay_time", b"replay_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "event_sequence", b"event_sequence", "flags", b"flags", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner", b"partner", "partner_notification_id", b"partner_notification_id", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "replay_time", b"replay_time", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_size", b"body_size", "card_id", b"card_id", "consumer_id", b"consumer_id", "correlation_id", b"correlation_id", "delivery_count", b"delivery_count", "device_id", b"device_id", "digital_card_id", b"digital_card_id", "event_sequence", b"event_sequence", "flags", b"flags", "issuer_id", b"issuer_id", "kind", b"kind", "last_delivery_time", b"last_delivery_time", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "operation_id", b"operation_id", "partner", b"partner", "partner_notification_id", b"partner_notification_id", "quarantine_reason", b"quarantine_reason", "receive_time", b"receive_time", "redacted_body", b"redacted_body", "replay_time", b"replay_time", "resource", b"resource", "sender", b"sender", "state", b"state", "token_id", b"token_id", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -464,6 +508,8 @@ class ListNotificationsRequest(_message.Message):
     QUARANTINE_REASONS_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
     """Only notifications of this merchant gateway. Empty means any."""
     merchant_id: _builtins.str
@@ -484,6 +530,10 @@ class ListNotificationsRequest(_message.Message):
     """Only notifications that tell of the resource with this name or of one below it. Empty means any. What is in
     quarantine tells of no resource yet: search it by its ids.
     """
+    issuer_id: _builtins.str
+    """Only notifications to this issuer. Empty means any."""
+    card_id: _builtins.str
+    """Only notifications about this card id. Empty means any."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
         """Only notifications in one of these states; empty means any."""
@@ -531,10 +581,12 @@ class ListNotificationsRequest(_message.Message):
         quarantine_reasons: _abc.Iterable[Global___QuarantineReason.ValueType] | None = ...,
         resource: _builtins.str = ...,
         flags: _abc.Iterable[Global___NotificationFlag.ValueType] | None = ...,
+        issuer_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "issuer_id", b"issuer_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "page_size", b"page_size", "page_token", b"page_token", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -588,6 +640,8 @@ class NotificationFilter(_message.Message):
     QUARANTINE_REASONS_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     FLAGS_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
     """Only notifications of this merchant gateway. Empty means any."""
     merchant_id: _builtins.str
@@ -604,6 +658,10 @@ class NotificationFilter(_message.Message):
     """Only notifications that tell of the resource with this name or of one below it. Empty means any. What is in
     quarantine tells of no resource yet: search it by its ids.
     """
+    issuer_id: _builtins.str
+    """Only notifications to this issuer. Empty means any."""
+    card_id: _builtins.str
+    """Only notifications about this card id. Empty means any."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationState.ValueType]:
         """Only notifications in one of these states; empty means any."""
@@ -649,10 +707,12 @@ class NotificationFilter(_message.Message):
         quarantine_reasons: _abc.Iterable[Global___QuarantineReason.ValueType] | None = ...,
         resource: _builtins.str = ...,
         flags: _abc.Iterable[Global___NotificationFlag.ValueType] | None = ...,
+        issuer_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "correlation_id", b"correlation_id", "device_id", b"device_id", "end_time", b"end_time", "flags", b"flags", "issuer_id", b"issuer_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "partners", b"partners", "quarantine_reasons", b"quarantine_reasons", "resource", b"resource", "sender", b"sender", "start_time", b"start_time", "states", b"states", "token_id", b"token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1041,6 +1101,70 @@ class TshMerchant(_message.Message):
 Global___TshMerchant: _TypeAlias = TshMerchant  # noqa: Y015
 
 @_typing.final
+class D1IssuerOperation(_message.Message):
+    """What D1 tells an issuer of one operation; texts as they came, empty where absent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    START_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    DIGITAL_CARD_IDS_FIELD_NUMBER: _builtins.int
+    DETAILS_JSON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    INPUT_FILE_NAME_FIELD_NUMBER: _builtins.int
+    ISSUER_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    operation: _builtins.str
+    """operation."""
+    status: _builtins.str
+    """status."""
+    start_time: _builtins.str
+    """startTime."""
+    end_time: _builtins.str
+    """endTime."""
+    details_json: _builtins.str
+    """details as JSON, cut of card numbers; empty where absent."""
+    message: _builtins.str
+    """message: the text, or its JSON where it is no text."""
+    error_code: _builtins.str
+    """errorCode."""
+    error: _builtins.str
+    """error."""
+    input_file_name: _builtins.str
+    """inputFileName."""
+    issuer_request_id: _builtins.str
+    """issuerRequestId."""
+    @_builtins.property
+    def digital_card_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """digitalCardIds, those that are text."""
+
+    def __init__(
+        self,
+        *,
+        operation: _builtins.str = ...,
+        status: _builtins.str = ...,
+        start_time: _builtins.str = ...,
+        end_time: _builtins.str = ...,
+        digital_card_ids: _abc.Iterable[_builtins.str] | None = ...,
+        details_json: _builtins.str = ...,
+        message: _builtins.str = ...,
+        error_code: _builtins.str = ...,
+        error: _builtins.str = ...,
+        input_file_name: _builtins.str = ...,
+        issuer_request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details_json", b"details_json", "digital_card_ids", b"digital_card_ids", "end_time", b"end_time", "error", b"error", "error_code", b"error_code", "input_file_name", b"input_file_name", "issuer_request_id", b"issuer_request_id", "message", b"message", "operation", b"operation", "start_time", b"start_time", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1IssuerOperation: _TypeAlias = D1IssuerOperation  # noqa: Y015
+
+@_typing.final
 class NotificationRecord(_message.Message):
     """One notification on its way into the store."""
 
@@ -1062,7 +1186,13 @@ class NotificationRecord(_message.Message):
     TSH_BINDING_FIELD_NUMBER: _builtins.int
     TSH_TOKEN_FIELD_NUMBER: _builtins.int
     TSH_MERCHANT_FIELD_NUMBER: _builtins.int
+    D1_ISSUER_OPERATION_FIELD_NUMBER: _builtins.int
     TRACE_CONTEXT_FIELD_NUMBER: _builtins.int
+    ISSUER_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
+    DIGITAL_CARD_ID_FIELD_NUMBER: _builtins.int
+    CONSUMER_ID_FIELD_NUMBER: _builtins.int
+    OPERATION_ID_FIELD_NUMBER: _builtins.int
     kind: Global___NotificationKind.ValueType
     """What kind it is."""
     sender: _builtins.str
@@ -1089,6 +1219,16 @@ class NotificationRecord(_message.Message):
     """Set where the gateway answers 400 or knows that it cannot be applied; it is stored and not applied."""
     trace_context: _builtins.str
     """The span of the request that it came with, as W3C Trace Context writes `traceparent`. Empty where nothing is traced."""
+    issuer_id: _builtins.str
+    """The issuer of the path (D1, issuer side)."""
+    card_id: _builtins.str
+    """The card id of the path or the item (D1, issuer side). Empty where absent."""
+    digital_card_id: _builtins.str
+    """The digital card id of the path (D1, issuer side). Empty where absent."""
+    consumer_id: _builtins.str
+    """The consumer id of the item (D1, issuer side). Empty where absent."""
+    operation_id: _builtins.str
+    """operationId (D1, issuer side). Empty where absent."""
     @_builtins.property
     def flags(self) -> _containers.RepeatedScalarFieldContainer[Global___NotificationFlag.ValueType]:
         """What the gateway found odd."""
@@ -1109,6 +1249,10 @@ class NotificationRecord(_message.Message):
     def tsh_merchant(self) -> Global___TshMerchant:
         """TSH merchant notifications."""
 
+    @_builtins.property
+    def d1_issuer_operation(self) -> Global___D1IssuerOperation:
+        """D1 notifications to an issuer."""
+
     def __init__(
         self,
         *,
@@ -1128,13 +1272,19 @@ class NotificationRecord(_message.Message):
         tsh_binding: Global___TshBinding | None = ...,
         tsh_token: Global___TshToken | None = ...,
         tsh_merchant: Global___TshMerchant | None = ...,
+        d1_issuer_operation: Global___D1IssuerOperation | None = ...,
         trace_context: _builtins.str = ...,
+        issuer_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
+        digital_card_id: _builtins.str = ...,
+        consumer_id: _builtins.str = ...,
+        operation_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "d1_token_update", b"d1_token_update", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["content", b"content", "d1_issuer_operation", b"d1_issuer_operation", "d1_token_update", b"d1_token_update", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "flags", b"flags", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "trace_context", b"trace_context", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "card_id", b"card_id", "consumer_id", b"consumer_id", "content", b"content", "content_digest", b"content_digest", "correlation_id", b"correlation_id", "correlation_id_given", b"correlation_id_given", "d1_issuer_operation", b"d1_issuer_operation", "d1_token_update", b"d1_token_update", "device_id", b"device_id", "digital_card_id", b"digital_card_id", "flags", b"flags", "issuer_id", b"issuer_id", "kind", b"kind", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "operation_id", b"operation_id", "quarantine_reason", b"quarantine_reason", "sender", b"sender", "token_id", b"token_id", "trace_context", b"trace_context", "tsh_binding", b"tsh_binding", "tsh_merchant", b"tsh_merchant", "tsh_token", b"tsh_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["d1_token_update", "tsh_binding", "tsh_token", "tsh_merchant"]  # noqa: Y015
+    _WhichOneofReturnType_content: _TypeAlias = _typing.Literal["d1_token_update", "tsh_binding", "tsh_token", "tsh_merchant", "d1_issuer_operation"]  # noqa: Y015
     _WhichOneofArgType_content: _TypeAlias = _typing.Literal["content", b"content"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_content) -> _WhichOneofReturnType_content | None: ...
 

@@ -16,6 +16,7 @@ from mintmark.v1 import accounts_pb2, principals_pb2
 
 from adapters.cli.supervisor.probe import get
 from tests.adapters.inbound.fake_core import HASH_KEY, FakeCore
+from tests.stack import UNLIMITED
 from tests.waiting import eventually
 
 API_KEY = "c03f88fe-01ba-11e8-ba89-0ed5f89f718b"
@@ -50,6 +51,7 @@ class Running:
             "MINTMARK_INTERNAL_ADDRESS": self.core.address,
             "MINTMARK_GRPC_ADDRESS": self.core.address,
             "MINTMARK_CREDENTIALS_FILE": str(self.folder / "gateway.json"),
+            **UNLIMITED,
             **self._settings,
         }
         command = [sys.executable, "-m", "adapters", "gateway"]
