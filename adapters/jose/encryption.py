@@ -90,10 +90,9 @@ class Recipient:
         The ephemeral key and the IV are new each time. Raises ValueError for no plaintext, and for one whose JWE would
         be longer than LONGEST_JWE (about 5,800 bytes).
         """
-        if not 0 < len(plaintext) <= LONGEST_JWE:
-            raise ValueError("a plaintext has between 1 and about 5,800 bytes")
-        jwe = JWE(plaintext, protected={"alg": ALG, "enc": ENC, "kid": self.kid}, recipient=self._key)
-        compact = str(jwe.serialize(compact=True))
-        if len(compact) > LONGEST_JWE:
-            raise ValueError("a plaintext has between 1 and about 5,800 bytes")
-        return compact
+        if plaintext:
+            jwe = JWE(plaintext, protected={"alg": ALG, "enc": ENC, "kid": self.kid}, recipient=self._key)
+            compact = str(jwe.serialize(compact=True))
+            if len(compact) <= LONGEST_JWE:
+                return compact
+        raise ValueError("a plaintext has between 1 and about 5,800 bytes")

@@ -29,7 +29,7 @@ class Point:
         A cofactor of 1 makes this the whole check: each point on the curve is in the one group, and the point at
         infinity has no coordinates.
         """
-        if across >= _P or up >= _P or (up * up - across * across * across + 3 * across - _B) % _P:
+        if max(across, up) >= _P or (up * up - across * across * across + 3 * across - _B) % _P:
             raise ValueError("not on the curve")
         return cls(text_of(across.to_bytes(COORDINATE_BYTES, "big")), text_of(up.to_bytes(COORDINATE_BYTES, "big")))
 

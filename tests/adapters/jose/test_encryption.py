@@ -68,6 +68,12 @@ def test_a_header_that_says_the_same_or_more(accepted: dict[str, Any] | bytes) -
     assert looks_encrypted_for(composed(accepted)) == "Bob"
 
 
+def test_a_point_with_a_small_coordinate() -> None:
+    """The other one of x = 5 modulo the field is refused below."""
+    small = epk(x=encoded((5).to_bytes(32, "big")), y=encoded(Y_OF_5.to_bytes(32, "big")))
+    assert OPENER.open(composed(small, shared=agreed(BOB, small["epk"]))).plaintext == b"plain"
+
+
 def test_the_parties_are_part_of_the_key() -> None:
     named = header(apu=encoded(b"Alice"), apv=encoded(b"Bob"))
     assert OPENER.open(composed(named, apu=b"Alice", apv=b"Bob")).plaintext == b"plain"
@@ -77,6 +83,10 @@ def test_the_parties_are_part_of_the_key() -> None:
 
 OFF_CURVE = encoded((int.from_bytes(decoded(EPK["y"]), "big") ^ 1).to_bytes(32, "big"))
 OUTSIDE_OF_THE_FIELD = encoded((2**256 - 1).to_bytes(32, "big"))
+# x = 5 is on the curve, and so would be 5 more than the field has elements.
+FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
+B = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
+Y_OF_5 = pow(5**3 - 3 * 5 + B, (FIELD + 1) // 4, FIELD)
 PADDED_X = encoded(b"\0" + decoded(EPK["x"]))
 
 HEADERS: list[dict[str, Any] | bytes] = [
@@ -137,6 +147,7 @@ HEADERS: list[dict[str, Any] | bytes] = [
     epk(y=OFF_CURVE),
     epk(x=encoded(bytes(32)), y=encoded(bytes(32))),
     epk(x=OUTSIDE_OF_THE_FIELD),
+    epk(x=encoded((FIELD + 5).to_bytes(32, "big")), y=encoded(Y_OF_5.to_bytes(32, "big"))),
     epk(use="sig"),
     epk(key_ops=["sign"]),
     epk(generate="RSA", size=16_384),
