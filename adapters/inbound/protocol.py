@@ -77,7 +77,7 @@ class BoundedProtocol(HttpToolsProtocol):
         began_in_head = self._in_head
         if not began_in_head and self._reading_body():
             self._body_raw += len(data)
-            if self._body_raw > RAW_BODY_FACTOR * self.limits.body + self.limits.header:
+            if self._body_raw > RAW_BODY_FACTOR * self.limits.largest_body + self.limits.header:
                 self._status = 413
                 self.send_400_response("")
                 return
