@@ -114,9 +114,7 @@ def test_v1_and_v2_tell_of_one_operation(thales: Thales) -> None:
         ),
     ],
 )
-def test_the_other_notifications_become_operations(
-    thales: Thales, path: str, body: dict[str, Any], name: str
-) -> None:
+def test_the_other_notifications_become_operations(thales: Thales, path: str, body: dict[str, Any], name: str) -> None:
     common = {"operationId": "op-1", "status": "SUCCESSFUL"}
     sent = {"operations": [{**common, **body["operations"][0]}]} if "operations" in body else {**common, **body}
     assert thales.post(path, sent).status_code == 204
