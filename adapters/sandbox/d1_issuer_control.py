@@ -33,9 +33,7 @@ class SendD1Issuer(Struct, rename="camel", forbid_unknown_fields=True):
         """What is to be sent. Raises ControlInvalid for what does not fit the kind."""
         is_batch = d1_issuer.KINDS[kind].is_batch
         if is_batch and (self.card_id or self.digital_card_id):
-            raise ControlInvalid(
-                "cardId and digitalCardId are for single notifications; batches: in fields"
-            )
+            raise ControlInvalid("cardId and digitalCardId are for single notifications; batches: in fields")
         if not is_batch and (self.count is not None or self.bad or self.regroup):
             raise ControlInvalid("count, bad and regroup are for batches")
         ids = {"issuerId": self.issuer_id, "cardId": self.card_id, "digitalCardId": self.digital_card_id}
