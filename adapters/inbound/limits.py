@@ -34,11 +34,6 @@ class Limits:
     streams: int
     stream_timeout: float
 
-    @property
-    def largest_body(self) -> int:
-        """Bytes of the largest body that is taken anywhere."""
-        return max(self.body, self.batch_body)
-
     @classmethod
     def of(cls, settings: Settings) -> Self:
         return cls(
