@@ -42,6 +42,7 @@ from server.rpc.calls import Calls
 from server.rpc.clients import Clients
 from server.rpc.events import Events
 from server.rpc.exports import JsonExport
+from server.rpc.issuer_operations import IssuerOperations
 from server.rpc.listeners import INTERNAL_MESSAGE_LIMIT, MESSAGE_LIMIT, AddressInUse, Listener, Tls, reflect
 from server.rpc.merchants import Merchants
 from server.rpc.notification_replays import NotificationReplays
@@ -203,6 +204,7 @@ class Core:
         return {
             "TokensService": Tokens(store, views, calls, pages),
             "BindingsService": Bindings(store, views, pages),
+            "IssuerOperationsService": IssuerOperations(store, pages),
             "MerchantsService": Merchants(store, pages),
             "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
             "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),

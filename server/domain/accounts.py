@@ -17,6 +17,7 @@ class AccountProvider(StrEnum):
     TSH = "TSH"
     PAYMENT_OPTIONS = "PAYMENT_OPTIONS"
     SIBS = "SIBS"
+    D1_ISSUER = "D1_ISSUER"
 
 
 class AccountMode(StrEnum):
@@ -44,12 +45,14 @@ DOCUMENTED_AUTHENTICATION = {
     AccountProvider.TSH: InboundAuthentication.API_KEY,
     AccountProvider.PAYMENT_OPTIONS: InboundAuthentication.URL_TOKEN,
     AccountProvider.SIBS: InboundAuthentication.MESSAGE_KEY,
+    AccountProvider.D1_ISSUER: InboundAuthentication.OAUTH,
 }
 POSSIBLE_AUTHENTICATION = {
     AccountProvider.D1_ECOM: {InboundAuthentication.OAUTH, InboundAuthentication.CERTIFICATE},
     AccountProvider.TSH: {InboundAuthentication.API_KEY},
     AccountProvider.PAYMENT_OPTIONS: {InboundAuthentication.URL_TOKEN},
     AccountProvider.SIBS: {InboundAuthentication.MESSAGE_KEY},
+    AccountProvider.D1_ISSUER: {InboundAuthentication.OAUTH, InboundAuthentication.CERTIFICATE},
 }
 
 
@@ -80,6 +83,8 @@ class Account:
     sibs: Sibs | None = None
     # The same of an account with the acquirer, in the order of their names.
     sibs_secrets: tuple[KeptSecret, ...] = ()
+    # Of D1_ISSUER, in place of the merchant gateway.
+    issuer_id: str = ""
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
@@ -114,17 +119,18 @@ class AccountChange:
 def check(desired: Collection[Account], staying: Collection[Account]) -> None:
     """Raises FieldInvalid where the stated accounts cannot be beside those that stay, naming the first one."""
     seen: set[str] = set()
-    gateways = {(account.provider, account.merchant_gateway_id): account.account_id for account in staying}
+    places = {_place(account): account.account_id for account in staying}
     for place, account in enumerate(desired):
         where = f"accounts[{place}]"
         if account.account_id in seen:
             raise FieldInvalid(f"{where}.account_id", f"{account.account_id!r} is stated twice", "unique")
         seen.add(account.account_id)
-        key = (account.provider, account.merchant_gateway_id)
-        if key in gateways:
-            other = gateways[key]
-            raise FieldInvalid(f"{where}.merchant_gateway_id", f"the same gateway and provider as {other!r}", "unique")
-        gateways[key] = account.account_id
+        check_place(account, where)
+        key = _place(account)
+        if key in places:
+            field, said = ("issuer_id", "issuer") if account.issuer_id else ("merchant_gateway_id", "gateway")
+            raise FieldInvalid(f"{where}.{field}", f"the same {said} and provider as {places[key]!r}", "unique")
+        places[key] = account.account_id
         if account.inbound_authentication not in POSSIBLE_AUTHENTICATION[account.provider]:
             raise FieldInvalid(
                 f"{where}.inbound_authentication", f"not possible with provider {account.provider}", "provider"
@@ -138,6 +144,21 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
     wrong = [each for place, account in enumerate(desired) for each in sibs_violations(account, f"accounts[{place}]")]
     if wrong:
         raise FieldsInvalid(wrong)
+
+
+def _place(account: Account) -> tuple[AccountProvider, str, str]:
+    return account.provider, account.merchant_gateway_id, account.issuer_id
+
+
+def check_place(account: Account, where: str) -> None:
+    """Raises FieldInvalid where the account is not about what its provider's accounts are about."""
+    of_issuer = account.provider is AccountProvider.D1_ISSUER
+    if bool(account.issuer_id) != of_issuer:
+        raise FieldInvalid(f"{where}.issuer_id", "with provider D1_ISSUER, and only with it", "provider")
+    if bool(account.merchant_gateway_id) == of_issuer:
+        raise FieldInvalid(f"{where}.merchant_gateway_id", "with every provider but D1_ISSUER", "provider")
+    if of_issuer and account.merchant_ids:
+        raise FieldInvalid(f"{where}.merchant_ids", "not with provider D1_ISSUER", "provider")
 
 
 def sibs_violations(account: Account, where: str) -> list[tuple[str, str, str]]:

@@ -27,11 +27,16 @@ class Reach:
     def merchant(self, merchant_gateway_id: str, merchant_id: str) -> bool:
         return self.gateway(merchant_gateway_id) and (not self.merchant_ids or merchant_id in self.merchant_ids)
 
-    def sees(self, merchant_gateway_id: str, merchant_id: str) -> bool:
-        """Whether a thing of this gateway and merchant may be shown.
+    def issuer(self, issuer_id: str) -> bool:
+        return ANY in self.issuer_ids or issuer_id in self.issuer_ids
 
-        A thing of no gateway is administrative; one of no merchant could be any merchant's.
+    def sees(self, merchant_gateway_id: str, merchant_id: str, issuer_id: str = "") -> bool:
+        """Whether a thing of this gateway and merchant, or of this issuer, may be shown.
+
+        A thing of no gateway and no issuer is administrative; one of no merchant could be any merchant's.
         """
+        if issuer_id:
+            return self.issuer(issuer_id)
         if not merchant_gateway_id:
             return self.everything
         return self.merchant(merchant_gateway_id, merchant_id)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from server.domain.bindings import Binding
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant, SchemeRegistration
 from server.domain.recording import Resource
 from server.domain.replays import Difference
@@ -17,7 +18,7 @@ BOOKKEEPING = frozenset(
 # Identity, and the memory that recognises a repeat: nobody is shown it.
 UNSHOWN = frozenset(
     {"name", "merchant_gateway_id", "merchant_id", "token_id", "device_id", "token", "scheme_text", "last_content"}
-)
+) | frozenset({"issuer_id", "kind", "operation_id", "card_id", "digital_card_id", "consumer_id"})
 # Asking for a refresh is shown: a replay may do it.
 SHOWN_BOOKKEEPING = frozenset({"refresh_generation"})
 PATHS = {"card_bin": "card.bin", "card_last_digits": "card.last_digits", "card_expiry": "card.expiry"}
@@ -48,7 +49,7 @@ def _shown(resource: Resource) -> dict[str, str]:
     return _texts(resource)
 
 
-def _texts(of: Token | Binding | SchemeRegistration) -> dict[str, str]:
+def _texts(of: Token | Binding | SchemeRegistration | IssuerOperation) -> dict[str, str]:
     unshown = UNSHOWN | (BOOKKEEPING - SHOWN_BOOKKEEPING)
     return {
         PATHS.get(field.name, field.name): _text(field.name, getattr(of, field.name))

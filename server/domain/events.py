@@ -59,6 +59,7 @@ class EventKind(StrEnum):
     PAYMENT_SUBSCRIPTION_CREATED = "PAYMENT_SUBSCRIPTION_CREATED"
     PAYMENT_SUBSCRIPTION_UPDATED = "PAYMENT_SUBSCRIPTION_UPDATED"
     PAYMENT_SUBSCRIPTION_OVERDUE = "PAYMENT_SUBSCRIPTION_OVERDUE"
+    ISSUER_OPERATION_UPDATED = "ISSUER_OPERATION_UPDATED"
 
 
 # After one of these, what is kept in memory to authenticate callers is out of date.
@@ -94,6 +95,7 @@ class Event:
     details: dict[str, str] = field(default_factory=dict)
     snapshot: object | None = None
     sequence: int = 0
+    issuer_id: str = ""
 
 
 def cursor(generation: str, sequence: int) -> str:
@@ -109,11 +111,13 @@ class EventFilter:
     merchant_gateway_id: str = ""
     merchant_id: str = ""
     resource: str = ""
+    issuer_id: str = ""
 
     def shows(self, event: Event) -> bool:
         return (
             (not self.kinds or event.kind in self.kinds)
             and (not self.merchant_gateway_id or event.merchant_gateway_id == self.merchant_gateway_id)
             and (not self.merchant_id or event.merchant_id == self.merchant_id)
+            and (not self.issuer_id or event.issuer_id == self.issuer_id)
             and (not self.resource or event.resource == self.resource or event.resource.startswith(f"{self.resource}/"))
         )

@@ -36,6 +36,12 @@ def binding(gateway: str, merchant_id: str, token_id: str, device_id: str) -> st
     return f"{token(gateway, merchant_id, token_id)}/bindings/{segment(device_id)}"
 
 
+def issuer_resource(issuer_id: str, *parts: str) -> str:
+    """Something below an issuer: collections and ids in turn."""
+    path = "/".join(part if place % 2 == 0 else segment(part) for place, part in enumerate(parts))
+    return f"issuers/{segment(issuer_id)}/{path}"
+
+
 def notification(notification_id: str) -> str:
     return f"notifications/{notification_id}"
 

@@ -40,6 +40,8 @@ class NotificationFilter:
     quarantine_reasons: frozenset[QuarantineReason] = frozenset()
     resource: str = ""
     flags: frozenset[NotificationFlag] = frozenset()
+    issuer_id: str = ""
+    card_id: str = ""
 
     @property
     def wanted_kinds(self) -> frozenset[NotificationKind] | None:

@@ -16,6 +16,23 @@ class NotificationKind(StrEnum):
     TSH_MERCHANT_UPDATE = "TSH_MERCHANT_UPDATE"
     PAYMENT_OPTIONS_WEBHOOK = "PAYMENT_OPTIONS_WEBHOOK"
     SIBS_TRANSACTION = "SIBS_TRANSACTION"
+    D1_CARD_OPERATION = "D1_CARD_OPERATION"
+    D1_DIGITAL_CARD_OPERATION = "D1_DIGITAL_CARD_OPERATION"
+    D1_THREE_D_SECURE_OPERATION = "D1_THREE_D_SECURE_OPERATION"
+    D1_CONSUMER_OPERATION = "D1_CONSUMER_OPERATION"
+    D1_CARD_AUTHORISATION = "D1_CARD_AUTHORISATION"
+
+
+# What D1 tells issuers. The others belong to a merchant gateway.
+TO_ISSUERS = frozenset(
+    {
+        NotificationKind.D1_CARD_OPERATION,
+        NotificationKind.D1_DIGITAL_CARD_OPERATION,
+        NotificationKind.D1_THREE_D_SECURE_OPERATION,
+        NotificationKind.D1_CONSUMER_OPERATION,
+        NotificationKind.D1_CARD_AUTHORISATION,
+    }
+)
 
 
 class Partner(StrEnum):
@@ -28,7 +45,7 @@ class Partner(StrEnum):
 
 
 KINDS_OF = {
-    Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}),
+    Partner.D1: frozenset({NotificationKind.D1_TOKEN_UPDATE}) | TO_ISSUERS,
     Partner.TSH: frozenset(
         {
             NotificationKind.TSH_BINDING_CREATION,
@@ -60,6 +77,7 @@ class QuarantineReason(StrEnum):
     IDENTIFIER_UNUSABLE = "IDENTIFIER_UNUSABLE"
     PAYMENT_UNKNOWN = "PAYMENT_UNKNOWN"
     NOTIFICATION_ID_REUSED = "NOTIFICATION_ID_REUSED"
+    BATCH_ITEM_INVALID = "BATCH_ITEM_INVALID"
 
 
 # With these the partner was answered 400, so the notification is rejected rather than quarantined.
@@ -138,7 +156,24 @@ class TshMerchant:
     error_code: str = ""
 
 
-Content = D1TokenUpdate | TshBinding | TshToken | TshMerchant
+@dataclass(frozen=True, slots=True)
+class D1IssuerOperation:
+    """Texts as they came, empty where absent."""
+
+    operation: str = ""
+    status: str = ""
+    start_time: str = ""
+    end_time: str = ""
+    digital_card_ids: tuple[str, ...] = ()
+    details_json: str = ""
+    message: str = ""
+    error_code: str = ""
+    error: str = ""
+    input_file_name: str = ""
+    issuer_request_id: str = ""
+
+
+Content = D1TokenUpdate | TshBinding | TshToken | TshMerchant | D1IssuerOperation
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +193,12 @@ class Record:
     flags: tuple[NotificationFlag, ...] = ()
     quarantine_reason: QuarantineReason | None = None
     content: Content | None = None
+    # Of what D1 tells issuers.
+    issuer_id: str = ""
+    card_id: str = ""
+    digital_card_id: str = ""
+    consumer_id: str = ""
+    operation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,3 +241,8 @@ class Notification:
     replay_time: int | None = None
     partner_notification_id: str = ""
     webhook_config: str = ""
+    issuer_id: str = ""
+    card_id: str = ""
+    digital_card_id: str = ""
+    consumer_id: str = ""
+    operation_id: str = ""

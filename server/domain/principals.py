@@ -8,7 +8,7 @@ from server.domain.accounts import Account, AccountProvider, InboundAuthenticati
 from server.domain.api_keys import ApiKey, ApiKeyState
 from server.domain.callers import ANY
 from server.domain.clients import Client, ClientState
-from server.domain.notifications import NotificationKind, QuarantineReason, Record, RecordOutcome
+from server.domain.notifications import TO_ISSUERS, NotificationKind, QuarantineReason, Record, RecordOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,15 @@ class Principals:
     revoked: Mapping[str, RevokedAccessToken] = field(default_factory=dict)
     merchant_gateway_ids: frozenset[str] = frozenset()
     merchant_ids: frozenset[str] = frozenset()
+    issuer_ids: frozenset[str] = frozenset()
 
     def standing(self, record: Record) -> Standing:
         """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
         if record.kind is NotificationKind.PAYMENT_OPTIONS_WEBHOOK:
             # They come by another way, with what authenticates them.
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        if record.kind in TO_ISSUERS:
+            return self._issuer_standing(record)
         if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
             return self._tsh_standing(record)
         if record.sender in self.accounts:
@@ -61,6 +64,25 @@ class Principals:
             ours = record.merchant_id in self.merchant_ids
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing(record.merchant_gateway_id)
+
+    def _issuer_standing(self, record: Record) -> Standing:
+        account = self.accounts.get(record.sender)
+        client = self.clients.get(record.sender)
+        if account is not None:
+            certified = account.inbound_authentication is InboundAuthentication.CERTIFICATE
+            if account.provider is not AccountProvider.D1_ISSUER or not certified:
+                return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+            speaks = account.issuer_id == record.issuer_id
+        elif client is None or client.state is not ClientState.ACTIVE:
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        elif not scopes.PARTNER & set(client.scopes):
+            return Standing(refused=RecordOutcome.FORBIDDEN)
+        else:
+            speaks = client.reach.issuer(record.issuer_id)
+        if not record.issuer_id or not speaks:
+            ours = record.issuer_id in self.issuer_ids
+            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
+        return Standing()
 
     def _certificate_standing(self, record: Record, account: Account) -> Standing:
         certified = account.inbound_authentication is InboundAuthentication.CERTIFICATE
@@ -96,6 +118,8 @@ def picture(
     gateways = {gateway for client in by_name.values() for gateway in client.merchant_gateway_ids}
     gateways |= {key.merchant_gateway_id for key in keys.values()}
     gateways |= {account.merchant_gateway_id for account in held.values()}
+    issuers = {issuer for client in by_name.values() for issuer in client.issuer_ids}
+    issuers |= {account.issuer_id for account in held.values()}
     merchants = {merchant for client in by_name.values() for merchant in client.merchant_ids}
     merchants |= {merchant for key in keys.values() for merchant in key.merchant_ids}
     merchants |= {merchant for account in held.values() for merchant in account.merchant_ids}
@@ -104,6 +128,7 @@ def picture(
         keys,
         held,
         {token.jwt_id: token for token in revoked},
-        frozenset(gateways - {ANY}),
+        frozenset(gateways - {ANY, ""}),
         frozenset(merchants),
+        frozenset(issuers - {ANY, ""}),
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from server.domain.acquirer_tellings import AcquirerState
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
+from server.domain.issuer_operations import IssuerOperationKind, IssuerOperationState
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
 from server.domain.payment_subscriptions import SubscriptionState
 from server.domain.payments import PaymentState
@@ -125,6 +126,17 @@ class AcquirerTransactionQuery:
     merchant_reference: str = ""
     payment: str = ""
     contested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerOperationQuery:
+    reach: Reach
+    issuer_id: str = ""
+    kinds: frozenset[IssuerOperationKind] = frozenset()
+    states: frozenset[IssuerOperationState] = frozenset()
+    card_id: str = ""
+    digital_card_id: str = ""
+    operation_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from server.domain import bindings, merchants, names, tokens
+from server.domain import bindings, issuer_operations, merchants, names, tokens
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventKind
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import (
     ANSWERED_WITH_400,
+    TO_ISSUERS,
+    D1IssuerOperation,
     D1TokenUpdate,
     NotificationFlag,
     NotificationKind,
@@ -24,7 +27,7 @@ from server.domain.tokens import Token, TokenProvider
 # D1's correlation ids are not unique; within this time the same one with the same content is a repeat.
 D1_REPEAT_WINDOW = 24 * 3600 * 1_000_000
 
-Resource = Token | Binding | Merchant
+Resource = Token | Binding | Merchant | IssuerOperation
 CREATIONS = frozenset({NotificationKind.TSH_BINDING_CREATION, NotificationKind.TSH_TOKEN_CREATION})
 
 
@@ -32,7 +35,7 @@ CREATIONS = frozenset({NotificationKind.TSH_BINDING_CREATION, NotificationKind.T
 class Target:
     """The resource that a record tells of: its type and name, or why it cannot be known."""
 
-    of: type[Token] | type[Binding] | type[Merchant] | None
+    of: type[Resource] | None
     name: str
     quarantine_reason: QuarantineReason | None = None
 
@@ -49,13 +52,13 @@ class Applied:
 
 
 def target(record: Record, gateway: str) -> Target:
-    if len(record.merchant_id) + len(record.token_id) + len(record.device_id) > names.LONGEST_NAME:
+    if sum(map(len, _ids(record))) > names.LONGEST_NAME:
         # Before a name is made of them: names are remembered, and these could be anything.
         return Target(None, "", QuarantineReason.IDENTIFIER_UNUSABLE)
     match record.content:
         case TshBinding():
             parts: Sequence[str] = (gateway, record.merchant_id, record.token_id, record.device_id)
-            of: type[Token] | type[Binding] | type[Merchant] = Binding
+            of: type[Resource] = Binding
             name = names.binding(gateway, record.merchant_id, record.token_id, record.device_id)
         case D1TokenUpdate() | TshToken() if record.token_id:
             parts = (gateway, record.merchant_id, record.token_id)
@@ -63,11 +66,19 @@ def target(record: Record, gateway: str) -> Target:
         case TshToken() | TshMerchant():
             parts = (gateway, record.merchant_id)
             of, name = Merchant, names.merchant(gateway, record.merchant_id)
+        case D1IssuerOperation() as fact:
+            of, name = IssuerOperation, issuer_operations.name_of(record, fact)
+            parts = (name,)
         case _:
             return Target(None, "")
     if not all(parts) or len(name) > names.LONGEST_NAME:
         return Target(None, "", QuarantineReason.IDENTIFIER_UNUSABLE)
     return Target(of, name)
+
+
+def _ids(record: Record) -> tuple[str, ...]:
+    of_issuer = (record.card_id, record.digital_card_id, record.consumer_id, record.operation_id)
+    return (record.merchant_id, record.token_id, record.device_id, *of_issuer)
 
 
 def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
@@ -78,6 +89,9 @@ def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
         return None
     correlation_id = record.correlation_id if record.correlation_id_given else ""
     reason = record.quarantine_reason or ""
+    if record.kind in TO_ISSUERS:
+        # The content says status, operation and start time too; correlation ids are not unique on D1.
+        return (*(text.encode() for text in (record.kind, record.issuer_id, *_ids(record)[3:], reason)), content)
     texts = (record.kind, *place, correlation_id, reason)
     return (*(text.encode() for text in texts), content)
 
@@ -86,7 +100,7 @@ def is_repeat(record: Record, held: Resource | None, known_since: int, now: int)
     """Whether a record whose identity is known since `known_since` is a repeat."""
     if record.kind is NotificationKind.D1_TOKEN_UPDATE:
         return now - known_since < D1_REPEAT_WINDOW
-    if record.correlation_id_given:
+    if record.kind in TO_ISSUERS or record.correlation_id_given:
         return True
     last = last_content(record, held)
     return now - known_since < D1_REPEAT_WINDOW if last is None else last == saying(record)
@@ -100,7 +114,7 @@ def saying(record: Record) -> str:
 def last_content(record: Record, held: Resource | None) -> str | None:
     """The content last applied to what a record tells of; None where there is no such memory."""
     match held, record.content:
-        case (Token() | Binding(), _):
+        case (Token() | Binding() | IssuerOperation(), _):
             return held.last_content
         case (Merchant(), TshMerchant(scheme=scheme)):
             return merchants.registration(held, scheme).last_content
@@ -164,6 +178,14 @@ def apply(record: Record, notification: str, gateway: str, held: Resource | None
             kind, details = EventKind.MERCHANT_UPDATED, {"scheme": registered.scheme}
             if registered.error_code:
                 details["error_code"] = registered.error_code
+        case D1IssuerOperation() as told_issuer:
+            operation = held if isinstance(held, IssuerOperation) else _new_operation(record, told_issuer, now)
+            news = issuer_operations.report(operation, told_issuer, digest, now)
+            after, stale, flags = news.operation, news.stale, news.flags
+            kind = EventKind.ISSUER_OPERATION_UPDATED
+            details = {"kind": after.kind, "operation": after.operation, "state": after.state}
+            if held is not None:
+                details["state_before"] = operation.state
         case None:
             return quarantined(record, QuarantineReason.IDENTIFIER_UNUSABLE)
     all_flags = tuple(dict.fromkeys((*record.flags, *flags)))
@@ -179,6 +201,10 @@ def _new_token(record: Record, gateway: str, provider: TokenProvider, now: int) 
 
 def _new_binding(record: Record, gateway: str, now: int) -> Binding:
     return bindings.first_seen(gateway, record.merchant_id, record.token_id, record.device_id, now)
+
+
+def _new_operation(record: Record, fact: D1IssuerOperation, now: int) -> IssuerOperation:
+    return issuer_operations.first_seen(record, issuer_operations.name_of(record, fact), now)
 
 
 def _event(
@@ -202,4 +228,5 @@ def _event(
         actor=record.sender,
         details=details,
         snapshot=snapshot,
+        issuer_id=record.issuer_id,
     )

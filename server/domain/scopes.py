@@ -27,6 +27,7 @@ INTERNAL = frozenset(
         "webhook_configs.write",
         "acquirer_transactions.read",
         "acquirer_transactions.write",
+        "issuer_operations.read",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

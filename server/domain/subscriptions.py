@@ -45,10 +45,12 @@ class Subscription:
     update_time: int
     last_acknowledge_time: int | None = None
     revision: int = 1
+    issuer_id: str = ""
 
     @property
     def filter(self) -> EventFilter:
-        return EventFilter(frozenset(self.kinds), self.merchant_gateway_id, self.merchant_id, self.resource)
+        kinds = frozenset(self.kinds)
+        return EventFilter(kinds, self.merchant_gateway_id, self.merchant_id, self.resource, self.issuer_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def new(
         merchant_gateway_id=wanted.merchant_gateway_id,
         merchant_id=wanted.merchant_id,
         resource=wanted.resource,
+        issuer_id=wanted.issuer_id,
         lease_duration=lease_duration,
         scanned_sequence=start,
         scan_time=now,
@@ -172,6 +175,7 @@ def changed(
             merchant_gateway_id=wanted.merchant_gateway_id,
             merchant_id=wanted.merchant_id,
             resource=wanted.resource,
+            issuer_id=wanted.issuer_id,
         )
     if lease_duration is not None and lease_duration != held.lease_duration:
         fields.append("lease_duration")

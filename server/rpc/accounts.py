@@ -26,6 +26,7 @@ def to_proto(account: Account) -> pb.Account:
         display_name=account.display_name,
         mode=pb.AccountMode.Value(f"ACCOUNT_MODE_{account.mode}"),
         merchant_gateway_id=account.merchant_gateway_id,
+        issuer_id=account.issuer_id,
         merchant_ids=account.merchant_ids,
         inbound_authentication=pb.InboundAuthentication.Value(authentication),
         client_certificate_common_name=account.client_certificate_common_name,
@@ -131,6 +132,7 @@ def stated(account: pb.Account) -> Account:
         client_certificate_common_name=account.client_certificate_common_name,
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
         sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
+        issuer_id=account.issuer_id,
     )
 
 

@@ -8,6 +8,7 @@ from mintmark.v1 import events_pb2 as pb
 from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
 from server.domain.events import Event, EventFilter, EventKind
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.payments import Payment
@@ -18,6 +19,7 @@ from server.ports import Store
 from server.rpc import (
     acquirer_transactions,
     bindings,
+    issuer_operations,
     merchants,
     payment_subscriptions,
     payments,
@@ -54,6 +56,7 @@ def to_proto(event: Event, generation: str) -> pb.Event:
         correlation_id=event.correlation_id,
         notification=event.notification,
         actor=event.actor,
+        issuer_id=event.issuer_id,
         details=event.details,
     )
     match event.snapshot:
@@ -71,6 +74,8 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.acquirer_transaction.CopyFrom(acquirer_transactions.to_proto(transaction))
         case PaymentSubscription() as subscription:
             shown.payment_subscription.CopyFrom(payment_subscriptions.to_proto(subscription))
+        case IssuerOperation() as operation:
+            shown.issuer_operation.CopyFrom(issuer_operations.to_proto(operation))
     return shown
 
 
@@ -80,6 +85,7 @@ def filter_of(wanted: pb.EventFilter) -> EventFilter:
         wanted.merchant_gateway_id,
         wanted.merchant_id,
         wanted.resource,
+        wanted.issuer_id,
     )
 
 

@@ -9,6 +9,7 @@ from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import (
     PARTNER_OF,
     Content,
+    D1IssuerOperation,
     D1TokenUpdate,
     Notification,
     NotificationFlag,
@@ -64,6 +65,11 @@ def to_proto(notification: Notification, body: bytes | None = None) -> pb.Notifi
         replay_time=timestamp(notification.replay_time),
         partner_notification_id=notification.partner_notification_id,
         webhook_config=notification.webhook_config,
+        issuer_id=notification.issuer_id,
+        card_id=notification.card_id,
+        digital_card_id=notification.digital_card_id,
+        consumer_id=notification.consumer_id,
+        operation_id=notification.operation_id,
     )
 
 
@@ -83,6 +89,8 @@ def filter_of(wanted: pb.NotificationFilter | pb.ListNotificationsRequest) -> No
         quarantine_reasons=frozenset(REASONS[reason] for reason in wanted.quarantine_reasons if reason),
         resource=wanted.resource,
         flags=frozenset(FLAGS[flag] for flag in wanted.flags if flag),
+        issuer_id=wanted.issuer_id,
+        card_id=wanted.card_id,
     )
 
 
@@ -102,6 +110,8 @@ def filter_to_proto(chosen: NotificationFilter) -> pb.NotificationFilter:
         quarantine_reasons=sorted(number for number, each in REASONS.items() if each in chosen.quarantine_reasons),
         resource=chosen.resource,
         flags=sorted(number for number, flag in FLAGS.items() if flag in chosen.flags),
+        issuer_id=chosen.issuer_id,
+        card_id=chosen.card_id,
     )
 
 
@@ -150,6 +160,21 @@ def content_of(record: pb.NotificationRecord) -> Content | None:
                 clean(registered.last_update_timestamp),
                 clean(registered.error_code),
             )
+        case "d1_issuer_operation":
+            operation = record.d1_issuer_operation
+            return D1IssuerOperation(
+                clean(operation.operation),
+                clean(operation.status),
+                clean(operation.start_time),
+                clean(operation.end_time),
+                tuple(clean(each) for each in operation.digital_card_ids),
+                clean(operation.details_json),
+                clean(operation.message),
+                clean(operation.error_code),
+                clean(operation.error),
+                clean(operation.input_file_name),
+                clean(operation.issuer_request_id),
+            )
         case _:
             return None
 
@@ -169,6 +194,11 @@ def record_of(record: pb.NotificationRecord) -> Record:
         flags=tuple(FLAGS[flag] for flag in record.flags if flag in FLAGS),
         quarantine_reason=REASONS.get(record.quarantine_reason),
         content=content_of(record),
+        issuer_id=clean(record.issuer_id),
+        card_id=clean(record.card_id),
+        digital_card_id=clean(record.digital_card_id),
+        consumer_id=clean(record.consumer_id),
+        operation_id=clean(record.operation_id),
     )
 
 

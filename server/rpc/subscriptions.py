@@ -39,6 +39,7 @@ def filter_to_proto(wanted: EventFilter) -> events_pb2.EventFilter:
         merchant_gateway_id=wanted.merchant_gateway_id,
         merchant_id=wanted.merchant_id,
         resource=wanted.resource,
+        issuer_id=wanted.issuer_id,
     )
 
 

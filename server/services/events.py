@@ -63,7 +63,7 @@ def shown(events: Sequence[Event], caller: Caller, wanted: EventFilter) -> list[
     return [
         event
         for event in events
-        if caller.reach.sees(event.merchant_gateway_id, event.merchant_id) and wanted.shows(event)
+        if caller.reach.sees(event.merchant_gateway_id, event.merchant_id, event.issuer_id) and wanted.shows(event)
     ]
 
 

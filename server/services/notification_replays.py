@@ -6,6 +6,7 @@ from server.domain import recording
 from server.domain.bindings import Binding
 from server.domain.callers import Caller, Reach
 from server.domain.events import Event, EventKind
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification, Record
 from server.domain.recording import Resource
@@ -23,6 +24,7 @@ UPDATED: dict[type[Resource], EventKind] = {
     Token: EventKind.TOKEN_UPDATED,
     Binding: EventKind.BINDING_UPDATED,
     Merchant: EventKind.MERCHANT_UPDATED,
+    IssuerOperation: EventKind.ISSUER_OPERATION_UPDATED,
 }
 
 
@@ -47,7 +49,7 @@ class Replayer:
 
     def _plan(self, reach: Reach, name: str) -> Plan:
         kept = self._view.notification(name)
-        if kept is None or not reach.sees(kept.merchant_gateway_id, kept.merchant_id):
+        if kept is None or not reach.sees(kept.merchant_gateway_id, kept.merchant_id, kept.issuer_id):
             raise ResourceNotFound(name)
         return Planning(self._view, self._directory.principals, kept, self.record_of).plan()
 
@@ -131,6 +133,8 @@ def _checked(transaction: Transaction, plan: Plan) -> Resource | None:
 def _shelved(transaction: Transaction, of: type[Resource], name: str) -> Resource | None:
     if of is Token:
         return transaction.tokens.get(name)
+    if of is IssuerOperation:
+        return transaction.issuer_operations.get(name)
     return transaction.bindings.get(name) if of is Binding else transaction.merchants.get(name)
 
 
@@ -161,6 +165,8 @@ def _shelve(transaction: Transaction, resource: Resource, *, new: bool) -> None:
             (transaction.bindings.insert if new else transaction.bindings.update)([resource])
         case Merchant():
             (transaction.merchants.insert if new else transaction.merchants.update)([resource])
+        case IssuerOperation():
+            (transaction.issuer_operations.insert if new else transaction.issuer_operations.update)([resource])
 
 
 def _event(plan: Plan, saved: Resource | None, caller: Caller, now: int, replay: str) -> Event | None:
@@ -181,6 +187,7 @@ def _event(plan: Plan, saved: Resource | None, caller: Caller, now: int, replay:
         actor=caller.client,
         details={**(caused.details if caused else {}), **_details(plan, replay)},
         snapshot=saved,
+        issuer_id=plan.kept.issuer_id,
     )
 
 
@@ -203,4 +210,5 @@ def _audit(plan: Plan, caller: Caller, now: int, replay: str) -> Event:
             "state": plan.replay.after.state,
             **({"replay": replay} if replay else {}),
         },
+        issuer_id=plan.kept.issuer_id,
     )

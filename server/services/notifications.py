@@ -11,6 +11,7 @@ from server.domain import names, recording
 from server.domain.bindings import Binding
 from server.domain.callers import Caller
 from server.domain.events import Event, EventKind
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import (
     LONGEST_SEARCHABLE,
@@ -28,7 +29,7 @@ from server.ports import Clock, ContentRefused, Hasher, Identity, Ids, Sealer, S
 from server.services.principals import Directory
 from server.services.records import pack
 
-R = TypeVar("R", Token, Binding, Merchant)
+R = TypeVar("R", Token, Binding, Merchant, IssuerOperation)
 
 log = structlog.get_logger("notifications")
 
@@ -153,7 +154,16 @@ class Recorder:
     def _bare(self, prepared: Prepared) -> Prepared:
         """The same notification without anything that a database could refuse."""
         record = replace(
-            prepared.record, merchant_id="", token_id="", device_id="", correlation_id="refused", content=None
+            prepared.record,
+            merchant_id="",
+            token_id="",
+            device_id="",
+            card_id="",
+            digital_card_id="",
+            consumer_id="",
+            operation_id="",
+            correlation_id="refused",
+            content=None,
         )
         return replace(
             prepared, record=record, target=Target(None, ""), quarantine_reason=QuarantineReason.STORE_REFUSED
@@ -174,6 +184,7 @@ def store_batch(transaction: Transaction, prepared: Sequence[Prepared], now: int
     save_changed(book, Token, transaction.tokens)
     save_changed(book, Binding, transaction.bindings)
     save_changed(book, Merchant, transaction.merchants)
+    save_changed(book, IssuerOperation, transaction.issuer_operations)
     return results
 
 
@@ -192,6 +203,8 @@ def open_book(transaction: Transaction, prepared: Sequence[Prepared]) -> Book:
     held |= {(Token, name): token for name, token in transaction.tokens.get_many(names_of(Token)).items()}
     held |= {(Binding, name): binding for name, binding in transaction.bindings.get_many(names_of(Binding)).items()}
     held |= {(Merchant, name): one for name, one in transaction.merchants.get_many(names_of(Merchant)).items()}
+    of_issuers = transaction.issuer_operations.get_many(names_of(IssuerOperation))
+    held |= {(IssuerOperation, name): operation for name, operation in of_issuers.items()}
     identities = transaction.identities([each.digest for each in prepared if each.digest is not None])
     return Book(held, identities, set(held), set(identities))
 
@@ -250,6 +263,11 @@ def kept(prepared: Prepared, applied: recording.Applied, revision: int, now: int
         sealed_body=prepared.sealed_body,
         sealed_record=prepared.sealed_record,
         resource_revision=revision,
+        issuer_id=record.issuer_id,
+        card_id=record.card_id[:LONGEST_SEARCHABLE],
+        digital_card_id=record.digital_card_id[:LONGEST_SEARCHABLE],
+        consumer_id=record.consumer_id[:LONGEST_SEARCHABLE],
+        operation_id=record.operation_id[:LONGEST_SEARCHABLE],
     )
 
 
@@ -266,13 +284,14 @@ def quarantine_event(prepared: Prepared, applied: recording.Applied, now: int) -
         correlation_id=prepared.record.correlation_id[:LONGEST_SEARCHABLE],
         actor=prepared.record.sender,
         details={"quarantine_reason": applied.quarantine_reason},
+        issuer_id=prepared.record.issuer_id,
     )
 
 
 def get(store: Store, sealer: Sealer, caller: Caller, name: str) -> tuple[Notification, bytes]:
     """A notification and its body. Raises ResourceNotFound."""
     found = store.view.notification(name)
-    if found is None or not caller.reach.sees(found.merchant_gateway_id, found.merchant_id):
+    if found is None or not caller.reach.sees(found.merchant_gateway_id, found.merchant_id, found.issuer_id):
         raise ResourceNotFound(name)
     body = sealer.open(found.sealed_body, found.name.encode())
     return replace(found, event_sequence=store.view.event_sequence(name)), body

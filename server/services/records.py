@@ -7,6 +7,7 @@ from typing import Any
 
 from server.domain.notifications import (
     Content,
+    D1IssuerOperation,
     D1TokenUpdate,
     NotificationFlag,
     NotificationKind,
@@ -17,7 +18,9 @@ from server.domain.notifications import (
     TshToken,
 )
 
-CONTENTS: dict[str, type[Content]] = {of.__name__: of for of in (D1TokenUpdate, TshBinding, TshToken, TshMerchant)}
+CONTENTS: dict[str, type[Content]] = {
+    of.__name__: of for of in (D1TokenUpdate, TshBinding, TshToken, TshMerchant, D1IssuerOperation)
+}
 _FIELDS = {of: tuple(field.name for field in fields(of)) for of in CONTENTS.values()}
 _TEXTS = (
     "kind",
@@ -32,6 +35,8 @@ _TEXTS = (
     "quarantine_reason",
 )
 _texts = attrgetter(*_TEXTS)
+# Of what D1 tells issuers, behind the content: records of before have none.
+_OF_ISSUERS = ("issuer_id", "card_id", "digital_card_id", "consumer_id", "operation_id")
 
 
 class RecordUnreadable(Exception):
@@ -45,14 +50,19 @@ def pack(record: Record) -> bytes:
     if content is not None:
         of = type(content)
         said += [of.__name__, {name: text for name in _FIELDS[of] if (text := getattr(content, name))}]
+    if record.issuer_id:
+        said += [] if content is not None else ["", {}]
+        said.append({name: text for name in _OF_ISSUERS if (text := getattr(record, name))})
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _content(name: str, texts: dict[str, str]) -> Content:
+def _content(name: str, texts: dict[str, Any]) -> Content:
     of = CONTENTS[name]
     unknown = texts.keys() - set(_FIELDS[of])
     if unknown:
         raise KeyError(*unknown)
+    if of is D1IssuerOperation:
+        return D1IssuerOperation(**{**texts, "digital_card_ids": tuple(texts.get("digital_card_ids", ()))})
     return of(**{field: texts.get(field, "") for field in _FIELDS[of]})
 
 
@@ -66,7 +76,9 @@ def unpack(packed: bytes) -> Record:
         reason = values["quarantine_reason"]
         values["quarantine_reason"] = QuarantineReason(reason) if reason else None
         digest, *content = said[len(_TEXTS) :]
-        told = _content(*content) if content else None
+        told = _content(*content[:2]) if content and content[0] else None
+        of_issuer = content[2] if len(content) > 2 else {}
+        values |= {name: of_issuer.get(name, "") for name in _OF_ISSUERS}
         return Record(body=b"", content_digest=bytes.fromhex(digest), content=told, **values)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise RecordUnreadable(type(error).__name__) from None

@@ -8,6 +8,7 @@ from server.domain.bindings import Binding
 from server.domain.differences import differences, with_bookkeeping
 from server.domain.events import Event
 from server.domain.histories import Place, Step
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import D1TokenUpdate, Notification, NotificationState, Record, TshToken
 from server.domain.principals import Principals
@@ -66,7 +67,7 @@ class Planning:
             raise NotReplayable(kept.name, Cause.RESOURCE_MOVED)
         has_effect = kept.state in (NotificationState.APPLIED, NotificationState.STALE)
         tells_of_failure = isinstance(record.content, TshToken) and not record.token_id
-        of = TYPES.get(len(names.ids_of(name)))
+        of = _type_of(name)
         if of is None or tells_of_failure or not (has_effect or target.of):
             applied = histories.decide(self._principals, record, kept, None)
             return self._plan(applied, target.name)
@@ -218,15 +219,22 @@ class Planning:
         return found
 
 
+def _type_of(name: str) -> type[Resource] | None:
+    """What a resource of this name is; None where it is nothing that notifications change."""
+    return IssuerOperation if name.startswith("issuers/") else TYPES.get(len(names.ids_of(name)))
+
+
 def read(view: View, of: type[Resource], name: str) -> Resource | None:
     """The resource as it is."""
     if of is Token:
         return view.token(name)
+    if of is IssuerOperation:
+        return view.issuer_operation(name)
     return view.binding(name) if of is Binding else view.merchant(name)
 
 
 def _snapshot(event: Event) -> Resource:
     snapshot = event.snapshot
-    if not isinstance(snapshot, Token | Binding | Merchant):
+    if not isinstance(snapshot, Token | Binding | Merchant | IssuerOperation):
         raise TypeError(type(snapshot).__name__)
     return snapshot

@@ -16,6 +16,7 @@ from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event, cursor
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
@@ -25,6 +26,7 @@ from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
     BindingQuery,
+    IssuerOperationQuery,
     MerchantQuery,
     NotificationQuery,
     Page,
@@ -136,6 +138,9 @@ class SqlView:
     def merchant(self, name: str) -> Merchant | None:
         return self._one(schema.merchants, rows.MERCHANT, name)
 
+    def issuer_operation(self, name: str) -> IssuerOperation | None:
+        return self._one(schema.issuer_operations, rows.ISSUER_OPERATION, name)
+
     def notification(self, name: str) -> Notification | None:
         return self._one(schema.notifications, rows.NOTIFICATION, name)
 
@@ -182,6 +187,9 @@ class SqlView:
         table = schema.merchants
         conditions = [within(table, query.reach), *equal(table, {"merchant_gateway_id": query.merchant_gateway_id})]
         return self._page(table, rows.MERCHANT, page, *conditions)
+
+    def issuer_operations(self, query: IssuerOperationQuery, page: Page) -> list[IssuerOperation]:
+        return self._page(schema.issuer_operations, rows.ISSUER_OPERATION, page, *searches.of_issuer_operations(query))
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
         table = schema.notifications

@@ -15,6 +15,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
 from server.domain.events import Event
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
@@ -125,6 +126,7 @@ class Shape(Generic[T]):
 TOKEN = Shape(Token)
 BINDING = Shape(Binding)
 MERCHANT = Shape(Merchant)
+ISSUER_OPERATION = Shape(IssuerOperation)
 NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
@@ -156,6 +158,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Token": TOKEN,
     "Binding": BINDING,
     "Merchant": MERCHANT,
+    "IssuerOperation": ISSUER_OPERATION,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,

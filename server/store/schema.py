@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0013"
+REVISION = "0014"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -113,6 +113,39 @@ merchants = Table(
     Column("revision", BigInteger, nullable=False),
 )
 
+issuer_operations = Table(
+    "issuer_operations",
+    metadata,
+    Column("name", Name, primary_key=True),
+    Column("issuer_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("operation_id", Text, nullable=False),
+    Column("card_id", Text, nullable=False),
+    Column("digital_card_id", Text, nullable=False),
+    Column("consumer_id", Text, nullable=False),
+    Column("create_time", BigInteger, nullable=False),
+    Column("update_time", BigInteger, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("state_text", Text, nullable=False),
+    Column("digital_card_ids", Text, nullable=False),
+    Column("start_time_text", Text, nullable=False),
+    Column("end_time_text", Text, nullable=False),
+    Column("partner_order_time", BigInteger),
+    Column("details_json", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("input_file_name", Text, nullable=False),
+    Column("issuer_request_id", Text, nullable=False),
+    Column("delivery_count", BigInteger, nullable=False),
+    Column("last_content", Text, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Index("issuer_operations_by_card_id", "card_id", "name"),
+    Index("issuer_operations_by_digital_card_id", "digital_card_id", "name"),
+    Index("issuer_operations_by_operation_id", "operation_id", "name"),
+)
+
 notifications = Table(
     "notifications",
     metadata,
@@ -138,6 +171,12 @@ notifications = Table(
     Column("replay_time", BigInteger),
     Column("partner_notification_id", Text, nullable=False, server_default=""),
     Column("webhook_config", Text, nullable=False, server_default=""),
+    Column("issuer_id", Text, nullable=False, server_default=""),
+    Column("card_id", Text, nullable=False, server_default=""),
+    Column("digital_card_id", Text, nullable=False, server_default=""),
+    Column("consumer_id", Text, nullable=False, server_default=""),
+    Column("operation_id", Text, nullable=False, server_default=""),
+    partial("notifications_by_card_id", "card_id", "name", where="card_id <> ''"),
     Index("notifications_by_correlation_id", "correlation_id"),
     # Retention looks for the oldest of these few.
     partial("notifications_in_quarantine", "name", where="state = 'QUARANTINED'"),
@@ -176,6 +215,7 @@ events = Table(
     Column("actor", Text, nullable=False),
     Column("details", Text, nullable=False),
     Column("snapshot", Text, nullable=False),
+    Column("issuer_id", Text, nullable=False, server_default=""),
     Index("events_by_notification", "notification"),
     partial("events_by_resource", "resource", "sequence", where="snapshot <> ''"),
 )
@@ -232,6 +272,7 @@ accounts = Table(
     Column("hold_reason", Text, nullable=False),
     Column("sibs", Text),
     Column("sibs_secrets", Text, nullable=False, server_default=text("'[]'")),
+    Column("issuer_id", Text, nullable=False, server_default=""),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
@@ -291,6 +332,7 @@ subscriptions = Table(
     Column("update_time", BigInteger, nullable=False),
     Column("last_acknowledge_time", BigInteger),
     Column("revision", BigInteger, nullable=False),
+    Column("issuer_id", Text, nullable=False, server_default=""),
 )
 
 deliveries = Table(

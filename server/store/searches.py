@@ -9,14 +9,15 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, literal, litera
 from server.domain import names
 from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import LONGEST_SEARCHABLE, NotificationFlag, NotificationState
-from server.domain.queries import NotificationQuery, ReplayQuery
+from server.domain.queries import IssuerOperationQuery, NotificationQuery, ReplayQuery
 from server.store import schema
+from server.store.reach import within_issuers
 
 # A clock that was set back leaves names ahead of the time of receipt, by no more than this.
 SET_BACK = 24 * 3600 * 1_000_000
 
 # The ids of which there are many, each in few notifications.
-NARROW = frozenset({"token_id", "device_id", "correlation_id"})
+NARROW = frozenset({"token_id", "device_id", "correlation_id", "card_id"})
 
 notifications = schema.notifications.c
 Condition = ColumnElement[bool]
@@ -62,6 +63,8 @@ def _ids(chosen: NotificationFilter) -> dict[str, str]:
         "token_id": chosen.token_id,
         "device_id": chosen.device_id,
         "correlation_id": chosen.correlation_id,
+        "issuer_id": chosen.issuer_id,
+        "card_id": chosen.card_id,
     }
     of_name = {column: value[:LONGEST_SEARCHABLE] for column, value in names.ids_of(chosen.resource).items()}
     return of_name | {column: value for column, value in wanted.items() if value}
@@ -78,7 +81,8 @@ def _by_ids(ids: dict[str, str]) -> list[Condition]:
         == value
         for column, value in ids.items()
     ]
-    return [*conditions, literal_column("device_id <> ''")] if "device_id" in ids else conditions
+    # What partial indexes are made of.
+    return conditions + [literal_column(f"{column} <> ''") for column in ("device_id", "card_id") if column in ids]
 
 
 def _below(resource: str) -> ColumnElement[bool]:
@@ -107,6 +111,20 @@ def _by_time(chosen: NotificationFilter) -> list[Condition]:
 def _with_flag(flag: NotificationFlag) -> ColumnElement[bool]:
     # Flags are kept as JSON: `["NUL","FIELD_ODD"]`.
     return notifications.flags.contains(f'"{flag}"', autoescape=True)
+
+
+def of_issuer_operations(query: IssuerOperationQuery) -> list[Condition]:
+    """The conditions of a list, the caller's reach among them."""
+    table = schema.issuer_operations
+    conditions = [within_issuers(table, query.reach)]
+    for column in ("issuer_id", "card_id", "digital_card_id", "operation_id"):
+        if value := getattr(query, column):
+            conditions.append(table.c[column] == value)
+    if query.kinds:
+        conditions.append(among(table.c.kind, query.kinds))
+    if query.states:
+        conditions.append(among(table.c.state, query.states))
+    return conditions
 
 
 def snapshots(resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False) -> Select[Any]:

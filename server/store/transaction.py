@@ -11,6 +11,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
 from server.domain.events import Event
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.principals import RevokedAccessToken
@@ -44,6 +45,9 @@ class SqlTransaction:
         self.tokens: TableShelf[Token] = TableShelf(self, schema.tokens, rows.TOKEN)
         self.bindings: TableShelf[Binding] = TableShelf(self, schema.bindings, rows.BINDING)
         self.merchants: TableShelf[Merchant] = TableShelf(self, schema.merchants, rows.MERCHANT)
+        self.issuer_operations: TableShelf[IssuerOperation] = TableShelf(
+            self, schema.issuer_operations, rows.ISSUER_OPERATION
+        )
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)

@@ -80,6 +80,25 @@ def tsh(
     )
 
 
+def issuer(
+    sender: str, issuer_id: str, what: str, told: dict[str, Any], *, correlation_id: str | None = "", **ids: str
+) -> pb.NotificationRecord:
+    """What D1 tells an issuer: `what` is such as `card_operation`. Correlation ids as for `d1`."""
+    fields: dict[str, Any] = {"operation_id": "op-1", **ids}
+    said = json.dumps({**told, **ids}, sort_keys=True).encode()
+    return pb.NotificationRecord(
+        kind=Kind.Value(f"NOTIFICATION_KIND_D1_{what.upper()}"),
+        sender=sender,
+        correlation_id=correlation_id or own_id(),
+        correlation_id_given=correlation_id is not None,
+        body=said,
+        content_digest=hashlib.sha256(said).digest(),
+        issuer_id=issuer_id,
+        d1_issuer_operation=pb.D1IssuerOperation(**told),
+        **fields,
+    )
+
+
 def record(core: RunningCore, *records: pb.NotificationRecord) -> Sequence[pb.RecordResult]:
     """Hands a batch over; one result a record."""
     results = core.gateway.records.RecordNotifications(pb.RecordNotificationsRequest(records=records)).results

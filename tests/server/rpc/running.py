@@ -29,6 +29,7 @@ from mintmark.v1 import (
     clients_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
+    issuer_operations_pb2_grpc,
     merchants_pb2_grpc,
     notifications_pb2_grpc,
     payment_subscriptions_pb2_grpc,
@@ -93,6 +94,7 @@ class Session:
         self.channel = grpc.intercept_channel(channel, WithMetadata(metadata))
         self.tokens = tokens_pb2_grpc.TokensServiceStub(self.channel)
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
+        self.issuer_operations = issuer_operations_pb2_grpc.IssuerOperationsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
         self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)

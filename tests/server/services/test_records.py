@@ -8,6 +8,7 @@ from hypothesis import given
 
 from server.domain.notifications import (
     Content,
+    D1IssuerOperation,
     D1TokenUpdate,
     NotificationFlag,
     NotificationKind,
@@ -20,6 +21,9 @@ from server.domain.notifications import (
 from server.services.records import RecordUnreadable, pack, unpack
 
 CONTENTS: list[type[Content]] = [D1TokenUpdate, TshBinding, TshToken, TshMerchant]
+TO_ISSUER = st.builds(
+    D1IssuerOperation, st.text(), st.text(), digital_card_ids=st.lists(st.text()).map(tuple), details_json=st.text()
+)
 RECORDS = st.builds(
     Record,
     kind=st.sampled_from(NotificationKind),
@@ -36,9 +40,19 @@ RECORDS = st.builds(
     quarantine_reason=st.none() | st.sampled_from(QuarantineReason),
     content=st.none() | st.one_of(*(st.builds(of, *([st.text()] * len(of.__slots__))) for of in CONTENTS)),
 )
+RECORDS_TO_ISSUERS = st.builds(
+    replace,
+    RECORDS,
+    issuer_id=st.text(min_size=1),
+    card_id=st.text(),
+    digital_card_id=st.text(),
+    consumer_id=st.text(),
+    operation_id=st.text(),
+    content=st.none() | TO_ISSUER,
+)
 
 
-@given(record=RECORDS)
+@given(record=RECORDS | RECORDS_TO_ISSUERS)
 def test_a_record_comes_back_without_its_body(record: Record) -> None:
     assert unpack(pack(record)) == replace(record, body=b"")
 

@@ -18,6 +18,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
 from server.domain.events import Event
+from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Attempt, Evidence
@@ -64,6 +65,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Evidence, payment_tables.payment_evidence, set()),
     (Task, payment_tables.tasks, set()),
     (UnknownCharge, payment_tables.unknown_charges, set()),
+    (IssuerOperation, schema.issuer_operations, set()),
     (PaymentSubscription, payment_tables.payment_subscriptions, set()),
     (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
     (AcquirerReport, acquirer_tables.acquirer_reports, set()),
