@@ -152,6 +152,9 @@ def test_every_operation_has_an_id_of_its_own_and_the_page_names_every_path() ->
     assert len({each for _, each in operations}) == len(operations)
     text = html(DOCUMENT)
     assert [path for path, _ in operations if f"<code>{path}</code>" not in text] == []
+    # A further path is named with its main one, and has no place of its own.
+    assert [each for _, each in operations if "_all" in each or "_of_" in each]
+    assert [each for each in Page(text).ids if "_all" in each or "_of_" in each] == []
 
 
 def test_the_page_shows_text_as_text() -> None:
