@@ -19,11 +19,12 @@ from tests.waiting import eventually
 
 SEED_VARIABLE = "FAULTS_SEED"
 CALLERS = 12
-# A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s and a minute.
+# A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s, a minute and, where
+# the list of subscriptions could not be read twice, ten minutes.
 SETTLING_S = 240.0
 # So long the books may disagree before the cores' clock is moved over the next of those waits; not too often, or what
 # is unsent would expire.
-IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61)
+IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61, 601)
 ROLES = ("core", "dispatcher", "twin", "gateway")
 
 
