@@ -33,13 +33,14 @@ FORMS = (
 def open_issuer(stack: Stack) -> tuple[str, ...]:
     """The names of the operations that D1 has told of."""
     account = {"accountId": "walked-issuer", "provider": "D1_ISSUER", "issuerId": ISSUER}
-    client = {"clientId": "walked-issuer", "scopes": ["d1-notify"], "issuerIds": [ISSUER]}
+    client_id = "walked-issuer"
+    client = {"clientId": client_id, "scopes": ["d1-notify"], "issuerIds": [ISSUER]}
     made = {}
     for path, document in (("/v1/partnerAccounts:apply", {"accounts": [account]}), ("/v1/clients", client)):
         answer = stack.http.post(path, json=document, headers={"Idempotency-Key": key()})
         assert answer.is_success, answer.text
         made = answer.json()
-    secret = (client["clientId"], made["clientSecret"])
+    secret = (client_id, made["clientSecret"])
     granted = stack.http.post("/authz/d1/v1/oauth2/token", data={"grant_type": "client_credentials"}, auth=secret)
     headers = {"authorization": f"Bearer {granted.json()['access_token']}"}
     for path, body in TOLD.items():
