@@ -1,7 +1,7 @@
 """When the partner is called about a subscription, and what for.
 
-What may have been sent is sent again only after the partner was asked how things stand: cancelling twice does no harm,
-but going on twice could undo what somebody did in between.
+What may have been sent is sent again only after the partner was asked how things stand: going on twice could undo what
+somebody did in between. Cancelling twice does no harm, so that it does not wait for that for ever.
 """
 
 from dataclasses import replace
@@ -16,6 +16,9 @@ from server.domain.tasks import IDLE_QUERIES, query_delay
 MARGIN = 60 * MICROS
 # How old the partner's word may be on which charging is started again.
 FRESH = 60 * MICROS
+# After this a cancel is told again also where no look has succeeded since: else the payer would be charged on for as
+# long as the partner's details cannot be read. Longer than two looks are apart, so that there is one between.
+UNHEARD = 15 * 60 * MICROS
 # A wish is tried again as often as after so many tries, however many there were.
 WISH_TRIES = 2
 # The creation was never sent, or is on its way, or with the payer.
@@ -58,13 +61,17 @@ def answered(subscription: PaymentSubscription, change_time: int) -> PaymentSubs
 
 def next_call(subscription: PaymentSubscription, change_time: int, now: int, *, held: bool) -> CallKind:
     """What the partner is to be asked or told now. `change_time`: when a change was last handed out to be sent; what
-    may have been sent is told again only after a look from after it."""
+    may have been sent is told again only after a look from after it, or, of a cancel, after a long time without
+    one."""
     if not subscription.partner_subscription_id:
         return CallKind.LIST
     looked = subscription.look_begin_time > change_time
-    if subscription.wish is Wish.CANCEL and subscription.observed not in FINAL and (looked or not change_time):
+    due = looked or now - change_time >= UNHEARD
+    if subscription.wish is Wish.CANCEL and subscription.observed not in FINAL and due:
         return CallKind.CANCEL
-    fresh = subscription.look_time is not None and now - subscription.look_begin_time <= FRESH
+    # Not where the last look told no state.
+    told = subscription.look_time is not None and subscription.look_time >= subscription.look_begin_time
+    fresh = told and now - subscription.look_begin_time <= FRESH
     if subscription.wish is Wish.RESUME and not held and looked and fresh and subscription.observed is S.PAUSED:
         return CallKind.RESUME
     return CallKind.DETAILS

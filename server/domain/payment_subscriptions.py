@@ -107,6 +107,12 @@ class Plan:
         """The microseconds from one cycle to the next, at most."""
         return _DAYS[self.cycle_unit] * self.cycle_interval * DAY
 
+    def may_have_second(self, age: int) -> bool:
+        """Whether a second cycle may be charged so many microseconds after the subscription was asked for. A day
+        sooner than by the plan: cycles may go by the calendar."""
+        shortest = min(28, _DAYS[self.cycle_unit]) * self.cycle_interval * DAY
+        return self.max_cycle_count > 1 and age >= self.trial_days * DAY + shortest - DAY
+
 
 @dataclass(frozen=True, slots=True)
 class Listed:
@@ -201,13 +207,20 @@ def derive(
     first, observed = operations[0], subscription.observed
     if first.charged:
         state = observed or S.ACTIVE
+    elif subscription.partner_subscription_id and observed is None and not first.unresolved:
+        # The partner has it, and does not say how it stands.
+        state = S.UNRECOGNIZED
     elif first.unresolved or observed not in (S.ACTIVE, S.PAUSED, S.UNRECOGNIZED):
         state = _OF_CREATION[first.state]
     else:
         # Nothing was moved by its creation, and yet the partner has it.
         state = observed
     made = replace(subscription, state=state)
-    due = made.next_payment_time if state in CHARGING else None
+    if first.charged and observed is None and made.next_payment_time is None:
+        made = _unheard(made, operations)
+    # Whether its creation is settled or not.
+    charging = state in CHARGING or observed in CHARGING
+    due = made.next_payment_time if charging else None
     missing = due is not None and due <= now and not has_evidence(made, operations)
     overdue = made.overdue and missing
     attend = due + overdue_after if due is not None and not overdue and (missing or due > now) else None
@@ -253,7 +266,7 @@ def observe(
         state_text=word or subscription.state_text,
         completed_cycle_count=whole_number(said.completed_cycle_count, subscription.completed_cycle_count),
         last_payment_status_text=said.last_payment_status,
-        look_time=now,
+        look_time=now if said.status else subscription.look_time,
         look_begin_time=began,
     )
     return _with_next(made, said, operations, now)
@@ -279,6 +292,14 @@ def _with_next(
     if told is None and cycle <= subscription.plan.max_cycle_count:
         told = _reckoned(subscription, operations)
     return replace(subscription, next_payment_time=told, due_cycle=cycle if told is not None else 0)
+
+
+def _unheard(subscription: PaymentSubscription, operations: Sequence[Operation]) -> PaymentSubscription:
+    """What is due next by the plan, of a subscription of which the partner has said nothing yet."""
+    cycle = max(each.cycle for each in operations) + 1
+    if cycle > subscription.plan.max_cycle_count:
+        return subscription
+    return replace(subscription, next_payment_time=_reckoned(subscription, operations), due_cycle=cycle)
 
 
 def _reckoned(subscription: PaymentSubscription, operations: Sequence[Operation]) -> int:

@@ -29,7 +29,7 @@ from server.domain.payment_options import (
     amount_text,
 )
 from server.domain.payment_subscription_answers import judge_creation
-from server.domain.payment_subscriptions import PaymentSubscription
+from server.domain.payment_subscriptions import PaymentSubscription, Wish
 from server.domain.refusals import AttemptRefused, CeilingExceeded, FieldInvalid, RequestIdReused, ResourceNotFound
 from server.domain.tasks import IDLE_QUERIES, Task, TaskKind
 from server.ports import Transaction
@@ -38,7 +38,8 @@ from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_ceilings import check_ceilings
 from server.services.payment_cycles import Aim
 from server.services.payment_house import PaymentHouse
-from server.services.payment_subscription_book import hurry
+from server.services.payment_subscription_book import hurry, take_back
+from server.services.standstill import is_another_store
 from server.services.tasks import Endpoint, endpoint
 
 SERVER_TO_SERVER = "/server-to-server-interface"
@@ -138,9 +139,7 @@ def _check_may_begin(book: PaymentBook, operation: Operation) -> None:
         raise AttemptRefused("expired")
     if not payment_operations.may_begin(operation, book.now):
         raise AttemptRefused("state")
-    ledger = book.transaction.ledger
-    if ledger.database_identity() != ledger.kept_identity():
-        # It was restored, or another one took over: what was sent before that is not known here.
+    if is_another_store(book.transaction):
         raise AttemptRefused("store")
     account = book.transaction.accounts.get(operation.account)
     if account is None or account.payment_options is None:
@@ -249,6 +248,9 @@ def _silence(book: PaymentBook, operation: Operation, number: int, source: Sourc
     after = book.apply(operation, fact, source, why, reading).after
     if after.state is not OperationState.PENDING or fact is not Fact.NOT_SENT:
         return
+    if book.subscription is not None and book.subscription.wish is Wish.CANCEL:
+        take_back(book, after, Source(EvidenceKind.OURS, source.actor, source.correlation_id))
+        return
     due = book.now + tasks.backoff(after.attempt_count, book.house.ids.roll())
     if due < after.send_before:
         book.submit(after, due, source.correlation_id)
@@ -290,7 +292,7 @@ def record_status(
         fact = _status(book, aimed, operation, named, answer, caller)
         operation = aimed.operation
     if current is not None:
-        _ask_again(book, current, book.current(operation), retry_after, settled=fact is not None)
+        _ask_again(book, current, book.current(operation), retry_after, fact)
     book.save()
     return book.current(operation).state
 
@@ -329,8 +331,11 @@ def _would_change(book: PaymentBook, operation: Operation, fact: Fact, reading: 
     return payment_operations.change(operation, fact, book.now, reading).changed
 
 
-def _ask_again(book: PaymentBook, task: Task, operation: Operation, retry_after: int, *, settled: bool) -> None:
-    if not operation.unresolved and (settled or task.tries + 1 >= IDLE_QUERIES):
+def _ask_again(book: PaymentBook, task: Task, operation: Operation, retry_after: int, fact: Fact | None) -> None:
+    enough = task.tries + 1 >= IDLE_QUERIES
+    # A payer may make any number of tries, and each that was declined is over.
+    over = enough and fact is Fact.TRY_DECLINED
+    if over or (not operation.unresolved and (fact is not None or enough)):
         book.drop_task(task.name)
     else:
         book.put_task(tasks.asked_again(task, retry_after, book.now))

@@ -8,13 +8,14 @@ from server.domain.accounts import Account
 from server.domain.callers import Caller
 from server.domain.events import Event, EventKind
 from server.domain.money import Money
-from server.domain.payment_answers import FOLLOWING, OperationKind, judge_status
+from server.domain.payment_answers import FOLLOWING, OperationKind, Verdict, judge_status
 from server.domain.payment_evidence import EvidenceKind
 from server.domain.payment_exports import ExportRow, Finding, UnknownCharge
 from server.domain.payment_operations import Operation, OperationState
 from server.domain.queries import Page, UnknownChargeQuery
 from server.domain.refusals import ResourceNotFound
 from server.ports import Store, Transaction
+from server.services import payment_cycles
 from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_house import PaymentHouse
 from server.services.payment_subscription_book import hurry
@@ -67,7 +68,7 @@ class Reconciliation:
         operation, bound = meant
         if not bound and operation.kind not in FOLLOWING and not payment_exports.fits(operation, row):
             return self._follower(book, operation, row)
-        if not bound and book.subscription is not None and (operation.charged or not operation.minor_amount):
+        if not bound and book.subscription is not None and self._may_be_cycle(book, operation, row):
             return self._cycle(book, operation, row)
         result = self._judge(book, operation, row)
         if any(each.partner_transaction_id == named for each in book.operations):
@@ -97,6 +98,18 @@ class Reconciliation:
             return bound, True
         found = next((each for each in book.operations if each.reference == row.reference), None)
         return None if found is None else (found, False)
+
+    @staticmethod
+    def _may_be_cycle(book: PaymentBook, first: Operation, row: ExportRow) -> bool:
+        """Whether a row by a subscription's reference may be about another charge than the first."""
+        if first.charged or not first.minor_amount:
+            return True
+        answer = payment_exports.answer_of(row)
+        reading = judge_status(first.expected(book.reference_sent(first)), answer, row.partner_transaction_id)
+        if reading.verdict is Verdict.DECLINED:
+            return payment_cycles.may_be_later(book)
+        other = payment_cycles.cost_charged(book, row.partner_transaction_id, answer)
+        return reading.verdict is Verdict.NOTHING and other is not None
 
     def _judge(self, book: PaymentBook, operation: Operation, row: ExportRow) -> Result:
         answer = payment_exports.answer_of(row)

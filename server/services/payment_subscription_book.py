@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from server.domain import names, payment_subscriptions
 from server.domain.events import Event, EventKind
 from server.domain.payment_answers import OperationKind
+from server.domain.payment_operations import Fact, Operation
 from server.domain.payment_subscription_calls import next_look
 from server.domain.payment_subscriptions import PaymentSubscription
 from server.domain.tasks import Task, TaskKind
 
 if TYPE_CHECKING:
-    from server.services.payment_book import PaymentBook
+    from server.services.payment_book import PaymentBook, Source
 
 
 def held_by(book: "PaymentBook") -> PaymentSubscription | None:
@@ -34,6 +35,13 @@ def hurry(book: "PaymentBook") -> None:
             book.put_task(_task(book, book.subscription, book.now))
     elif not task.leased(book.now):
         book.put_task(replace(task, due_time=min(task.due_time, book.now), tries=0))
+
+
+def take_back(book: "PaymentBook", first: Operation, source: "Source") -> None:
+    """Takes a creation back that is unsent: there is nothing to be cancelled at the partner."""
+    book.apply(first, Fact.CANCEL, source, "taken back before anything was sent")
+    if book.subscription is not None:
+        book.subscription = replace(book.subscription, wish=None)
 
 
 def save(book: "PaymentBook", *, is_new: bool) -> None:

@@ -13,10 +13,11 @@ from server.domain.events import EventKind
 from server.domain.partner_subscriptions import PartnerSubscription
 from server.domain.payment_answers import READ_STATUSES, REFUSED_STATUSES, PartnerAnswer, Reading, Verdict
 from server.domain.payment_evidence import EvidenceKind
-from server.domain.payment_operations import Fact, hint
+from server.domain.payment_operations import NOTHING_MOVED, Fact, hint
 from server.domain.payment_subscription_answers import listed_by, strange
 from server.domain.payment_subscription_calls import CHANGES, CallKind, answered, next_call, next_look
 from server.domain.payment_subscriptions import (
+    FINAL,
     PaymentSubscription,
     SubscriptionState,
     differs,
@@ -30,6 +31,7 @@ from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_cycles import take_in
 from server.services.payment_house import PaymentHouse
 from server.services.payment_subscription_book import hurry
+from server.services.standstill import stands_still
 
 # How many transactions are asked for at a time that the partner lists and nobody knows.
 MOST_LISTED = 100
@@ -47,7 +49,8 @@ def created(book: PaymentBook, reading: Reading, source: Source, answer: Partner
     quiet = replace(source, digest=None, body=b"")
     problem = strange(subscription, book.operations[0].amount_unit, said, whole=False)
     if problem:
-        book.note(book.operations[0], quiet, f"the subscription that it tells of is not taken for ours: {problem}")
+        # There may be another one, which charges as well.
+        _disagree(book, quiet, f"the subscription that it tells of is not taken for ours: {problem}", known=False)
         return
     # Later words than this one may be known.
     _take(book, said, quiet, book.now, current=not subscription.state_text)
@@ -179,6 +182,9 @@ def _take(book: PaymentBook, said: PartnerSubscription, source: Source, began: i
     if current:
         taken = observe(taken, said, book.operations, began, book.now)
     book.subscription = taken
+    nothing_moved = book.current(first).state in NOTHING_MOVED
+    if nothing_moved and not subscription.partner_subscription_id and taken.observed not in FINAL:
+        _disagree(book, source, f"the partner has it, although its creation is {first.state}", known=False)
 
 
 def _bind(book: PaymentBook, said: PartnerSubscription, source: Source) -> bool:
@@ -214,8 +220,7 @@ def _again(book: PaymentBook, task: Task, retry_after: int, before: PaymentSubsc
     if due is None:
         book.drop_task(task.name)
         return
-    account = book.transaction.accounts.get(subscription.account)
-    held = account is None or account.held
+    held = stands_still(book.transaction, book.transaction.accounts.get(subscription.account))
     waits = next_call(subscription, task.change_time, book.now, held=held) in CHANGES
     wanted = (
         subscription.refresh_time > (task.lease_begin_time or 0)

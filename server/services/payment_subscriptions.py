@@ -6,7 +6,7 @@ from server.domain import names, payment_subscriptions
 from server.domain.callers import Caller
 from server.domain.money import Money
 from server.domain.payment_evidence import EvidenceKind
-from server.domain.payment_operations import Fact, OperationState
+from server.domain.payment_operations import OperationState
 from server.domain.payment_options import PurchasePath
 from server.domain.payment_subscriptions import PaymentSubscription, Plan, SubscriptionState, Wish
 from server.domain.queries import Page, PaymentSubscriptionQuery
@@ -16,7 +16,7 @@ from server.services import payments, tokens
 from server.services.payment_book import PaymentBook, Source, open_book
 from server.services.payment_ceilings import check_amount, check_ceilings
 from server.services.payment_house import PaymentHouse
-from server.services.payment_subscription_book import hurry
+from server.services.payment_subscription_book import hurry, take_back
 from server.services.payments import Order, Payee
 
 
@@ -85,12 +85,13 @@ def cancel(house: PaymentHouse, transaction: Transaction, caller: Caller, name: 
     book, subscription = _book(house, transaction, caller, name)
     payment_subscriptions.check_etag(subscription, etag)
     first = book.operations[0]
+    unsent = first.state is OperationState.PENDING
+    if subscription.state in payment_subscriptions.LIVE or (unsent and first.hinted):
+        return _wish(book, caller, Wish.CANCEL)
     if subscription.state is SubscriptionState.CANCELLED or first.state is OperationState.CANCELLED:
         return subscription
-    if first.state is OperationState.PENDING and not first.hinted:
-        book.apply(first, Fact.CANCEL, _ours(caller), "taken back before anything was sent")
-    elif subscription.state in payment_subscriptions.LIVE:
-        return _wish(book, caller, Wish.CANCEL)
+    if unsent:
+        take_back(book, first, _ours(caller))
     else:
         raise PaymentStateUnfit(name, subscription.state)
     book.save()

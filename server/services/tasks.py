@@ -12,6 +12,7 @@ from server.domain.tasks import Task, TaskKind
 from server.ports import Sealer, Transaction
 from server.services import partner_secrets
 from server.services.payment_house import PaymentHouse
+from server.services.standstill import stands_still
 
 # Looked at for each one that is wanted, so that accounts with much to do don't hide others.
 SPARE = 4
@@ -82,7 +83,8 @@ def claim(
     for task in leased:
         account = accounts[task.account]
         subscription = seen.get(names.payment_subscription(task.payment)) if task in attended else None
-        call = next_call(subscription, task.change_time, now, held=account.held) if subscription else None
+        held = subscription is not None and stands_still(transaction, account)
+        call = next_call(subscription, task.change_time, now, held=held) if subscription else None
         # Committed before it can be sent: from now on it may have been.
         changed = replace(task, change_time=now) if call in CHANGES else task
         claimed.append(Claimed(changed, lease, _where(house, account, task), call, subscription))

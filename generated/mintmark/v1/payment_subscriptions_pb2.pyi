@@ -52,7 +52,7 @@ class _PaymentSubscriptionStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapp
     PAYMENT_SUBSCRIPTION_STATE_NOT_CREATED: _PaymentSubscriptionState.ValueType  # 10
     """It was taken back, not sent in time, or found not to be there."""
     PAYMENT_SUBSCRIPTION_STATE_UNRECOGNIZED: _PaymentSubscriptionState.ValueType  # 11
-    """The partner's word for it is on no list of ours: `state_text` has it. The partner may be charging."""
+    """The partner's word for it is on no list of ours, or it has given none: `state_text` has it. The partner may be charging."""
 
 class PaymentSubscriptionState(_PaymentSubscriptionState, metaclass=_PaymentSubscriptionStateEnumTypeWrapper):
     """Where a subscription stands: by its creation as long as that is not settled, then as the partner said last."""
@@ -80,7 +80,7 @@ PAYMENT_SUBSCRIPTION_STATE_DECLINED: PaymentSubscriptionState.ValueType  # 9
 PAYMENT_SUBSCRIPTION_STATE_NOT_CREATED: PaymentSubscriptionState.ValueType  # 10
 """It was taken back, not sent in time, or found not to be there."""
 PAYMENT_SUBSCRIPTION_STATE_UNRECOGNIZED: PaymentSubscriptionState.ValueType  # 11
-"""The partner's word for it is on no list of ours: `state_text` has it. The partner may be charging."""
+"""The partner's word for it is on no list of ours, or it has given none: `state_text` has it. The partner may be charging."""
 Global___PaymentSubscriptionState: _TypeAlias = PaymentSubscriptionState  # noqa: Y015
 
 class _PaymentCycleUnit:

@@ -99,8 +99,9 @@ class PaymentSubscriptionsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelPaymentSubscription(self, request, context):
-        """Wants the partner to charge no more. Final. What is unsent is taken back at once; else the partner is told, and told again after
-        looking until it says so: `wish` is CANCEL meanwhile. Where it is in doubt whether there is one, it is cancelled when it is found.
+        """Wants the partner to charge no more. Final. What is unsent, or turns out to be, is taken back; else the partner is told, and told
+        again after looking, or after 15 minutes in which no look succeeded, until it says so: `wish` is CANCEL meanwhile. Where it is in
+        doubt whether there is one, it is cancelled when it is found.
         Cancelling what is cancelled changes nothing. PAYMENT_STATE_UNFIT where there is nothing to cancel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

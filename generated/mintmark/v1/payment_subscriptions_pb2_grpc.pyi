@@ -46,8 +46,9 @@ class PaymentSubscriptionsServiceStub:
     ListPaymentSubscriptions: _grpc.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.ListPaymentSubscriptionsRequest, _payment_subscriptions_pb2.ListPaymentSubscriptionsResponse]
     """Lists subscriptions, the newest first, those that the caller may see."""
     CancelPaymentSubscription: _grpc.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.CancelPaymentSubscriptionRequest, _payment_subscriptions_pb2.CancelPaymentSubscriptionResponse]
-    """Wants the partner to charge no more. Final. What is unsent is taken back at once; else the partner is told, and told again after
-    looking until it says so: `wish` is CANCEL meanwhile. Where it is in doubt whether there is one, it is cancelled when it is found.
+    """Wants the partner to charge no more. Final. What is unsent, or turns out to be, is taken back; else the partner is told, and told
+    again after looking, or after 15 minutes in which no look succeeded, until it says so: `wish` is CANCEL meanwhile. Where it is in
+    doubt whether there is one, it is cancelled when it is found.
     Cancelling what is cancelled changes nothing. PAYMENT_STATE_UNFIT where there is nothing to cancel.
     """
     ResumePaymentSubscription: _grpc.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.ResumePaymentSubscriptionRequest, _payment_subscriptions_pb2.ResumePaymentSubscriptionResponse]
@@ -75,8 +76,9 @@ class PaymentSubscriptionsServiceAsyncStub(PaymentSubscriptionsServiceStub):
     ListPaymentSubscriptions: _aio.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.ListPaymentSubscriptionsRequest, _payment_subscriptions_pb2.ListPaymentSubscriptionsResponse]  # type: ignore[assignment]
     """Lists subscriptions, the newest first, those that the caller may see."""
     CancelPaymentSubscription: _aio.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.CancelPaymentSubscriptionRequest, _payment_subscriptions_pb2.CancelPaymentSubscriptionResponse]  # type: ignore[assignment]
-    """Wants the partner to charge no more. Final. What is unsent is taken back at once; else the partner is told, and told again after
-    looking until it says so: `wish` is CANCEL meanwhile. Where it is in doubt whether there is one, it is cancelled when it is found.
+    """Wants the partner to charge no more. Final. What is unsent, or turns out to be, is taken back; else the partner is told, and told
+    again after looking, or after 15 minutes in which no look succeeded, until it says so: `wish` is CANCEL meanwhile. Where it is in
+    doubt whether there is one, it is cancelled when it is found.
     Cancelling what is cancelled changes nothing. PAYMENT_STATE_UNFIT where there is nothing to cancel.
     """
     ResumePaymentSubscription: _aio.UnaryUnaryMultiCallable[_payment_subscriptions_pb2.ResumePaymentSubscriptionRequest, _payment_subscriptions_pb2.ResumePaymentSubscriptionResponse]  # type: ignore[assignment]
@@ -125,8 +127,9 @@ class PaymentSubscriptionsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payment_subscriptions_pb2.CancelPaymentSubscriptionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payment_subscriptions_pb2.CancelPaymentSubscriptionResponse, _abc.Awaitable[_payment_subscriptions_pb2.CancelPaymentSubscriptionResponse]]:
-        """Wants the partner to charge no more. Final. What is unsent is taken back at once; else the partner is told, and told again after
-        looking until it says so: `wish` is CANCEL meanwhile. Where it is in doubt whether there is one, it is cancelled when it is found.
+        """Wants the partner to charge no more. Final. What is unsent, or turns out to be, is taken back; else the partner is told, and told
+        again after looking, or after 15 minutes in which no look succeeded, until it says so: `wish` is CANCEL meanwhile. Where it is in
+        doubt whether there is one, it is cancelled when it is found.
         Cancelling what is cancelled changes nothing. PAYMENT_STATE_UNFIT where there is nothing to cancel.
         """
 

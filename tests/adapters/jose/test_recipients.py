@@ -40,7 +40,7 @@ def recipient(**members: Any) -> Recipient:
 
 
 def by_joserfc(compact: str) -> bytes:
-    opened = joserfc.decrypt_compact(compact, ECKey.import_key({**BOB}), algorithms=ALGORITHMS).plaintext
+    opened = joserfc.decrypt_compact(compact, ECKey.import_key(dict(BOB)), algorithms=ALGORITHMS).plaintext
     assert opened is not None
     return opened
 
@@ -57,7 +57,7 @@ def test_others_open_ours(opens: Callable[[str], bytes]) -> None:
 
 
 def from_joserfc(header: dict[str, Any]) -> str:
-    return joserfc.encrypt_compact(header, PLAINTEXT, ECKey.import_key({**PUBLIC}), algorithms=ALGORITHMS)
+    return joserfc.encrypt_compact(header, PLAINTEXT, ECKey.import_key(dict(PUBLIC)), algorithms=ALGORITHMS)
 
 
 def from_jwskate(header: dict[str, Any]) -> str:

@@ -19,11 +19,12 @@ from tests.waiting import eventually
 
 SEED_VARIABLE = "FAULTS_SEED"
 CALLERS = 12
-# A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s and a minute.
+# A claim that nobody carries out costs a lease; so does a grant, and what is asked for again 10 s, a minute and, where
+# the list of subscriptions could not be read twice, ten minutes.
 SETTLING_S = 240.0
 # So long the books may disagree before the cores' clock is moved over the next of those waits; not too often, or what
 # is unsent would expire.
-IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61)
+IMPATIENCE_S, LEAPS_S = 1.5, (11, 61, 61, 61, 601)
 ROLES = ("core", "dispatcher", "twin", "gateway")
 
 
@@ -77,7 +78,8 @@ class Campaign:
                 wait(began + moment - time.monotonic())
                 self._kill(role)
             served = [each.result() for each in customers]
-        books = self._agreement({name for each in served for name in each.asked})
+        cancelled = {each.payment for each in served if each.cancelled}
+        books = self._agreement({name for each in served for name in each.asked}, cancelled)
         refused = sum(each.refused for each in served)
         return Figures(plan.seed, books, Counter(roles), refused, time.monotonic() - began)
 
@@ -87,7 +89,7 @@ class Campaign:
         wait(chance.uniform(0, plan.seconds * CALLERS / plan.payments))
         return Customer(self.till, order, chance, plan.patience).serve()
 
-    def _agreement(self, asked: set[str]) -> Books:
+    def _agreement(self, asked: set[str], cancelled: set[str]) -> Books:
         """The books, once they agree. What comes after a while comes sooner: the cores' clock is moved on."""
         leaps, moment = list(LEAPS_S), time.monotonic()
 
@@ -96,7 +98,7 @@ class Campaign:
             if time.monotonic() - moment > IMPATIENCE_S and leaps:
                 self.till.move_clock(leaps.pop(0))
                 moment = time.monotonic()
-            return Books(self.till, len(self.ordered), asked).read().check()
+            return Books(self.till, len(self.ordered), asked, cancelled).read().check()
 
         books: Books = eventually(agree, self.plan.settling, f"the agreement of the books (seed {self.plan.seed})")
         return books

@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 import grpc
+from mintmark.v1 import payments_pb2 as pb
 
 from tests.faults.payments.books import in_doubt, settled
 from tests.faults.payments.orders import Asking, Order, Step
@@ -30,6 +32,8 @@ class Customer:
     patience: float
     payment: str = ""
     asked: dict[str, Asking] = field(default_factory=dict)
+    # Whether it wanted no more charges of what it has subscribed to.
+    cancelled: bool = False
     refused: int = 0
     _ids: Iterator[int] = field(init=False)
 
@@ -39,10 +43,14 @@ class Customer:
 
     def serve(self) -> "Customer":
         self._order()
+        if self.order.paged:
+            self._pay_on_page()
         for step in self.order.steps:
             if not self._came_to_its_end():
                 break
             self._follow(step)
+        if self.order.subscribed and self.order.wavering:
+            self._cancel()
         return self
 
     def _order(self) -> None:
@@ -58,7 +66,12 @@ class Customer:
 
     def _repeat(self, attempt: int, pause: float) -> str:
         """The name of the payment, which every repetition has to give; a rival may be refused."""
-        ask = self.till.authorize if self.order.authorized else self.till.create
+        ask = {
+            "authorization": self.till.authorize,
+            "payment": self.till.create,
+            "hosted-link": self.till.page,
+            "subscription-create": self.till.subscribe,
+        }[self.order.endpoint]
         try:
             names = set()
             for _ in range(2):
@@ -70,6 +83,27 @@ class Customer:
             raise
         assert len(names) == 1, f"one request_id gave {names}"
         return names.pop()
+
+    def _pay_on_page(self) -> None:
+        """What the payer does once there is a link; without one nothing."""
+        if not self._came_to_its_end():
+            return
+        payment = self.till.get(self.payment)
+        if payment.state != pb.PAYMENT_STATE_REQUIRES_ACTION:
+            return
+        for decision in ("decline", "pay") if self.order.wavering else ("pay",):
+            press = partial(self.till.partner.press, payment.operations[0].reference, decision)
+            eventually(press, 60, f"{decision} on a page")
+
+    def _cancel(self) -> None:
+        """Maybe in the middle of its creation."""
+        try:
+            self.till.unsubscribe(self.payment, uuid(next(self._ids)))
+        except grpc.RpcError as error:
+            if error.code() is not grpc.StatusCode.FAILED_PRECONDITION:
+                raise
+        else:
+            self.cancelled = True
 
     def _came_to_its_end(self) -> bool:
         """Waits for what was asked for, also for an answer that asking the partner may still bring. Whether it came."""

@@ -23,10 +23,12 @@ class Figures:
     def __str__(self) -> str:
         accounts = self.books.accounts
         kinds = Counter(
-            pb.PaymentOperationKind.Name(each.operation.kind).rpartition("_")[2].lower() for each in accounts
+            pb.PaymentOperationKind.Name(each.operation.kind).removeprefix("PAYMENT_OPERATION_KIND_").lower()
+            for each in accounts
         )
         done = Counter(line["kind"].lower() for each in accounts for line in each.lines if line["moved"])
         ambiguous, lost = names(self.books.ambiguous), names(self.books.lost)
+        listed = names(self.books.listed) & (ambiguous | lost)
         doubt = {each.operation.name for each in accounts if operation_state(each.operation) == "IN_DOUBT"}
         told = (ambiguous | lost) - doubt
         faults = sum(bool(request["fault"]) for each in accounts for request in each.requests)
@@ -35,7 +37,8 @@ class Figures:
             f"seed {self.seed}: {len(self.books.payments)} payments, {len(accounts)} operations ({counts(kinds)}), "
             f"{self.refused} refused, {faults} faulty answers; {kills}; "
             f"done by the partner: {counts(done)}; 0 wrong; in doubt {len(doubt)} = {len(ambiguous)} ambiguous + "
-            f"{len(lost - ambiguous)} lost with a killed process - {len(told)} that a webhook has told of; "
+            f"{len(lost - ambiguous)} lost with a killed process - {len(told)} that a webhook has told of, or the list "
+            f"of subscriptions ({len(listed)}); {len(self.books.cancelled)} subscriptions cancelled; "
             f"{len(self.books.webhooks)} webhooks recorded once, delivered {self.books.webhooks.total()} times; "
             f"{counts(Counter(map(state, self.books.payments)))}; {self.seconds:.1f} s"
         )

@@ -76,6 +76,15 @@ WAYS: tuple[dict[str, Any], ...] = (
     {"mode": "before-answer"},
     *({"mode": "lost"},) * 2,
 )
+# What is wrong with the answers to calls about subscriptions, by their turn. Between two there is one that is right.
+LOOKS: tuple[tuple[int, dict[str, Any]], ...] = (
+    (1, {"endpoint": "subscription-list", "fault": "truncated"}),
+    (3, {"endpoint": "subscription-list", "fault": "cut-json"}),
+    (5, {"endpoint": "subscription-list", "fault": "status", "status": 502}),
+    (7, {"endpoint": "subscription-list", "fault": "html"}),
+    (1, {"endpoint": "subscription-change", "fault": "reset"}),
+    (3, {"endpoint": "subscription-change", "fault": "status", "charged": False}),
+)
 # Far below any order's amount, so that several fit; a refund's or capture's amount says whose it is.
 PART = 200_000
 
@@ -107,10 +116,23 @@ class Order:
     rivals: int
     authorized: bool = False
     steps: tuple[Step, ...] = field(default=())
+    # The payer pays on a page of the partner's, and makes a declined try first; or subscribes, and cancels at last.
+    paged: bool = False
+    subscribed: bool = False
+    wavering: bool = False
 
     @property
     def amount(self) -> int:
         return amount(self.number)
+
+    @property
+    def endpoint(self) -> str:
+        """The twin's, which the first operation is sent to."""
+        if self.paged:
+            return "hosted-link"
+        if self.subscribed:
+            return "subscription-create"
+        return "authorization" if self.authorized else "payment"
 
 
 def orders(seed: int, count: int) -> list[Order]:
@@ -135,7 +157,12 @@ def orders(seed: int, count: int) -> list[Order]:
         # The id of an order that is surely not charged may be used again, and a rival would.
         rivals = 0 if method in DECLINING else rivals
         authorized = number % 5 in (0, 3)
-        order = Order(number, method, fault, racers, rivals, authorized)
+        paged, subscribed, wavering = number % 10 == 7, number % 10 == 4, number % 20 > 10
+        if paged:
+            # Nobody pays with a token there, and no transaction is named by a link that is wrong.
+            method = USUAL
+            fault = SILENT[number // 10 % len(SILENT)] if fault is not None else None
+        order = Order(number, method, fault, racers, rivals, authorized, (), paged, subscribed, wavering)
         made.append(replace(order, steps=following.steps(order)))
     return made
 
@@ -199,11 +226,11 @@ class Following:
 def script(seed: int, ordered: list[Order]) -> dict[str, Any]:
     """The twin's script: each fault strikes its first call only, so that a second one would be done."""
     faults = [
-        {"endpoint": endpoint, "amount": str(order.amount), "times": 1, **order.fault}
+        {"endpoint": order.endpoint, "amount": str(order.amount), "times": 1, **order.fault}
         for order in ordered
         if order.fault is not None
-        for endpoint in (["authorization"] if order.authorized else ["payment"])
     ]
+    faults += [{**fault, "nth": turn} for turn, fault in LOOKS]
     for order in ordered:
         for asking in (asking for step in order.steps for asking in step):
             if asking.fault is not None and asking.amount:

@@ -21,8 +21,11 @@ FOLLOWING = {
     pb.PAYMENT_OPERATION_KIND_VOID: "void",
     pb.PAYMENT_OPERATION_KIND_REFUND: "refund",
 }
-ENDPOINTS = {"payment": FIRST, "authorization": FIRST, "capture": "capture", "void": "void", "refund": "refund"}
-KINDS = {"PURCHASE": FIRST, "AUTHORIZATION": FIRST, "CAPTURE": "capture", "VOID": "void", "REFUND": "refund"}
+FOLLOWING_ENDPOINTS = {"capture": "capture", "void": "void", "refund": "refund"}
+FIRST_ENDPOINTS = ("payment", "authorization", "subscription-create", "hosted-link")
+ENDPOINTS = dict.fromkeys(FIRST_ENDPOINTS, FIRST) | FOLLOWING_ENDPOINTS
+FIRST_KINDS = ("PURCHASE", "AUTHORIZATION", "SUBSCRIPTION_CHARGE")
+KINDS = dict.fromkeys(FIRST_KINDS, FIRST) | {"CAPTURE": "capture", "VOID": "void", "REFUND": "refund"}
 
 
 def key_of_operation(payment: pb.Payment, operation: pb.PaymentOperation) -> Key:
@@ -43,15 +46,37 @@ class Partner:
 
     def control(self, method: str, path: str, document: Any = None) -> Any:
         """A call of the twin's control API."""
-        answer = httpx.request(method, f"{self.url}/control{path}", json=document, timeout=30, trust_env=False)
+        answer = self._client(method, path, document)
         assert answer.status_code < 300, answer.text
         return answer.json()
+
+    def _client(self, method: str, path: str, document: Any = None) -> httpx.Response:
+        return httpx.request(method, f"{self.url}/control{path}", json=document, timeout=30, trust_env=False)
 
     def answers(self) -> bool:
         try:
             return bool(self.control("GET", "/state"))
         except httpx.TransportError:
             return False
+
+    def press(self, reference: str, decision: str) -> bool:
+        """What a payer does on the page of this reference. Whether it was heard: else nobody knows, as with a form that
+        is sent while the line breaks."""
+        try:
+            self._client("POST", f"/hosted/{reference}/{decision}")
+        except httpx.TransportError:
+            return False
+        # A page that is closed by now was paid.
+        return True
+
+    def subscriptions(self) -> dict[str, list[str]]:
+        """The states of the subscriptions that the twin has, by our reference, which is their mark."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for line in self._client("GET", "/subscriptions").text.splitlines():
+            said = json.loads(line)
+            _, _, mark = said["subscription_plan_details"]["desc"].rpartition("[")
+            found[mark.rstrip("]").replace("_", "")].append(said["status"])
+        return found
 
     def ledger(self) -> list[dict[str, Any]]:
         """The twin's ledger, from its fsynced file: the newest line of each transaction."""

@@ -7,11 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import grpc
-from mintmark.v1 import money_pb2, notifications_pb2, notifications_pb2_grpc, payments_pb2, payments_pb2_grpc
+from mintmark.v1 import (
+    money_pb2,
+    notifications_pb2,
+    notifications_pb2_grpc,
+    payment_subscriptions_pb2,
+    payment_subscriptions_pb2_grpc,
+    payments_pb2,
+    payments_pb2_grpc,
+)
 
 from tests.faults.core_process import CALL_SECONDS, CHANNEL, CoreProcess
 from tests.faults.reading import WHOLE_PAGE
-from tests.server.rpc.paying import details
+from tests.server.rpc.paying import details, page_details
+from tests.server.rpc.subscribed import plan
 from tests.waiting import eventually
 
 GATEWAY, MERCHANT = "PAY_000001", "shop-1"
@@ -27,6 +36,7 @@ TRY_AGAIN = (
     grpc.StatusCode.ABORTED,
 )
 PAYMENTS = payments_pb2_grpc.PaymentsServiceStub
+SUBSCRIPTIONS = payment_subscriptions_pb2_grpc.PaymentSubscriptionsServiceStub
 NOTIFICATIONS = notifications_pb2_grpc.NotificationsServiceStub
 
 
@@ -111,6 +121,40 @@ class Payer:
         )
         answer: payments_pb2.AuthorizePaymentResponse = self.call(PAYMENTS, "AuthorizePayment", asked)
         return answer.payment
+
+    def page(self, request: payments_pb2.CreatePaymentRequest) -> payments_pb2.Payment:
+        """What `create` would buy, on a page where the payer enters a card."""
+        asked = payments_pb2.CreateHostedPaymentPageRequest(
+            request_id=request.request_id,
+            merchant_gateway_id=GATEWAY,
+            merchant_id=MERCHANT,
+            merchant_payment_id=request.merchant_payment_id,
+            amount=request.amount,
+            details=page_details(),
+        )
+        answer: payments_pb2.CreateHostedPaymentPageResponse = self.call(PAYMENTS, "CreateHostedPaymentPage", asked)
+        return answer.payment
+
+    def subscribe(self, request: payments_pb2.CreatePaymentRequest) -> payments_pb2.Payment:
+        """What `create` would buy, and again every month. The payment that has its charges."""
+        asked = payment_subscriptions_pb2.CreatePaymentSubscriptionRequest(
+            request_id=request.request_id,
+            token=request.token,
+            merchant_subscription_id=request.merchant_payment_id,
+            amount=request.amount,
+            plan=plan(),
+            details=request.details,
+        )
+        answer: payment_subscriptions_pb2.CreatePaymentSubscriptionResponse = self.call(
+            SUBSCRIPTIONS, "CreatePaymentSubscription", asked
+        )
+        return payments_pb2.Payment(name=answer.payment_subscription.payment)
+
+    def unsubscribe(self, payment: str, request_id: str) -> None:
+        """Wants no more charges. Raises grpc.RpcError where there is no subscription."""
+        name = f"paymentSubscriptions/{payment.removeprefix('payments/')}"
+        asked = payment_subscriptions_pb2.CancelPaymentSubscriptionRequest(request_id=request_id, name=name)
+        self.call(SUBSCRIPTIONS, "CancelPaymentSubscription", asked)
 
     def follow(self, kind: str, payment: str, minor: int = 0, request_id: str = "") -> payments_pb2.Payment:
         """A `capture`, `void` or `refund` of a payment; without an amount of all that is left."""

@@ -1,4 +1,4 @@
-"""A purchase, a capture, a void and a refund with the core, or the dispatcher, killed at each of its steps."""
+"""Each subject (a purchase, a refund, a subscription...), the core or the dispatcher killed at each of its steps."""
 
 import itertools
 from collections.abc import Callable, Iterator

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.payments.books import wrong
 from tests.faults.payments.campaign import Plan, run, seed
-from tests.faults.payments.sweep import GRANTED, KEPT, QUICK, SETTLING_S, Sweep
+from tests.faults.payments.sweep import ANSWERED, GRANTED, KEPT, QUICK, SETTLING_S, Sweep
 from tests.faults.payments.test_broken_builds import BROKEN_DISPATCHER
 from tests.faults.payments.till import Till
 from tests.waiting import eventually
@@ -36,6 +36,15 @@ def test_the_dispatcher_killed_at_some_places_of_a_refund(till: Till) -> None:
     places = sweep.places()
     for label in (GRANTED, KEPT):
         sweep.kill_dispatcher(places.index(label) + 1, places)
+
+
+@pytest.mark.timeout(400)
+def test_the_dispatcher_killed_at_some_places_of_a_subscriptions_creation(till: Till) -> None:
+    """Sent and unheard, its list finds it; kept, its answer does."""
+    sweep = Sweep(till, "subscription", first=30_000).start()
+    places = sweep.places()
+    states = [sweep.kill_dispatcher(places.index(label) + 1, places) for label in (GRANTED, ANSWERED, KEPT)]
+    assert states == ["IN_DOUBT", "SUCCEEDED", "SUCCEEDED"]
 
 
 @pytest.mark.timeout(400)

@@ -187,6 +187,7 @@ class Till(Payer):
             api_key=secrets["x_api_key"],
             partner_merchant_id=secrets["merchant_id"],
             return_url_prefixes=["https://shop.example.com/checkout"],
+            merchant_email="shop@testemail.com",
         )
         account = accounts_pb2.Account(
             account_id=ACCOUNT,

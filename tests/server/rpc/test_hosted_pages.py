@@ -66,6 +66,22 @@ def test_one_declined_try_does_not_close_the_page(shop: Shop) -> None:
     assert confirmed(shop, payment, paid(grant)) == "SUCCEEDED"
 
 
+def test_a_declined_try_is_not_asked_for_again_for_ever(shop: Shop) -> None:
+    """Whoever tries many cards on a page makes no calls for as long as it is open."""
+    payment, grant = opened(shop)
+    no = declined(grant, http_status=200, partner_transaction_id=transaction_id())
+    assert confirmed(shop, payment, no) == "REQUIRES_ACTION"
+    asked = 1
+    for _ in range(12):
+        shop.advance(3601)
+        for task in shop.claim(QUERY, of=payment):
+            shop.record_status(task, no)
+            asked += 1
+    assert asked <= 5
+    # A yes counts, whenever it is heard of.
+    assert confirmed(shop, payment, paid(grant)) == "SUCCEEDED"
+
+
 def test_a_lost_link_leaves_doubt_and_is_never_asked_for_again(shop: Shop) -> None:
     payment = shop.page()
     grant = shop.granted(payment)

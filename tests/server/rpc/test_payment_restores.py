@@ -13,6 +13,8 @@ from mintmark.v1 import payments_pb2 as pb
 from server.keys import keyring
 from tests.server.rpc.paying import NOT_SENT, SUBMIT, Shop, approved, doubt, open_shop
 from tests.server.rpc.running import RunningCore, refused, request_id, running_core
+from tests.server.rpc.subscribed import Subscribed
+from tests.server.rpc.test_payment_subscription_calls import call, paused, resume
 
 
 def back_up(core: RunningCore, to: Path) -> None:
@@ -125,3 +127,17 @@ def test_another_database_on_postgresql_sends_nothing(postgres_database: str, tm
         core.start()
         log_in(shop)
         assert (held(shop), shop.state(payment)) == (["STORE_RESTORED"], "IN_DOUBT")
+
+
+def test_another_database_starts_no_charging_of_a_subscription_again(postgres_database: str, tmp_path: Path) -> None:
+    """Whether it was told to go on is not known in the other database; nothing tells it before somebody has looked."""
+    keys = tmp_path / "keyring.json"
+    keyring.create(keys)
+    with running_core(database_url=postgres_database, keyring_file=keys) as core:
+        shop = Subscribed(open_shop(core))
+        made, _, _ = paused(shop)
+        resume(shop, made)
+        core.core.steward.close()
+        with psycopg.connect(postgres_database) as connection:
+            connection.execute("UPDATE store_head SET database_identity = 'another:00000001:1:1'")
+        assert call(shop.attend(made)) == "DETAILS"
