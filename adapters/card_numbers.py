@@ -23,8 +23,8 @@ _RUNS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 _GROUP = re.compile(r"[0-9]+")
 # An unended string goes to the end of the text, so that no text takes long.
 _STRINGS = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
-_NUMBERS = re.compile(r"[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
-_IDENTIFIER_KEY = re.compile(r"(?:I[dD]|Timestamp|Time|(?:\A|_)(?:id|ref|url|timestamp))\Z")
+_NUMBERS = re.compile(r"-?[0-9]++(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
+_IDENTIFIER_KEY = re.compile(r"(?:I[dD]s?|Timestamp|Time|(?:\A|_)(?:id|ref|url|timestamp))\Z")
 _CARD_GROUPS = {(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 1), (4, 4, 4, 4, 1), (4, 4, 4, 4, 2), (4, 4, 4, 4, 3)}
 _IDENTIFIER_EDGE = re.compile(r"[A-Za-z0-9]")
 

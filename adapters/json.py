@@ -64,13 +64,34 @@ def parse(body: bytes, depth_limit: int) -> Document:
 
 def digest(document: Document) -> bytes:
     """SHA-256 of the canonical form: keys sorted, no white space, numbers as they were written."""
-    canonical = json.dumps(document.fields, sort_keys=True, separators=(",", ":"), default=_tagged)
+    return value_digest(document.fields)
+
+
+def value_digest(value: object) -> bytes:
+    """The same of one parsed value."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_tagged)
     return hashlib.sha256(canonical.encode("ascii")).digest()
 
 
 def raw_digest(body: bytes) -> bytes:
     """SHA-256 of a body that has no canonical form."""
     return hashlib.sha256(body).digest()
+
+
+def written(value: object) -> str:
+    """A parsed value as compact JSON: numbers as they were written, what cannot be stored as escapes."""
+    if isinstance(value, Number):
+        return value.text
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{written(name)}:{written(each)}" for name, each in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(written, value)) + "]"
+    return storable(json.dumps(value, ensure_ascii=False))
+
+
+def holds(value: object, pattern: re.Pattern[str]) -> bool:
+    """Whether the pattern is found in any string or key of a parsed value."""
+    return any(pattern.search(each) for each in _strings(value))
 
 
 def storable(text: str) -> str:

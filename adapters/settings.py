@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     ecom_token_path: HttpPath = "/oauth2/token"
     issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"
     tsh_prefix: HttpPrefix = "/tsh-cof"
+    issuer_notifications_prefix: HttpPrefix = "/notifications/d1"
     tsh_basic: bool = False
 
     # Limits of what comes in over HTTP; bytes, seconds, counts.
@@ -122,6 +123,8 @@ class Settings(BaseSettings):
     http_body_timeout: float = Field(default=10.0, gt=0)
     http_keep_alive_timeout: float = Field(default=15.0, gt=0)
     http_body_limit: int = Field(default=64 * 1024, ge=1024)
+    http_batch_body_limit: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024)
+    http_batch_item_limit: int = Field(default=1000, ge=1, le=10_000)
     http_token_body_limit: int = Field(default=8 * 1024, ge=256)
     http_token_field_limit: int = Field(default=32, ge=4)
     http_json_depth_limit: int = Field(default=32, ge=4, le=256)
@@ -150,6 +153,9 @@ class Settings(BaseSettings):
         for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):
             if f"{getattr(self, name)}/".startswith(FIXED_PATHS):
                 wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
+        # Below it everything begins with a version: at the root that would be REST's.
+        if f"{self.issuer_notifications_prefix}/v1/".startswith(FIXED_PATHS):
+            wrong.append("MINTMARK_ISSUER_NOTIFICATIONS_PREFIX: the gateway serves something else there")
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self

@@ -11,6 +11,7 @@ from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
 from mintmark_client.connection import Connection
 from mintmark_client.events import Events
+from mintmark_client.issuer_operations import IssuerOperations
 from mintmark_client.merchants import Merchants
 from mintmark_client.notifications import Notifications
 from mintmark_client.payment_subscriptions import PaymentSubscriptions
@@ -42,6 +43,7 @@ class Services:
         self.payments = Payments(self._channel)
         self.payment_subscriptions = PaymentSubscriptions(self._channel)
         self.acquirer_transactions = AcquirerTransactions(self._channel)
+        self.issuer_operations = IssuerOperations(self._channel)
         self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)

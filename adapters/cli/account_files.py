@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.cli import stated_files
 from adapters.cli.messages import message_of
 from adapters.cli.refusals import Refused
+from adapters.cli.words import enum_number
 
 if TYPE_CHECKING:
     from mintmark.v1 import accounts_pb2
@@ -33,7 +34,10 @@ SECRETS = {
     "sibs": ("client_id", "access_token", "payments_access_token"),
     "client_credentials": ("client_secret",),
 }
-MANDATORY = {"account_id": "accountId", "provider": "provider", "merchant_gateway_id": "merchantGatewayId"}
+MANDATORY = {"account_id": "accountId", "provider": "provider"}
+# What an account is about: an issuer with D1_ISSUER, a merchant gateway with all others.
+GATEWAY = {"merchant_gateway_id": "merchantGatewayId"}
+ISSUER = {"issuer_id": "issuerId"}
 
 
 @dataclass(slots=True)
@@ -84,9 +88,15 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         account, wrongs = message_of(accounts_pb2.Account, document)
         for wrong in wrongs:
             yield lines.get(wrong.field.partition(".")[0], begins), str(wrong)
-        for name, other in MANDATORY.items():
+        provider = _provider(document)
+        about, foreign = GATEWAY, ISSUER
+        if provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER:
+            about, foreign = ISSUER, GATEWAY
+        for name, other in (MANDATORY | about).items():
             if not document.get(name) and not document.get(other):
                 yield begins, f"{name}: is missing"
+        for name in [each for pair in foreign.items() for each in pair if provider and document.get(each)]:
+            yield lines[name], f"{name}: {'only goes' if foreign is ISSUER else 'does not go'} with D1_ISSUER"
         if account is None:
             continue
         if account.account_id and account.account_id in first_lines:
@@ -98,6 +108,17 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         read.accounts.append(account)
         snake = {known.json_name: known.name for known in accounts_pb2.Account.DESCRIPTOR.fields}
         read.lines.append({snake.get(name, name): number for name, number in lines.items()})
+
+
+def _provider(document: dict[str, Any]) -> int:
+    """The number of the provider that is stated, 0 where it is none."""
+    from mintmark.v1 import accounts_pb2
+
+    try:
+        number: int = enum_number(accounts_pb2.AccountProvider.DESCRIPTOR, str(document.get("provider")), "")
+    except Refused:
+        return 0
+    return number
 
 
 def _with_secrets(of: str, fields: dict[str, Any], folder: Path) -> tuple[dict[str, Any], str]:

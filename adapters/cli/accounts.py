@@ -30,6 +30,7 @@ COLUMNS: list[Column] = [
     ("provider", lambda account: enum_word(account, "provider")),
     ("mode", lambda account: enum_word(account, "mode")),
     ("merchant gateway", lambda account: account.merchant_gateway_id),
+    ("issuer", lambda account: account.issuer_id),
     ("merchants", lambda account: " ".join(account.merchant_ids)),
     ("authentication", lambda account: enum_word(account, "inbound_authentication")),
     ("name", lambda account: account.display_name),

@@ -42,6 +42,7 @@ def tail_events(
     kind: Annotated[list[str] | None, typer.Option(help="Only of this kind; repeat for several.")] = None,
     merchant_gateway: Annotated[str, typer.Option(help="Only of this merchant gateway.")] = "",
     merchant: Annotated[str, typer.Option(help="Only of this merchant.")] = "",
+    issuer: Annotated[str, typer.Option(help="Only of this issuer.")] = "",
     resource: Annotated[str, typer.Option(help="Only of the resource with this name and those below it.")] = "",
     output: Output = None,
 ) -> None:
@@ -52,6 +53,7 @@ def tail_events(
         kinds=enum_numbers(events_pb2.EventKind.DESCRIPTOR, kind, "--kind"),
         merchant_gateway_id=merchant_gateway,
         merchant_id=merchant,
+        issuer_id=issuer,
         resource=resource,
     )
     as_json = form_of(output) is Form.JSON

@@ -13,6 +13,7 @@ from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
+from adapters.cli.issuer_operations import issuer_operations
 from adapters.cli.merchants import merchants
 from adapters.cli.notifications import notifications
 from adapters.cli.payment_reconciliations import list_unknown_charges, reconcile
@@ -63,6 +64,7 @@ for name, group in {
     "payment-subscriptions": payment_subscriptions,
     "webhooks": webhooks,
     "acquirer-transactions": acquirer_transactions,
+    "issuer-operations": issuer_operations,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,

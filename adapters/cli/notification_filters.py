@@ -19,6 +19,8 @@ MerchantGateway = Annotated[str, typer.Option("--merchant-gateway", help="Only t
 Merchant = Annotated[str, typer.Option("--merchant", help="Only this merchant's.")]
 TokenId = Annotated[str, typer.Option("--token", help="Only about this token id.")]
 Device = Annotated[str, typer.Option("--device", help="Only about this device id.")]
+Issuer = Annotated[str, typer.Option("--issuer", help="Only to this issuer.")]
+Card = Annotated[str, typer.Option("--card", help="Only about this card id (of an issuer).")]
 CorrelationId = Annotated[str, typer.Option("--correlation-id", help="Only with this correlation id.")]
 Sender = Annotated[str, typer.Option("--sender", help="Only from clients/{c}, apiKeys/{k} or partnerAccounts/{a}.")]
 Since = Annotated[
@@ -41,6 +43,8 @@ def notification_filter(
     merchant: str,
     token_id: str,
     device: str,
+    issuer: str,
+    card: str,
     correlation_id: str,
     sender: str,
     since: str,
@@ -60,6 +64,8 @@ def notification_filter(
         merchant_id=merchant,
         token_id=token_id,
         device_id=device,
+        issuer_id=issuer,
+        card_id=card,
         correlation_id=correlation_id,
         sender=sender,
         start_time=moment(since, "--since"),

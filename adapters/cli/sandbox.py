@@ -28,6 +28,10 @@ KINDS = (
     "tsh-token-update",
     "tsh-merchant-update",
 )
+ISSUER_KINDS = (
+    *("card-operation", "digital-card-operation", "three-d-secure-operation"),
+    *("card-operations", "card-authorisations", "consumer-operations"),
+)
 
 
 @sandbox.callback(invoke_without_command=True)
@@ -76,13 +80,55 @@ def send(
         fields: dict[str, str | None] = {
             name: value for name, value in (("merchantId", merchant), ("tokenId", token), ("deviceId", device)) if value
         }
-        for text in field or ():
-            name, equals, value = text.partition("=")
-            fields[name] = value if equals else None
+        fields |= _fields(field)
         order |= {"fields": fields, "outOfOrder": out_of_order, "malformedTimestamp": malformed_timestamp}
         path = f"/notifications/tsh/{kind.removeprefix('tsh-')}"
     with connected() as control:
-        deliveries = control.call("POST", path, order)["deliveries"]
+        _show_deliveries(control.call("POST", path, order)["deliveries"], output)
+
+
+@sandbox.command("send-issuer")
+def send_issuer(
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(ISSUER_KINDS)}; the last three are batches.")],
+    issuer: Annotated[str, typer.Option(help="The issuer; ISSUER0001 if not given.")] = "",
+    card: Annotated[str, typer.Option(help="The card of a single notification; a new one if not given.")] = "",
+    digital_card: Annotated[str, typer.Option(help="The same for digital cards.")] = "",
+    field: Annotated[
+        list[str] | None, typer.Option(help="A field of each operation, NAME=VALUE; repeat; NAME alone leaves it out.")
+    ] = None,
+    count: Annotated[int | None, typer.Option(min=0, help="Batches: how many good items; 1 if not given.")] = None,
+    bad: Annotated[int, typer.Option(min=0, help="Batches: how many items besides that break the contract.")] = 0,
+    regroup: Annotated[
+        bool, typer.Option("--regroup", help="Batches: then send the same items in another batch, with a new one.")
+    ] = False,
+    repeat: Annotated[int, typer.Option(min=0, help="Send it so often again.")] = 0,
+    correlation_id: Annotated[str, typer.Option(help="The correlation id; a new one if not given.")] = "",
+    deadline: Annotated[float, typer.Option(help="Give up after so many seconds.")] = 30.0,
+    output: Output = None,
+) -> None:
+    """Send what D1 tells card issuers; batches are retried as D1 would. Exit code 1 where it is not acknowledged."""
+    if kind not in ISSUER_KINDS:
+        raise usage(f"KIND: one of {', '.join(ISSUER_KINDS)}")
+    order: dict[str, Any] = {
+        **{"issuerId": issuer, "cardId": card, "digitalCardId": digital_card, "fields": _fields(field)},
+        **{"bad": bad, "regroup": regroup, "repeat": repeat, "correlationId": correlation_id, "deadline": deadline},
+    }
+    if count is not None:
+        order["count"] = count
+    with connected() as control:
+        deliveries = control.call("POST", f"/notifications/d1-issuer/{kind}", order)["deliveries"]
+    _show_deliveries(deliveries, output)
+
+
+def _fields(given: list[str] | None) -> dict[str, str | None]:
+    fields: dict[str, str | None] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        fields[name] = value if equals else None
+    return fields
+
+
+def _show_deliveries(deliveries: list[dict[str, Any]], output: Form | None) -> None:
     for delivery in deliveries:
         line(json.dumps(delivery, ensure_ascii=False) if form_of(output) is Form.JSON else delivery_line(delivery))
     if not all(delivery["acknowledged"] for delivery in deliveries):
@@ -147,7 +193,7 @@ def state(output: Output = None) -> None:
 
 @sandbox.command()
 def resume(
-    feed: Annotated[str, typer.Argument(help="d1 or tsh")],
+    feed: Annotated[str, typer.Argument(help="d1, tsh or d1-issuer-batches")],
     output: Output = None,
 ) -> None:
     """Let a stopped feed go on."""
@@ -190,7 +236,9 @@ def configure(
 
 def delivery_line(delivery: dict[str, Any]) -> str:
     """A delivery for people."""
-    about = "/".join(delivery[name] for name in ("merchantId", "tokenId", "deviceId") if delivery[name])
+    names = ("merchantId", "tokenId", "deviceId", "issuerId", "cardId")
+    # Lines of an older sandbox know no issuers.
+    about = "/".join(delivery[name] for name in names if delivery.get(name))
     repeat = f" repeat {delivery['repeat']}" if delivery["repeat"] else ""
     answer = delivery["status"] if delivery["status"] is not None else delivery["error"] or "no answer"
     times = f"{delivery['attempts']} attempt{'' if delivery['attempts'] == 1 else 's'}"

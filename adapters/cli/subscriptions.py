@@ -22,6 +22,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="clients/C/subscriptio
 Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only of this kind; repeat for several.")]
 Gateway = Annotated[str | None, typer.Option("--merchant-gateway", help="Only of this merchant gateway.")]
 Merchant = Annotated[str | None, typer.Option("--merchant", help="Only of this merchant.")]
+Issuer = Annotated[str | None, typer.Option("--issuer", help="Only of this issuer.")]
 Resource = Annotated[str | None, typer.Option("--resource", help="Only of this resource and those below it.")]
 Lease = Annotated[
     str, typer.Option("--lease", help="How long events are left to who pulled them, such as 30s or 5m; 600 s at most.")
@@ -49,6 +50,7 @@ def create_subscription(
     kind: Kinds = None,
     merchant_gateway: Gateway = None,
     merchant: Merchant = None,
+    issuer: Issuer = None,
     resource: Resource = None,
     lease: Lease = "30s",
     output: Output = None,
@@ -59,7 +61,7 @@ def create_subscription(
     request = subscriptions_pb2.CreateSubscriptionRequest(
         request_id=request_id(),
         subscription_id=subscription_id,
-        filter=_filter(kind, merchant_gateway, merchant, resource),
+        filter=_filter(kind, merchant_gateway, merchant, issuer, resource),
         start_cursor=start,
         lease_duration=_duration(lease),
     )
@@ -102,6 +104,7 @@ def update_subscription(
     kind: Kinds = None,
     merchant_gateway: Gateway = None,
     merchant: Merchant = None,
+    issuer: Issuer = None,
     resource: Resource = None,
     everything: Annotated[bool, typer.Option("--everything", help="No filter any more.")] = False,
     lease: Annotated[str | None, typer.Option("--lease", help="How long events are left to who pulled them.")] = None,
@@ -111,14 +114,17 @@ def update_subscription(
     from google.protobuf.field_mask_pb2 import FieldMask
     from mintmark.v1 import subscriptions_pb2, subscriptions_pb2_grpc
 
-    filtered = any(value is not None for value in (kind, merchant_gateway, merchant, resource))
+    filtered = any(value is not None for value in (kind, merchant_gateway, merchant, issuer, resource))
     if filtered and everything:
-        raise usage("--everything goes without --kind, --merchant-gateway, --merchant and --resource")
+        raise usage("--everything goes without --kind, --merchant-gateway, --merchant, --issuer and --resource")
     mask = (["filter"] if filtered or everything else []) + (["lease_duration"] if lease else [])
     if not mask:
-        raise usage("say what to change: --kind, --merchant-gateway, --merchant, --resource, --everything or --lease")
+        raise usage(
+            "say what to change: --kind, --merchant-gateway, --merchant, --issuer, --resource, --everything or --lease"
+        )
     wanted = subscriptions_pb2.Subscription(
-        filter=_filter(kind, merchant_gateway, merchant, resource), lease_duration=_duration(lease) if lease else None
+        filter=_filter(kind, merchant_gateway, merchant, issuer, resource),
+        lease_duration=_duration(lease) if lease else None,
     )
     with connect() as session:
         wanted.name = _name(session, name)
@@ -235,7 +241,11 @@ def _name(session: Session, text: str) -> str:
 
 
 def _filter(
-    kind: list[str] | None, merchant_gateway: str | None, merchant: str | None, resource: str | None
+    kind: list[str] | None,
+    merchant_gateway: str | None,
+    merchant: str | None,
+    issuer: str | None,
+    resource: str | None,
 ) -> "events_pb2.EventFilter":
     from mintmark.v1 import events_pb2
 
@@ -243,6 +253,7 @@ def _filter(
         kinds=enum_numbers(events_pb2.EventKind.DESCRIPTOR, kind, "--kind"),
         merchant_gateway_id=merchant_gateway or "",
         merchant_id=merchant or "",
+        issuer_id=issuer or "",
         resource=resource or "",
     )
 

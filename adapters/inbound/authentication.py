@@ -1,17 +1,17 @@
 """Whose access token or API key it is. Nothing here asks the core: what it says is at most 5 s old."""
 
 import hmac
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from mintmark.v1 import principals_pb2
+from mintmark.v1 import accounts_pb2, principals_pb2
 
 from adapters.inbound.basic import pairs
 from adapters.inbound.clock_guard import Passed
 from adapters.inbound.failed_authentications import Claim, source
 from adapters.inbound.principals import ApiKey, Client, Principals
-from adapters.inbound.problems import Problem, unauthenticated, unavailable
+from adapters.inbound.problems import FORBIDDEN, Problem, unauthenticated, unavailable
 from adapters.inbound.request import Request
 from adapters.inbound.slow_hashes import SlowHashes
 from adapters.jose.access_tokens import LONGEST_TOKEN, AccessToken, AccessTokenInvalid
@@ -87,6 +87,19 @@ class Authentication:
         if passed is Passed.YES:
             raise Problem(unauthenticated(f'{CHALLENGE_BEARER}, error="invalid_token"'))
         return Caller(client, token.scopes & client.scopes)
+
+    def d1(self, request: Request, certified: Iterable[accounts_pb2.Account]) -> Client | str:
+        """The client of the access token, or the name of the account that the caller is: `certified` are those with
+        OAuth switched off. Raises Problem: 401, 403 without D1's scope, or 503 where nobody can know."""
+        self.check_fresh()
+        for account in certified:
+            expected = account.client_certificate_common_name
+            if request.common_name == expected if expected else request.from_loopback:
+                return account.name
+        caller = self.bearer(request)
+        if PARTNER_SCOPE not in caller.scopes:
+            raise Problem(FORBIDDEN)
+        return caller.client
 
     def knows(self, request: Request) -> bool:
         """Whether the access token is a good one, as far as is known here: where the core decides who may do what."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mintmark.v1 import notifications_pb2 as pb
 
 from adapters import card_numbers
-from adapters.inbound.authentication import CHALLENGE_BEARER, PARTNER_SCOPE, Authentication
+from adapters.inbound.authentication import CHALLENGE_BEARER, Authentication
 from adapters.inbound.limits import Limits
 from adapters.inbound.principals import Client, Principals
 from adapters.inbound.problems import FORBIDDEN, NOT_FOUND, PATH_INVALID, Answer, Problem
@@ -34,7 +34,8 @@ class D1Ecom:
         correlation_id = request.correlation
         found = PATH.fullmatch(request.raw_path)
         ids = decoded(found.groups()) if found else None
-        sender = self._sender(request, ids[0] if ids else "")
+        accounts = self.principals.certificate_accounts(ids[0] if ids else "")
+        sender = self.authentication.d1(request, accounts)
         request.authenticated()
         if ids is None or not all(rule.fullmatch(text) for rule, text in zip(_IDS, ids, strict=True)):
             raise Problem(PATH_INVALID)
@@ -56,18 +57,6 @@ class D1Ecom:
             received.flag(pb.NOTIFICATION_FLAG_CARD_NUMBER_CUT)
             received.quarantine_cut_identifiers(record.token_id)
         return await store(self.recorder, record, received, CHALLENGE_BEARER)
-
-    def _sender(self, request: Request, gateway: str) -> Client | str:
-        """The client of the access token; with OAuth switched off for the gateway, the account's name."""
-        self.authentication.check_fresh()
-        for account in self.principals.certificate_accounts(gateway):
-            expected = account.client_certificate_common_name
-            if request.common_name == expected if expected else request.from_loopback:
-                return account.name
-        caller = self.authentication.bearer(request)
-        if PARTNER_SCOPE not in caller.scopes:
-            raise Problem(FORBIDDEN)
-        return caller.client
 
     def _check_binding(self, sender: Client | str, gateway: str) -> None:
         if gateway not in self.principals.merchant_gateway_ids:

@@ -22,6 +22,7 @@ from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
 from adapters.inbound.d1_ecom import D1Ecom
+from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.failed_authentications import FailedAuthentications
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
@@ -120,12 +121,14 @@ async def _built(
         event_streams = EventStreams(limits.streams, metrics.streams)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
+            D1Issuer(authentication, principals, recorder, limits),
             Tsh(authentication, recorder, limits),
             PaymentWebhooks(internal, access_token, limits),
             SibsNotifications(internal, access_token, limits, tracer is not None),
             OAuth(internal, public, principals, limits, paths),
             paths,
             settings.tsh_prefix,
+            settings.issuer_notifications_prefix,
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )

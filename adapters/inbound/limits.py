@@ -24,6 +24,8 @@ class Limits:
     header_timeout: float
     body_timeout: float
     body: int
+    batch_body: int
+    batch_items: int
     token_body: int
     token_fields: int
     json_depth: int
@@ -41,6 +43,8 @@ class Limits:
             header_timeout=settings.http_header_timeout,
             body_timeout=settings.http_body_timeout,
             body=settings.http_body_limit,
+            batch_body=settings.http_batch_body_limit,
+            batch_items=settings.http_batch_item_limit,
             token_body=settings.http_token_body_limit,
             token_fields=settings.http_token_field_limit,
             json_depth=settings.http_json_depth_limit,

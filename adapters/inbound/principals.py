@@ -29,10 +29,15 @@ class Client:
     client_id: str
     scopes: frozenset[str]
     merchant_gateway_ids: frozenset[str]
+    issuer_ids: frozenset[str] = frozenset()
 
     def speaks_for_gateway(self, merchant_gateway_id: str) -> bool:
         """Whether the gateway is one of the client's."""
         return ANY in self.merchant_gateway_ids or merchant_gateway_id in self.merchant_gateway_ids
+
+    def speaks_for_issuer(self, issuer_id: str) -> bool:
+        """Whether the issuer is one of the client's."""
+        return ANY in self.issuer_ids or issuer_id in self.issuer_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Principals:
     by_key_hash: dict[tuple[int, bytes], ApiKey] = field(default_factory=dict)
     accounts: dict[str, accounts_pb2.Account] = field(default_factory=dict)
     merchant_gateway_ids: frozenset[str] = frozenset()
+    issuer_ids: frozenset[str] = frozenset()
     revoked: dict[str, float] = field(default_factory=dict)
     jwks: list[dict[str, str]] = field(default_factory=list)
     issuer: str = ""
@@ -87,6 +93,16 @@ class Principals:
             for account in self.accounts.values()
             if account.merchant_gateway_id == merchant_gateway_id
             and account.provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ECOM
+            and account.inbound_authentication == accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
+        ]
+
+    def issuer_certificate_accounts(self, issuer_id: str) -> list[accounts_pb2.Account]:
+        """The D1 accounts of an issuer with OAuth switched off."""
+        return [
+            account
+            for account in self.accounts.values()
+            if account.issuer_id == issuer_id
+            and account.provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER
             and account.inbound_authentication == accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
         ]
 
@@ -145,7 +161,14 @@ class Principals:
         gateways = {gateway for client in self.clients.values() for gateway in client.merchant_gateway_ids}
         gateways |= {key.merchant_gateway_id for key in self.api_keys.values()}
         gateways |= {account.merchant_gateway_id for account in self.accounts.values()}
-        self.merchant_gateway_ids = frozenset(gateways - {ANY})
+        self.merchant_gateway_ids = frozenset(gateways - {ANY, ""})
+        issuers = {issuer for client in self.clients.values() for issuer in client.issuer_ids}
+        issuers |= {
+            account.issuer_id
+            for account in self.accounts.values()
+            if account.provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER
+        }
+        self.issuer_ids = frozenset(issuers - {ANY, ""})
         self.version += 1
 
     def _forget_revoked(self) -> None:
@@ -167,6 +190,7 @@ def _client(client: principals_pb2.PrincipalClient) -> Client:
         client.client_id,
         frozenset(client.scopes),
         frozenset(client.merchant_gateway_ids),
+        frozenset(client.issuer_ids),
     )
 
 

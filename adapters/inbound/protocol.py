@@ -14,6 +14,7 @@ from adapters.inbound.transport import LingeringTransport
 # Keys in the ASGI scope.
 CYCLE = "mintmark.cycle"
 CROWDED = "mintmark.crowded"
+EXPECT_BODY = "mintmark.expect_body"
 CLIENT_CERTIFICATE = "mintmark.client_certificate"
 
 # Heads with an upgrade in one piece of pipelined data: each is one recursion.
@@ -42,7 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._head_raw = 0
         self._header_size = 0
-        self._body_raw = 0
+        self._body_raw = self._body_limit = 0
         self._status = 400
         self._last_words: bytes | None = None
         self._head_timer: asyncio.TimerHandle | None = None
@@ -77,7 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         began_in_head = self._in_head
         if not began_in_head and self._reading_body():
             self._body_raw += len(data)
-            if self._body_raw > RAW_BODY_FACTOR * self.limits.body + self.limits.header:
+            if self._body_raw > RAW_BODY_FACTOR * self._body_limit + self.limits.header:
                 self._status = 413
                 self.send_400_response("")
                 return
@@ -131,7 +132,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        self._body_raw = 0
+        self._body_raw, self._body_limit = 0, self.limits.body
         if self.parser.get_method() == b"CONNECT":
             raise _Refused
         if self.parser.should_upgrade():
@@ -140,6 +141,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # our own keys besides uvicorn's
         scope[CYCLE] = self.cycle
+        scope[EXPECT_BODY] = self._expect_body
         scope[CROWDED] = len(self.connections) > self.limits.connections
         scope[CLIENT_CERTIFICATE] = self._certificate
 
@@ -209,6 +211,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def _reading_body(self) -> bool:
         return self.cycle is not None and self.cycle.more_body
 
+    def _expect_body(self, limit: int) -> None:
+        self._body_limit = max(self._body_limit, limit)
+
     def _has_unread(self) -> bool:
         return self._last_words is not None or self._in_head or self._reading_body()
 
@@ -235,6 +240,12 @@ def body_complete(scope: Any) -> bool:
     """Whether the request's body is here, so that receiving it waits for nothing."""
     cycle = scope.get(CYCLE)
     return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
+
+
+def expect_body(scope: Any, limit: int) -> None:
+    """The body that is being received may be this large: what is on the wire is measured by it."""
+    if EXPECT_BODY in scope:
+        scope[EXPECT_BODY](limit)
 
 
 def cut(scope: Any) -> None:

@@ -1,7 +1,8 @@
 """A partner's body on its way into a record: cut of card numbers, read, and its fields as text."""
 
+import asyncio
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from adapters.inbound.recorder import NotStored, Recorder
 
 Flag = pb.NotificationFlag
 
-_CUT = re.compile(r"[0-9]{6}\*{3,9}[0-9]{4}")
+CUT = re.compile(r"[0-9]{6}\*{3,9}[0-9]{4}")
 
 
 @dataclass(slots=True)
@@ -51,9 +52,8 @@ class Received:
     def mandatory(self, name: str, shortest: int, longest: int, known: Collection[str] = ()) -> str:
         """A field that must be there as text; a number is read as its text. Lengths and values only raise flags."""
         text = self._text(name, shortest, longest, known)
-        if text is None and not self.problem:
-            self.problem = f"{name} is missing or not text"
-            self.reason = pb.QUARANTINE_REASON_FIELD_INVALID
+        if text is None:
+            self.reject(f"{name} is missing or not text")
         return text or ""
 
     def optional(self, name: str, shortest: int, longest: int, known: Collection[str] = ()) -> str:
@@ -63,6 +63,11 @@ class Received:
             self.flag(Flag.NOTIFICATION_FLAG_FIELD_ODD)
         return text or ""
 
+    def reject(self, problem: str) -> None:
+        """Notes that a field keeps it from being taken; the first problem counts."""
+        if not self.problem:
+            self.problem, self.reason = problem, pb.QUARANTINE_REASON_FIELD_INVALID
+
     def flag(self, flag: "pb.NotificationFlag.ValueType") -> None:
         """Notes something odd, once."""
         if flag not in self.flags:
@@ -70,9 +75,19 @@ class Received:
 
     def quarantine_cut_identifiers(self, *identifiers: str) -> None:
         """Notes that an identifier was cut, so that nobody can tell which resource is meant."""
-        cut = Flag.NOTIFICATION_FLAG_CARD_NUMBER_CUT in self.flags
-        if cut and not self.problem and any(_CUT.search(text) for text in identifiers):
+        if not self.problem and any(map(self.is_cut, identifiers)):
             self.reason = pb.QUARANTINE_REASON_CARD_NUMBER_IN_IDENTIFIER
+
+    def is_cut(self, identifier: str) -> bool:
+        """Whether the identifier looked like a card number."""
+        return Flag.NOTIFICATION_FLAG_CARD_NUMBER_CUT in self.flags and bool(CUT.search(identifier))
+
+    def complete(self, record: pb.NotificationRecord) -> None:
+        """Puts the body, and what was found out about it, into its record."""
+        record.body = self.body
+        record.content_digest = self.digest
+        record.flags.extend(self.flags)
+        record.quarantine_reason = self.reason
 
     def _text(self, name: str, shortest: int, longest: int, known: Collection[str]) -> str | None:
         value = self.fields.get(name)
@@ -90,14 +105,39 @@ class Received:
 
 async def store(recorder: Recorder, record: pb.NotificationRecord, received: Received, challenge: str) -> Answer:
     """Records it and returns the partner's answer: 204, or 400 where `received` has a problem. Raises NotStored."""
-    record.body = received.body
-    record.content_digest = received.digest
-    record.flags.extend(received.flags)
-    record.quarantine_reason = received.reason
+    received.complete(record)
     result = await recorder.record(record)
-    match result.outcome:
+    answer = _answer(result.outcome, challenge)
+    return error(400, received.problem) if answer is NO_CONTENT and received.problem else answer
+
+
+async def store_all(recorder: Recorder, records: Sequence[pb.NotificationRecord], challenge: str) -> Answer:
+    """Records the items of one call side by side, and returns the answer to all: 204, or what the core says of their
+    sender. Raises NotStored where one of them is not stored: to record all of them again is safe."""
+    results = await asyncio.gather(*map(recorder.record, records), return_exceptions=True)
+    refusals: list[Answer] = []
+    failures: list[BaseException] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            failures.append(result)
+            continue
+        try:
+            answer = _answer(result.outcome, challenge)
+        except NotStored as not_stored:
+            failures.append(not_stored)
+        else:
+            refusals += [] if answer is NO_CONTENT else [answer]
+    if refusals:
+        return refusals[0]
+    if failures:
+        raise failures[0]
+    return NO_CONTENT
+
+
+def _answer(outcome: "pb.RecordOutcome.ValueType", challenge: str) -> Answer:
+    match outcome:
         case pb.RECORD_OUTCOME_STORED | pb.RECORD_OUTCOME_REPEATED:
-            return error(400, received.problem) if received.problem else NO_CONTENT
+            return NO_CONTENT
         case pb.RECORD_OUTCOME_UNAUTHENTICATED:
             return unauthenticated(challenge)
         case pb.RECORD_OUTCOME_FORBIDDEN:

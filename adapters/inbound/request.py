@@ -20,7 +20,7 @@ from adapters.inbound.problems import (
     Disconnected,
     Problem,
 )
-from adapters.inbound.protocol import CLIENT_CERTIFICATE, body_complete
+from adapters.inbound.protocol import CLIENT_CERTIFICATE, body_complete, expect_body
 from adapters.inbound.spans import RequestSpan
 
 LOOPBACK = re.compile(r"127\.|::1$|::ffff:127\.")
@@ -121,6 +121,7 @@ class Request:
             raise Problem(BODY_TOO_LARGE)
         if body_complete(self._scope):
             return await self._read(limit)
+        expect_body(self._scope, limit)
         try:
             async with asyncio.timeout_at(self._began + self._limits.body_timeout):
                 return await self._read(limit)

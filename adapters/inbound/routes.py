@@ -1,11 +1,13 @@
 """Every path of the gateway, and what answers there. Paths are matched as they were sent, before percent-decoding."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from adapters.inbound import d1_ecom, payment_options, sibs, tsh
+from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
 from adapters.inbound.d1_ecom import D1Ecom
+from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.problems import Answer, limited
@@ -48,6 +50,8 @@ class Routes:
     webhook: Route
     acquirer: Route
     rest: Callable[[bytes], Route | None]
+    # Those of D1 towards issuers, by what their paths look like.
+    issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
@@ -58,17 +62,21 @@ class Routes:
             return self.webhook
         if found is None and sibs.PATH.fullmatch(raw_path):
             return self.acquirer
+        if found is None:
+            found = next((route for form, route in self.issuer if form.fullmatch(raw_path)), None)
         return found or self.rest(raw_path)
 
 
 def table(
     d1: D1Ecom,
+    issuer_side: D1Issuer,
     tsh_api: Tsh,
     webhooks: PaymentWebhooks,
     acquirer: SibsNotifications,
     oauth: OAuth,
     paths: Paths,
     tsh_prefix: str,
+    issuer_prefix: str,
     rest: Callable[[bytes], Route | None],
     *others: Route,
 ) -> Routes:
@@ -100,4 +108,14 @@ def table(
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
     notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
-    return Routes({route.template.encode(): route for route in routes}, notify_update, webhook, notification, rest)
+    issuer = _issuer(issuer_side, issuer_prefix)
+    exact = {route.template.encode(): route for route in routes}
+    return Routes(exact, notify_update, webhook, notification, rest, tuple(issuer))
+
+
+def _issuer(issuer_side: D1Issuer, prefix: str) -> Iterator[tuple[re.Pattern[bytes], Route]]:
+    for call in d1_issuer.CALLS:
+        template = prefix + call.path
+        form = d1_issuer.form(template)
+        endpoint = partial(issuer_side.notify, call=call, form=form)
+        yield form, Route(template, endpoint, partner=True, authenticates=True)

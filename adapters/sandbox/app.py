@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from adapters.sandbox import d1, tsh
+from adapters.sandbox import d1, d1_issuer, tsh
 from adapters.sandbox.bursts import Bursts
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
+from adapters.sandbox.d1_issuer_control import SendD1Issuer
 from adapters.sandbox.delivery import Deliveries
 from adapters.sandbox.feeds import all_feeds
 from adapters.sandbox.guard import Endpoint, error, guarded
@@ -31,7 +32,8 @@ from adapters.sandbox.target import NotConfigured, Sender, Target
 from adapters.settings import Settings
 
 CALLS = (
-    "POST /notifications/d1-token-update, POST /notifications/tsh/{kind}, POST /bursts, GET and DELETE /bursts/{name}, "
+    "POST /notifications/d1-token-update, POST /notifications/d1-issuer/{kind}, POST /notifications/tsh/{kind}, "
+    "POST /bursts, GET and DELETE /bursts/{name}, "
     "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
     "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control"
 )
@@ -45,6 +47,7 @@ class Sandbox:
         self._wall = wall
         self.clock = TwinClock(settings.sandbox_speed)
         self.target = Target(settings.sandbox_target_url, settings.sandbox_client, settings.sandbox_api_key)
+        self.target.issuer_prefix = settings.issuer_notifications_prefix
         self.sender = Sender(self.target, wall)
         self.feeds = all_feeds()
         self.ledger = Ledger(settings.data_dir / "sandbox" / "ledger.jsonl", self.now)
@@ -73,6 +76,15 @@ class Sandbox:
             order.merchant_gateway_id, order.merchant_id, order.token_id, order.update_type, order.correlation_id
         )
         return await self._deliver([notification], order.repeat, order.deadline)
+
+    async def send_d1_issuer(self, request: Request, body: bytes) -> Response:
+        """POST /notifications/d1-issuer/{kind}: the same for what D1 tells card issuers."""
+        kind = request.path_params["kind"]
+        if kind not in d1_issuer.KINDS:
+            return error(404, f"D1 sends no {kind} to issuers; it sends {', '.join(d1_issuer.KINDS)}")
+        order = parse(body, SendD1Issuer)
+        self.target.check(D1)
+        return await self._deliver(order.notifications(kind, self.now()), order.repeat, order.deadline)
 
     async def send_tsh(self, request: Request, body: bytes) -> Response:
         """POST /notifications/tsh/{kind}: the same for TSH."""
@@ -125,6 +137,7 @@ class Sandbox:
         self.target.url = order.target_url or self.target.url
         self.target.api_key = order.api_key or self.target.api_key
         self.target.token_path = order.token_path or self.target.token_path
+        self.target.issuer_prefix = order.issuer_prefix or self.target.issuer_prefix
         if order.tsh_prefix is not None:
             self.target.tsh_prefix = order.tsh_prefix
         if order.speed is not None:
@@ -165,7 +178,7 @@ class Sandbox:
     def document(self) -> dict[str, Any]:
         """How the twins are."""
         configured = {}
-        for feed in (D1, TSH):
+        for feed in self.feeds:
             try:
                 self.target.check(feed)
                 configured[feed] = ""
@@ -229,6 +242,7 @@ def build(sandbox: Sandbox) -> Starlette:
     return Starlette(
         routes=[
             route("POST", "/notifications/d1-token-update", sandbox.send_d1),
+            route("POST", "/notifications/d1-issuer/{kind}", sandbox.send_d1_issuer),
             route("POST", "/notifications/tsh/{kind}", sandbox.send_tsh),
             route("POST", "/bursts", sandbox.start_burst),
             route("GET", "/bursts/{name}", sandbox.get_burst),

@@ -81,6 +81,7 @@ class Configure(Struct, rename="camel", forbid_unknown_fields=True):
     client_secret: str | None = None
     api_key: str | None = None
     tsh_prefix: Annotated[str, Meta(pattern=r"^(/[^?#\s]*[^/?#\s])?$")] | None = None
+    issuer_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
     token_path: Annotated[str, Meta(pattern=r"^/[^?#\s]+$")] | None = None
     speed: Annotated[float, Meta(gt=0, le=10_000)] | None = None
 

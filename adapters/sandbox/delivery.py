@@ -67,7 +67,7 @@ class Deliveries:
             if answer.acknowledged:
                 feed.counts["acknowledged"] += 1
                 return ACKNOWLEDGED
-            if answer.retryable:
+            if feed.retries_after(answer):
                 feed.counts["retried"] += 1
                 delivery.outcome = RETRYING
                 failures += 1
@@ -75,7 +75,8 @@ class Deliveries:
                 continue
             feed.counts["refused"] += 1
             why = answer.error or f"the gateway answered {answer.status}"
-            feed.stop(f"{why} to {delivery.notification.kind}", self._now())
+            if feed.stops:
+                feed.stop(f"{why} to {delivery.notification.kind}", self._now())
             if feed.loses_refused:
                 return LOST
 

@@ -1,4 +1,4 @@
-"""The two feeds of Thales into us, and what stops one."""
+"""The feeds of Thales into us, and what stops one."""
 
 import asyncio
 from collections import Counter
@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-from adapters.sandbox.notifications import D1, TSH, timestamp
+from adapters.sandbox.notifications import D1, D1_ISSUER, D1_ISSUER_BATCHES, TSH, timestamp
+from adapters.sandbox.target import Answer
 
 log = structlog.get_logger("mintmark.sandbox")
 
@@ -19,6 +20,12 @@ class Feed:
 
     name: str
     loses_refused: bool
+    # The statuses after which it is sent again; None: whatever may be gone the next time.
+    retries: frozenset[int] | None = None
+    # Whether it is sent again where no answer came.
+    retries_unanswered: bool = True
+    # Whether a refusal stops it.
+    stops: bool = True
     counts: Counter[str] = field(default_factory=Counter)
     stop_reason: str = ""
     stop_time: datetime | None = None
@@ -31,6 +38,12 @@ class Feed:
     def stopped(self) -> bool:
         """Whether it waits for `resume`."""
         return not self._running.is_set()
+
+    def retries_after(self, answer: Answer) -> bool:
+        """Whether what was answered so is sent again by itself."""
+        if answer.status is None:
+            return self.retries_unanswered
+        return answer.retryable if self.retries is None else answer.status in self.retries
 
     def stop(self, reason: str, now: datetime) -> None:
         """Stops the feed, and says so loudly. A feed that is stopped keeps its first reason."""
@@ -72,4 +85,9 @@ class Feed:
 
 def all_feeds() -> dict[str, Feed]:
     """The feeds by name."""
-    return {D1: Feed(D1, loses_refused=False), TSH: Feed(TSH, loses_refused=True)}
+    return {
+        D1: Feed(D1, loses_refused=False),
+        TSH: Feed(TSH, loses_refused=True),
+        D1_ISSUER: Feed(D1_ISSUER, loses_refused=True, retries=frozenset(), retries_unanswered=False, stops=False),
+        D1_ISSUER_BATCHES: Feed(D1_ISSUER_BATCHES, loses_refused=False, retries=frozenset({500, 503})),
+    }

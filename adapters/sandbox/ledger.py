@@ -50,6 +50,8 @@ class Delivery:
             "merchantId": notification.merchant_id,
             "tokenId": notification.token_id,
             "deviceId": notification.device_id,
+            "issuerId": notification.issuer_id,
+            "cardId": notification.card_id,
             "correlationId": notification.correlation_id,
             "repeat": self.repeat,
             "burst": self.burst,

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 D1 = "d1"
+# Towards issuers: single calls, of which no repeat is documented, and batches.
+D1_ISSUER = "d1-issuer"
+D1_ISSUER_BATCHES = "d1-issuer-batches"
 TSH = "tsh"
 
 
@@ -25,6 +28,8 @@ class Notification:
     merchant_id: str = ""
     token_id: str = ""
     device_id: str = ""
+    issuer_id: str = ""
+    card_id: str = ""
 
     @property
     def content(self) -> bytes:

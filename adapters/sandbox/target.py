@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from adapters.sandbox.notifications import D1, Notification
+from adapters.sandbox.notifications import D1_ISSUER, D1_ISSUER_BATCHES, TSH, Notification
 
 # One attempt in total, in our own seconds. Thales publishes no time-out.
 ATTEMPT_SECONDS = 10.0
@@ -48,6 +48,7 @@ class Target:
     client_file: Path
     api_key_file: Path
     tsh_prefix: str = ""
+    issuer_prefix: str = "/notifications/d1"
     token_path: str = "/oauth2/token"
     client: tuple[str, str] | None = None
     api_key: str = ""
@@ -67,10 +68,16 @@ class Target:
         """Raises NotConfigured where the feed cannot send at all."""
         if not self.url:
             raise NotConfigured("the twins have no target: configure one, or set MINTMARK_SANDBOX_TARGET")
-        if feed == D1:
-            self.client_credentials()
-        else:
+        if feed == TSH:
             self.key()
+        else:
+            self.client_credentials()
+
+    def prefix(self, feed: str) -> str:
+        """Where the feed's paths begin."""
+        if feed in (D1_ISSUER, D1_ISSUER_BATCHES):
+            return self.issuer_prefix
+        return self.tsh_prefix if feed == TSH else ""
 
 
 def _read(path: Path, problem: str) -> dict[str, Any]:
@@ -113,15 +120,14 @@ class Sender:
         try:
             async with asyncio.timeout(self._timeout):
                 headers = {"x-correlation-id": notification.correlation_id, "content-type": "application/json"}
-                path = notification.path
-                if notification.feed == D1:
+                path = self.target.prefix(notification.feed) + notification.path
+                if notification.feed != TSH:
                     refused = await self.renew()
                     if refused is not None:
                         return refused
                     headers["authorization"] = f"Bearer {self.access_token.text}"
                 else:
                     headers["authorization"] = f"APIKEY {self.target.key()}"
-                    path = self.target.tsh_prefix + path
                 answer = await self._http.post(self.target.url + path, content=notification.content, headers=headers)
         except (httpx.HTTPError, TimeoutError, NotConfigured) as error:
             return Answer(None, _word(error))

@@ -14,6 +14,8 @@ from adapters.settings import SettingsInvalid, load
         ({"ecom_token_path": "/t", "issuer_token_path": "/t"}, ["ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH"]),
         ({"ecom_token_path": "/oauth2/revoke", "http_tls_key": "k"}, ["ECOM_TOKEN_PATH", "HTTP_TLS_CERTIFICATE"]),
         ({"tsh_prefix": "/v1", "ecom_token_path": "/docs"}, ["TSH_PREFIX", "ECOM_TOKEN_PATH"]),
+        ({"issuer_notifications_prefix": ""}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
+        ({"issuer_notifications_prefix": "/docs"}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named_at_once(given: dict[str, str], named: list[str]) -> None:
@@ -25,4 +27,4 @@ def test_settings_that_do_not_fit_together_are_named_at_once(given: dict[str, st
 
 def test_settings_that_fit_together() -> None:
     load({"http_tls_certificate": "c.pem", "http_tls_key": "k.pem", "http_client_ca": "ca.pem", "tsh_prefix": ""})
-    load({"tsh_prefix": "/v1-tsh", "ecom_token_path": "/docs-token"})
+    load({"tsh_prefix": "/v1-tsh", "ecom_token_path": "/docs-token", "issuer_notifications_prefix": "/d1"})

@@ -1,4 +1,5 @@
-"""Measures every scenario in turn, several rounds, and tells medians, spreads and ratios of one run.
+"""Measures every scenario in turn, several rounds, and tells medians, spreads and ratios of one run; before them the
+bare cost of a JWE (`jwe`).
 
     python -m tests.bench [--seconds N] [--rounds N] [SCENARIO ...]
 
@@ -17,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from tests.bench import machine
+from tests.bench import jwe, machine
 from tests.bench.scenarios import SCENARIOS, Run, Scenario, stack
 from tests.stack import Stack
 
@@ -65,17 +66,22 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("scenario", nargs="*", help=", ".join(each.name for each in SCENARIOS))
+    parser.add_argument("scenario", nargs="*", help=", ".join([jwe.NAME, *(each.name for each in SCENARIOS)]))
     asked = parser.parse_args(arguments)
     chosen = [each for each in SCENARIOS if not asked.scenario or each.name in asked.scenario]
     facts = machine.facts()
     for name, value in facts.items():
         say(f"{name:14} {value}")
+    bare = jwe.costs(asked.rounds) if not asked.scenario or jwe.NAME in asked.scenario else {}
+    for name, cost in bare.items():
+        say(f"{jwe.NAME} {name:21} {cost:7.0f} us, bare")
     rounds = measured(chosen, asked.rounds, asked.seconds)
-    tell(chosen, rounds)
+    if chosen:
+        tell(chosen, rounds)
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
-    file.write_text(json.dumps({"machine": facts, "seconds": asked.seconds, "rounds": [asdict(r) for r in rounds]}))
+    raw = {"machine": facts, "seconds": asked.seconds, "jwe": bare, "rounds": [asdict(r) for r in rounds]}
+    file.write_text(json.dumps(raw))
     say(f"\nraw figures: {file}")
     return 0
 

@@ -6,7 +6,18 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
-LIBRARIES = ("grpcio", "protobuf", "sqlalchemy", "psycopg", "redis", "starlette", "uvicorn", "uvloop", "httptools")
+LIBRARIES = (
+    "grpcio",
+    "protobuf",
+    "sqlalchemy",
+    "psycopg",
+    "redis",
+    "starlette",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "jwcrypto",
+)
 ROOT = Path(__file__).parents[2]
 
 

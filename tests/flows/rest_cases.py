@@ -21,7 +21,14 @@ from mintmark.v1 import (
     tokens_pb2,
 )
 
-from tests.flows import rest_acquirer, rest_payment_subscriptions, rest_payments, rest_reconciliations, rest_webhooks
+from tests.flows import (
+    rest_acquirer,
+    rest_issuer,
+    rest_payment_subscriptions,
+    rest_payments,
+    rest_reconciliations,
+    rest_webhooks,
+)
 from tests.flows.rest_acquirer import Acquirer
 from tests.flows.rest_payments import Shop
 from tests.flows.rest_webhooks import Webhooks
@@ -55,6 +62,7 @@ class Known:
     webhooks: Webhooks
     unsent_subscription: str
     paused_subscription: str
+    issuer_operations: tuple[str, ...]
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -102,6 +110,7 @@ def reads(known: Known) -> Iterator[Case]:
     yield from rest_payment_subscriptions.reads(known.unsent_subscription)
     yield from rest_reconciliations.reads()
     yield from rest_acquirer.reads(known.acquirer)
+    yield from rest_issuer.reads(known.issuer_operations)
     yield from rest_webhooks.reads(known.webhooks)
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""

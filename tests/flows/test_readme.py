@@ -141,6 +141,18 @@ def test_the_acquirers_webhook_configs(run: Runner, running_stack: Stack) -> Non
     eventually(paid, 30, "the notification")
 
 
+def test_what_d1_tells_a_card_issuer(run: Runner) -> None:
+    (example,) = blocks("Card issuers (D1)", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert "204" in shown
+    (listed,) = [line.split() for line in shown if line.startswith(" issuers/")]
+    assert listed[:5] == ["issuers/ISSUER_001/cards/card-1/operations/op-1", "CARD", "card-1", "PRODUCE", "SUCCESSFUL"]
+    assert "state: SUCCESSFUL" in shown
+    (quarantined,) = [line for line in shown if "BATCH_ITEM_INVALID" in line and line.startswith(" notifications/")]
+    assert "D1_CARD_OPERATION" in quarantined
+    assert [line for line in shown if "ISSUER_OPERATION_UPDATED" in line and "state=SUCCESSFUL" in line]
+
+
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     (example,) = blocks("Find, understand and replay a notification", "sh")
     shown = "\n".join(run("sh", "-ec", example=example))

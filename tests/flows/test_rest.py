@@ -17,6 +17,7 @@ from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_issuer import FORMS, open_issuer
 from tests.flows.rest_payment_subscriptions import open_subscriptions
 from tests.flows.rest_payments import Shop, open_shop
 from tests.flows.rest_webhooks import Webhooks, open_webhooks
@@ -148,6 +149,7 @@ def known(running_stack: Stack) -> Known:
         open_acquirer(stack),
         open_webhooks(stack),
         *open_subscriptions(stack),
+        open_issuer(stack),
     )
 
 
@@ -228,6 +230,7 @@ ANY = Known(
     Webhooks(),
     "paymentSubscriptions/1",
     "paymentSubscriptions/2",
+    FORMS,
 )
 _TOKENS: dict[str, str] = {}
 

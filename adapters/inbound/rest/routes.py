@@ -2,7 +2,8 @@
 
 To add an RPC, add one line to TABLE. The path is a template as google.api.http writes it: `{name=clients/*}` is the
 resource name that goes into the request's field `name`, each `*` is one id, and `:verb` at the end is a custom verb
-(AIP-136). `also` names further paths, such as the flat list of a collection that has a parent. Everything else
+(AIP-136). `also` names further paths, such as the flat list of a collection that has a parent, or the other
+forms that a name has. Everything else
 follows from the protos:
 
 - POST and PATCH take the request message as a JSON object, GET and DELETE take it from the query;
@@ -20,6 +21,17 @@ MERCHANT = "merchantGateways/*/merchants/*"
 TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
 ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
+# An operation is named below what it is about.
+ISSUER_OPERATIONS = tuple(
+    f"/v1/{{name=issuers/*/{about}}}"
+    for about in (
+        "cards/*/operations/*",
+        "digitalCards/*/operations/*",
+        "cards/*/threeDSecureOperations/*",
+        "consumers/*/operations/*",
+        "cards/*/authorisations/*",
+    )
+)
 PAYMENT = "/v1/{name=payments/*}"
 PAYMENT_SUBSCRIPTION = "/v1/{name=paymentSubscriptions/*}"
 WAIT_PAYMENT = "PaymentsService.WaitPayment"
@@ -77,6 +89,8 @@ TABLE = (
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
     RestRoute("EventsService.ListEvents", "GET", "/v1/events"),
     RestRoute("EventsService.StreamEvents", "GET", "/v1/events"),
+    RestRoute("IssuerOperationsService.GetIssuerOperation", "GET", ISSUER_OPERATIONS[0], also=ISSUER_OPERATIONS[1:]),
+    RestRoute("IssuerOperationsService.ListIssuerOperations", "GET", "/v1/issuerOperations"),
     RestRoute("MerchantsService.GetMerchant", "GET", f"/v1/{{name={MERCHANT}}}"),
     RestRoute(
         "MerchantsService.ListMerchants", "GET", "/v1/{parent=merchantGateways/*}/merchants", also=("/v1/merchants",)

@@ -15,6 +15,9 @@ from mintmark.v1 import (
     api_keys_pb2,
     clients_pb2,
     events_pb2,
+    issuer_operations_pb2,
+    notifications_pb2,
+    replays_pb2,
     retention_pb2,
     subscriptions_pb2,
     tokens_pb2,
@@ -27,6 +30,9 @@ FILES = (
     api_keys_pb2,
     clients_pb2,
     events_pb2,
+    issuer_operations_pb2,
+    notifications_pb2,
+    replays_pb2,
     retention_pb2,
     subscriptions_pb2,
     tokens_pb2,
@@ -64,6 +70,7 @@ class FakeCore:
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
         self.tokens: list[tokens_pb2.Token] = []
+        self.issuer_operations: list[issuer_operations_pb2.IssuerOperation] = []
         self.events: list[events_pb2.Event] = []
         # How many messages each stream sends before it breaks; a stream without an entry goes to the end.
         self.streams_break_after: list[int] = []
@@ -131,6 +138,38 @@ class FakeCore:
         self._seen(request, context)
         self._refuse_violations(context)
         return tokens_pb2.ImportTokensResponse(created_count=len(request.tokens) - 1, existing_count=1)
+
+    def list_issuer_operations(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        start = int(request.page_token or 0)
+        size = min(request.page_size or 50, 2)
+        page = self.issuer_operations[start : start + size]
+        more = str(start + size) if start + size < len(self.issuer_operations) else ""
+        return issuer_operations_pb2.ListIssuerOperationsResponse(issuer_operations=page, next_page_token=more)
+
+    def get_issuer_operation(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        for operation in self.issuer_operations:
+            if operation.name == request.name:
+                return issuer_operations_pb2.GetIssuerOperationResponse(issuer_operation=operation)
+        facts = {"resource": request.name}
+        refuse(context, code_pb2.NOT_FOUND, "RESOURCE_NOT_FOUND", "there is no such issuer operation", facts=facts)
+
+    def list_notifications(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        return notifications_pb2.ListNotificationsResponse()
+
+    def create_replay(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        return replays_pb2.CreateReplayResponse(replay=replays_pb2.Replay(name="replays/1"))
+
+    def create_subscription(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        return subscriptions_pb2.CreateSubscriptionResponse()
+
+    def update_subscription(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        return subscriptions_pb2.UpdateSubscriptionResponse()
 
     def create_client(self, request: Any, context: Any) -> Any:
         self._seen(request, context)

@@ -113,6 +113,49 @@ def test_everything_wrong_is_named_and_nothing_sent(
     assert not core.requests
 
 
+def test_an_account_with_d1_towards_an_issuer_has_an_issuer_and_no_merchant_gateway(
+    mintmark: Command, core: FakeCore, file: Path
+) -> None:
+    file.write_text(
+        "accounts:\n"
+        "  - {account_id: i-1, provider: D1_ISSUER, issuer_id: ISSUER_001, inbound_authentication: OAUTH}\n"
+        # As `accounts list --output json` shows it.
+        "  - {accountId: i-2, provider: ACCOUNT_PROVIDER_D1_ISSUER, issuerId: '0123456789', merchantGatewayId: ''}\n"
+    )
+    assert mintmark("accounts", "apply", str(file), "--yes").code == 0
+    one, other = core.requests[-1].accounts
+    assert (one.provider, one.issuer_id, one.merchant_gateway_id) == (
+        accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER,
+        "ISSUER_001",
+        "",
+    )
+    assert (other.provider, other.issuer_id) == (one.provider, "0123456789")
+
+
+def test_an_issuer_where_a_merchant_gateway_belongs_is_named_and_nothing_sent(
+    mintmark: Command, core: FakeCore, file: Path
+) -> None:
+    file.write_text(
+        "- account_id: a\n"
+        "  provider: d1-issuer\n"
+        "  merchant_gateway_id: MGW_000001\n"
+        "- account_id: b\n"
+        "  provider: TSH\n"
+        "  merchant_gateway_id: MGW_000001\n"
+        "  issuerId: ISSUER_001\n"
+    )
+    result = mintmark("accounts", "apply", str(file), "--yes")
+    assert result.code == 1
+    for said in (
+        "line 1: issuer_id: is missing",
+        "line 3: merchant_gateway_id: does not go with D1_ISSUER",
+        "line 7: issuerId: only goes with D1_ISSUER",
+    ):
+        assert said in result.err
+    assert "merchant_gateway_id: is missing" not in result.err
+    assert not core.requests
+
+
 def test_what_the_core_finds_wrong_is_named_by_line(mintmark: Command, core: FakeCore, file: Path) -> None:
     core.violations = {"accounts[0].merchant_ids[1]": "too short", "accounts[1].mode": "wrong"}
     result = mintmark("accounts", "apply", str(file))

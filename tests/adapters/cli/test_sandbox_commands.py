@@ -47,6 +47,21 @@ def test_send_tsh(mintmark: Command, twins: Gateway) -> None:
     assert mintmark("sandbox", "send", "tsh-nothing").code == 2
 
 
+def test_send_to_an_issuer(mintmark: Command, twins: Gateway) -> None:
+    single = ("--issuer", "ISSUER0002", "--card", "c", "--field", "status=FAILED", "--field", "startTime")
+    result = mintmark("sandbox", "send-issuer", "card-operation", *single)
+    assert (result.code, "ISSUER0002/c" in result.out) == (0, True)
+    assert twins.received[0].path == "/notifications/d1/v1/issuers/ISSUER0002/cards/c/notifications"
+    assert (twins.received[0].json["status"], "startTime" in twins.received[0].json) == ("FAILED", False)
+    batch = ("--count", "2", "--bad", "1", "--regroup", "--repeat", "1", "--output", "json")
+    result = mintmark("sandbox", "send-issuer", "card-authorisations", *batch)
+    assert (result.code, len(result.lines)) == (0, 4)
+    assert [len(request.json["operations"]) for request in twins.received[1:]] == [3, 3, 4, 4]
+    assert mintmark("sandbox", "send-issuer", "nothing").code == 2
+    twins.script.notifications.append(500)
+    assert mintmark("sandbox", "send-issuer", "card-operation").code == 1
+
+
 def test_what_is_not_acknowledged_is_exit_code_1_and_the_feed_can_be_resumed(mintmark: Command, twins: Gateway) -> None:
     twins.script.notifications.append(401)
     assert mintmark("sandbox", "send", "tsh-token-update").code == 1

@@ -22,7 +22,7 @@ def gateway(_running: Running) -> Iterator[Running]:
     yield _running
     core.outcome, core.failure, core.issue_failure = notifications_pb2.RECORD_OUTCOME_STORED, None, None
     core.free.set()
-    for noted in (core.records, core.batches, core.asked, core.scopes, core.callers, core.revoked):
+    for noted in (core.records, core.batches, core.asked, core.scopes, core.callers, core.revoked, core.outcomes):
         noted.clear()
 
 

@@ -53,6 +53,8 @@ class FakeCore(
         self.revoked: list[str] = []
         # How records are answered: an outcome, or a status code as an error; `held` keeps them waiting.
         self.outcome = notifications_pb2.RECORD_OUTCOME_STORED
+        # Other outcomes, by the operation id.
+        self.outcomes: dict[str, notifications_pb2.RecordOutcome.ValueType] = {}
         self.failure: grpc.StatusCode | None = None
         self.issue_failure: grpc.StatusCode | None = None
         self.free = threading.Event()
@@ -189,8 +191,9 @@ class FakeCore(
         if any(record.merchant_id == "poison" for record in request.records):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a record that cannot be")
         self.records.extend(request.records)
-        result = notifications_pb2.RecordResult(outcome=self.outcome, notification="notifications/1")
-        return notifications_pb2.RecordNotificationsResponse(results=[result] * len(request.records))
+        outcomes = (self.outcomes.get(record.operation_id, self.outcome) for record in request.records)
+        results = [notifications_pb2.RecordResult(outcome=each, notification="notifications/1") for each in outcomes]
+        return notifications_pb2.RecordNotificationsResponse(results=results)
 
     def _note_caller(self, context: grpc.ServicerContext) -> None:
         metadata = dict(context.invocation_metadata())

@@ -133,13 +133,23 @@ class Running:
             client_id="d1.partner",
             scopes=["d1-notify"],
             merchant_gateway_ids=["MGW_000001"],
+            issuer_ids=["ISSUER0001"],
         )
         snapshot.clients.add(
-            name="clients/other", client_id="other", scopes=["d1-notify"], merchant_gateway_ids=["MGW_000009"]
+            name="clients/other",
+            client_id="other",
+            scopes=["d1-notify"],
+            merchant_gateway_ids=["MGW_000009"],
+            issuer_ids=["ISSUER0009"],
         )
         snapshot.clients.add(
-            name="clients/reader", client_id="reader", scopes=["tokens.read"], merchant_gateway_ids=["*"]
+            name="clients/reader",
+            client_id="reader",
+            scopes=["tokens.read"],
+            merchant_gateway_ids=["*"],
+            issuer_ids=["*"],
         )
+        snapshot.clients.add(name="clients/all", client_id="all", scopes=["d1-notify"], issuer_ids=["*"])
         snapshot.api_keys.add(
             name="apiKeys/tsh",
             api_key_id="tsh",
@@ -163,6 +173,15 @@ class Running:
             merchant_gateway_id="MGW_000002",
             inbound_authentication=accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE,
         )
+        for issuer, common_name in (("ISSUER0002", ""), ("ISSUER0003", "d1.example")):
+            snapshot.accounts.add(
+                name=f"partnerAccounts/{issuer}",
+                account_id=issuer,
+                provider=accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER,
+                issuer_id=issuer,
+                inbound_authentication=accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE,
+                client_certificate_common_name=common_name,
+            )
 
 
 def _free_port() -> int:

@@ -13,6 +13,12 @@ from tests.adapters.inbound.running import API_KEY, NOTIFY_UPDATE, Running
 PATHS = [
     NOTIFY_UPDATE,
     NOTIFY_UPDATE.replace("MGW_000001", "%00"),
+    "/notifications/d1/v1/issuers/ISSUER0001/cards/card-1/notifications",
+    "/notifications/d1/v1/issuers/%00/digitalCards/card-1/notifications",
+    "/notifications/d1/v1/issuers/ISSUER0001/cards/card-1/3ds/notifications",
+    "/notifications/d1/v2/issuers/ISSUER0001/cards",
+    "/notifications/d1/v2/issuers/ISSUER0001/authorisations",
+    "/notifications/d1/v2/issuers/ISSUER0001/consumers",
     "/notify-binding-creation",
     "/tsh-cof/notify-binding-update",
     "/notify-token-creation",
@@ -28,6 +34,7 @@ PATHS = [
 ]
 BASIC = base64.b64encode(b"d1.partner:s3cret").decode()
 FIELDS = ["tokenId", "deviceId", "merchantId", "selectedIdvMethod", "updateType", "bindingState", "eventInitiator"]
+FIELDS += ["operations", "operationId", "operation", "status", "cardId", "consumerId", "details", "message"]
 MAY_GROW = 16 * 1024 * 1024
 
 scalars = (

@@ -15,6 +15,7 @@ FILES = (
     "acquirer_transactions",
     "api_keys",
     "bindings",
+    "issuer_operations",
     "cache_keys",
     "clients",
     "events",

@@ -68,9 +68,8 @@ def shown(template: Template) -> str:
 
 def _operation(route: RestRoute, call: Rpc, template: Template, schemas: Schemas) -> dict[str, Any]:
     service, _, method = route.rpc.partition(".")
-    main = template.text == route.path
     described: dict[str, Any] = {
-        "operationId": route.rpc.replace(".", "_") if main else f"{route.rpc.replace('.', '_')}_all",
+        "operationId": route.rpc.replace(".", "_") + _apart(route, template),
         "tags": [noun(service)],
         "summary": spaced(method),
         "description": comments.of(call.descriptor.full_name),
@@ -87,6 +86,15 @@ def _operation(route: RestRoute, call: Rpc, template: Template, schemas: Schemas
         {"lang": "Shell", "label": "curl", "source": examples.curl(route, described, shown(template))}
     ]
     return described
+
+
+def _apart(route: RestRoute, template: Template) -> str:
+    """What the operation of a further path ends with: `_all` of a flat list; of a form of a name its collections."""
+    if template.text == route.path:
+        return ""
+    if not template.field:
+        return "_all"
+    return "_of_" + "_".join(segment for segment in template.pattern.split("/") if segment != ANY)
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ _HERE = "adapters.inbound.rest.description"
 METHODS = ("get", "post", "put", "patch", "delete")
 _BOLD = re.compile(r"\*\*([^*]+)\*\*")
 _CODE = re.compile(r"`([^`]+)`")
+# What the operation of a further path ends with.
+_FURTHER = re.compile(r"_all$|_of_.*")
 
 
 def _file(name: str) -> str:
@@ -68,11 +70,12 @@ def groups(document: dict[str, Any]) -> list[tuple[dict[str, Any], list[dict[str
         if method in METHODS
     ]
     main = {
-        each["operationId"]: {**each, "also": []} for each in operations if not each["operationId"].endswith("_all")
+        each["operationId"]: {**each, "also": []} for each in operations if not _FURTHER.search(each["operationId"])
     }
     for each in operations:
-        if each["operationId"].endswith("_all"):
-            main[each["operationId"].removesuffix("_all")]["also"].append(each["path"])
+        name = _FURTHER.sub("", each["operationId"])
+        if name != each["operationId"]:
+            main[name]["also"].append(each["path"])
     return [(tag, [each for each in main.values() if each["tags"] == [tag["name"]]]) for tag in document["tags"]]
 
 

@@ -139,10 +139,22 @@ def test_every_link_of_the_page_leads_to_one_place() -> None:
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
     operations = {
-        each["operationId"].removesuffix("_all") for place in DOCUMENT["paths"].values() for each in place.values()
+        re.sub("_all$|_of_.*", "", each["operationId"])
+        for place in DOCUMENT["paths"].values()
+        for each in place.values()
     }
     assert operations <= set(page.ids)
     assert {each.name for each in documented()} <= set(page.ids)
+
+
+def test_every_operation_has_an_id_of_its_own_and_the_page_names_every_path() -> None:
+    operations = [(path, each["operationId"]) for path, place in DOCUMENT["paths"].items() for each in place.values()]
+    assert len({each for _, each in operations}) == len(operations)
+    text = html(DOCUMENT)
+    assert [path for path, _ in operations if f"<code>{path}</code>" not in text] == []
+    # A further path is named with its main one, and has no place of its own.
+    assert [each for _, each in operations if "_all" in each or "_of_" in each]
+    assert [each for each in Page(text).ids if "_all" in each or "_of_" in each] == []
 
 
 def test_the_page_shows_text_as_text() -> None:
