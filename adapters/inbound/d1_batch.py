@@ -8,7 +8,7 @@ from mintmark.v1 import notifications_pb2 as pb
 
 from adapters import json
 from adapters.inbound.correlation import CorrelationId
-from adapters.inbound.d1_operations import Words, identifier, read
+from adapters.inbound.d1_operations import CARD_ID, ID, Words, identifier, read
 from adapters.inbound.received import CUT, Received
 
 OPERATIONS = "operations"
@@ -21,8 +21,6 @@ _SIGNS = {
     pb.NOTIFICATION_FLAG_NUL: re.compile("\0"),
     pb.NOTIFICATION_FLAG_LONE_SURROGATE: re.compile("[\ud800-\udfff]"),
 }
-_CARD_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
-_CONSUMER_ID = re.compile(r"[A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +60,10 @@ class Batch:
 
     def _read(self, part: Received, record: pb.NotificationRecord) -> None:
         if self.of_consumers:
-            record.consumer_id = identifier(part, "consumerId", 64, _CONSUMER_ID)
+            record.consumer_id = identifier(part, "consumerId", 64, ID)
         else:
-            record.card_id = identifier(part, "cardId", 48, _CARD_ID)
-            if not _CARD_ID.fullmatch(record.card_id) and not part.is_cut(record.card_id):
+            record.card_id = identifier(part, "cardId", 48, CARD_ID)
+            if not CARD_ID.fullmatch(record.card_id) and not part.is_cut(record.card_id):
                 part.reject("cardId is not in the documented format")
         read(part, record, self.words)
 

@@ -27,7 +27,7 @@ from adapters.inbound.request import Request, decoded
 
 _FORMS = {
     "issuerId": re.compile(r"[A-Za-z0-9_-]{10}"),
-    "cardId": re.compile(r"[A-Za-z0-9_-]{1,48}"),
+    "cardId": operations.CARD_ID,
     "digitalCardId": re.compile(r"[A-Za-z0-9_-]{1,64}"),
 }
 _PLACEHOLDER = re.compile(r"\\\{[A-Za-z]+\\\}")

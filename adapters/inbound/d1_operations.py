@@ -11,7 +11,9 @@ from adapters.inbound.received import Received
 # What is longer than this fits into no record: it identifies nothing.
 LONGEST_IDENTIFIER = 65536
 ANY_LENGTH = 1 << 30
-_OPERATION_ID = re.compile(r"[A-Za-z0-9_-]*")
+# How D1 writes ids of any length, and those of cards.
+ID = re.compile(r"[A-Za-z0-9_-]*")
+CARD_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
 
 STATUSES = ("PENDING", "SUCCESSFUL", "FAILED")
 CARD_OPERATIONS = (
@@ -59,7 +61,7 @@ AUTHORISATION = Words(
 
 def read(received: Received, record: pb.NotificationRecord, words: Words) -> None:
     """Reads the operation into the record. What it lacks is told in `received.problem`; then there is no content."""
-    record.operation_id = identifier(received, "operationId", words.longest_operation_id, _OPERATION_ID)
+    record.operation_id = identifier(received, "operationId", words.longest_operation_id, ID)
     if words.names_consumer:
         record.consumer_id = _consumer(received)
     operation = received.mandatory("operation", 1, ANY_LENGTH)
@@ -97,7 +99,7 @@ def identifier(received: Received, name: str, longest: int, form: re.Pattern[str
 def _consumer(received: Received) -> str:
     """The consumer where it may be named. One that fits into no record is left out."""
     found = received.optional("consumerId", 1, 64)
-    if not _OPERATION_ID.fullmatch(found):
+    if not ID.fullmatch(found):
         received.flag(pb.NOTIFICATION_FLAG_FIELD_ODD)
     return found if len(found) <= LONGEST_IDENTIFIER else ""
 

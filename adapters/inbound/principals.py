@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import grpc
@@ -88,23 +89,19 @@ class Principals:
 
     def certificate_accounts(self, merchant_gateway_id: str) -> list[accounts_pb2.Account]:
         """The D1 accounts of a gateway with OAuth switched off."""
-        return [
-            account
-            for account in self.accounts.values()
-            if account.merchant_gateway_id == merchant_gateway_id
-            and account.provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ECOM
-            and account.inbound_authentication == accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
-        ]
+        certified = self._certified(accounts_pb2.ACCOUNT_PROVIDER_D1_ECOM)
+        return [account for account in certified if account.merchant_gateway_id == merchant_gateway_id]
 
     def issuer_certificate_accounts(self, issuer_id: str) -> list[accounts_pb2.Account]:
         """The D1 accounts of an issuer with OAuth switched off."""
-        return [
-            account
-            for account in self.accounts.values()
-            if account.issuer_id == issuer_id
-            and account.provider == accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER
-            and account.inbound_authentication == accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
-        ]
+        certified = self._certified(accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER)
+        return [account for account in certified if account.issuer_id == issuer_id]
+
+    def _certified(self, provider: "accounts_pb2.AccountProvider.ValueType") -> Iterator[accounts_pb2.Account]:
+        by_certificate = accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
+        for account in self.accounts.values():
+            if account.provider == provider and account.inbound_authentication == by_certificate:
+                yield account
 
     def begin_watch(self) -> None:
         """A new watch begins: parts of a snapshot that an old one left are worth nothing."""

@@ -17,8 +17,12 @@ BOOKKEEPING = frozenset(
 )
 # Identity, and the memory that recognises a repeat: nobody is shown it.
 UNSHOWN = frozenset(
-    {"name", "merchant_gateway_id", "merchant_id", "token_id", "device_id", "token", "scheme_text", "last_content"}
-) | frozenset({"issuer_id", "kind", "operation_id", "card_id", "digital_card_id", "consumer_id"})
+    {
+        *("name", "merchant_gateway_id", "merchant_id", "token_id", "device_id", "token", "scheme_text"),
+        *("issuer_id", "card_id", "digital_card_id", "consumer_id", "operation_id", "kind"),
+        "last_content",
+    }
+)
 # Asking for a refresh is shown: a replay may do it.
 SHOWN_BOOKKEEPING = frozenset({"refresh_generation"})
 PATHS = {"card_bin": "card.bin", "card_last_digits": "card.last_digits", "card_expiry": "card.expiry"}

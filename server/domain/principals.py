@@ -52,11 +52,9 @@ class Principals:
             return self._tsh_standing(record)
         if record.sender in self.accounts:
             return self._certificate_standing(record, self.accounts[record.sender])
-        client = self.clients.get(record.sender)
-        if client is None or client.state is not ClientState.ACTIVE:
-            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
-        if not scopes.PARTNER & set(client.scopes):
-            return Standing(refused=RecordOutcome.FORBIDDEN)
+        client = self._partner(record)
+        if isinstance(client, Standing):
+            return client
         if not client.reach.gateway(record.merchant_gateway_id):
             ours = record.merchant_gateway_id in self.merchant_gateway_ids
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
@@ -65,19 +63,25 @@ class Principals:
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing(record.merchant_gateway_id)
 
+    def _partner(self, record: Record) -> Client | Standing:
+        """The client that sent a record, or why it may not send any."""
+        client = self.clients.get(record.sender)
+        if client is None or client.state is not ClientState.ACTIVE:
+            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+        if not scopes.PARTNER & set(client.scopes):
+            return Standing(refused=RecordOutcome.FORBIDDEN)
+        return client
+
     def _issuer_standing(self, record: Record) -> Standing:
         account = self.accounts.get(record.sender)
-        client = self.clients.get(record.sender)
         if account is not None:
-            certified = account.inbound_authentication is InboundAuthentication.CERTIFICATE
-            if account.provider is not AccountProvider.D1_ISSUER or not certified:
+            if not _certified(account, AccountProvider.D1_ISSUER):
                 return Standing(refused=RecordOutcome.UNAUTHENTICATED)
             speaks = account.issuer_id == record.issuer_id
-        elif client is None or client.state is not ClientState.ACTIVE:
-            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
-        elif not scopes.PARTNER & set(client.scopes):
-            return Standing(refused=RecordOutcome.FORBIDDEN)
         else:
+            client = self._partner(record)
+            if isinstance(client, Standing):
+                return client
             speaks = client.reach.issuer(record.issuer_id)
         if not record.issuer_id or not speaks:
             ours = record.issuer_id in self.issuer_ids
@@ -85,8 +89,7 @@ class Principals:
         return Standing()
 
     def _certificate_standing(self, record: Record, account: Account) -> Standing:
-        certified = account.inbound_authentication is InboundAuthentication.CERTIFICATE
-        if account.provider is not AccountProvider.D1_ECOM or not certified:
+        if not _certified(account, AccountProvider.D1_ECOM):
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if account.merchant_gateway_id != record.merchant_gateway_id:
             ours = record.merchant_gateway_id in self.merchant_gateway_ids
@@ -103,6 +106,11 @@ class Principals:
         # A notification without a readable merchant was answered 400 already; it stays with that reason.
         reason = None if bound or record.quarantine_reason else QuarantineReason.MERCHANT_NOT_BOUND
         return Standing(key.merchant_gateway_id, quarantine_reason=reason)
+
+
+def _certified(account: Account, provider: AccountProvider) -> bool:
+    """Whether the account is with this partner, and its certificate speaks for it."""
+    return account.provider is provider and account.inbound_authentication is InboundAuthentication.CERTIFICATE
 
 
 def picture(

@@ -52,7 +52,8 @@ class Applied:
 
 
 def target(record: Record, gateway: str) -> Target:
-    if sum(map(len, _ids(record))) > names.LONGEST_NAME:
+    ids = (record.merchant_id, record.token_id, record.device_id, *_ids_at_issuer(record))
+    if sum(map(len, ids)) > names.LONGEST_NAME:
         # Before a name is made of them: names are remembered, and these could be anything.
         return Target(None, "", QuarantineReason.IDENTIFIER_UNUSABLE)
     match record.content:
@@ -76,9 +77,8 @@ def target(record: Record, gateway: str) -> Target:
     return Target(of, name)
 
 
-def _ids(record: Record) -> tuple[str, ...]:
-    of_issuer = (record.card_id, record.digital_card_id, record.consumer_id, record.operation_id)
-    return (record.merchant_id, record.token_id, record.device_id, *of_issuer)
+def _ids_at_issuer(record: Record) -> tuple[str, ...]:
+    return (record.card_id, record.digital_card_id, record.consumer_id, record.operation_id)
 
 
 def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
@@ -91,7 +91,7 @@ def identity(record: Record, gateway: str) -> tuple[bytes, ...] | None:
     reason = record.quarantine_reason or ""
     if record.kind in TO_ISSUERS:
         # The content says status, operation and start time too; correlation ids are not unique on D1.
-        return (*(text.encode() for text in (record.kind, record.issuer_id, *_ids(record)[3:], reason)), content)
+        return (*(text.encode() for text in (record.kind, record.issuer_id, *_ids_at_issuer(record), reason)), content)
     texts = (record.kind, *place, correlation_id, reason)
     return (*(text.encode() for text in texts), content)
 

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.cli.supervisor.probe import get
-from tests.flows.acquirer_gateway import Gateway, gateway_of
+from tests.flows.acquirer_gateway import AcquirerGateway
+from tests.flows.gateway_process import gateway_of
 from tests.server.rpc.acquiring import Envelope, Merchant, booking_of, open_merchant, said, sealed
 from tests.server.rpc.running import running_core
 from tests.vectors import contract_vector
@@ -21,17 +22,17 @@ CARD = "4111111111111111"
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    with running_core() as core, gateway_of(core) as running:
+def gateway() -> Iterator[AcquirerGateway]:
+    with running_core() as core, gateway_of(core, AcquirerGateway) as running:
         yield running
 
 
 @pytest.fixture
-def merchant(gateway: Gateway) -> Merchant:
+def merchant(gateway: AcquirerGateway) -> Merchant:
     return open_merchant(gateway.core)
 
 
-def test_the_published_vector_gets_exactly_the_acknowledgement(gateway: Gateway) -> None:
+def test_the_published_vector_gets_exactly_the_acknowledgement(gateway: AcquirerGateway) -> None:
     vector = contract_vector("sibs-webhook-1.json")
     merchant = open_merchant(gateway.core, key=vector["key"])
     good = Envelope(vector["body"], vector["iv"], vector["tag"])
@@ -48,7 +49,7 @@ def test_the_published_vector_gets_exactly_the_acknowledgement(gateway: Gateway)
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/json", "text/plain; charset=utf-8", "x/y", ""])
-def test_any_content_type_is_taken(gateway: Gateway, merchant: Merchant, content_type: str) -> None:
+def test_any_content_type_is_taken(gateway: AcquirerGateway, merchant: Merchant, content_type: str) -> None:
     message = said()
     envelope = sealed(merchant.key, json.dumps(message).encode())
     assert gateway.post(merchant.config_id, envelope, content_type=content_type).status_code == 200
@@ -115,7 +116,7 @@ def sent(merchant: Merchant, plaintext: bytes, key: bytes = b"") -> dict[str, An
     return {"headers": headers, "content": base64.b64encode(envelope.ciphertext)}
 
 
-def test_nothing_that_comes_is_our_fault(gateway: Gateway, merchant: Merchant) -> None:
+def test_nothing_that_comes_is_our_fault(gateway: AcquirerGateway, merchant: Merchant) -> None:
     answers = {}
     for what, request, status in hostile(merchant):
         answer = gateway.client.request(**request)
@@ -128,7 +129,7 @@ def test_nothing_that_comes_is_our_fault(gateway: Gateway, merchant: Merchant) -
 
 
 def test_neither_log_nor_metric_tells_of_configs_keys_or_contents(
-    gateway: Gateway, merchant: Merchant, capfd: pytest.CaptureFixture[str]
+    gateway: AcquirerGateway, merchant: Merchant, capfd: pytest.CaptureFixture[str]
 ) -> None:
     canary = "canary-of-the-acquirer"
     gateway.tell(merchant, customer=canary, token={"value": CARD}, transactionID=f"t {CARD}")
@@ -162,7 +163,7 @@ def test_neither_log_nor_metric_tells_of_configs_keys_or_contents(
     } <= told
 
 
-def test_while_the_core_is_gone_the_acquirer_is_to_come_again(gateway: Gateway, merchant: Merchant) -> None:
+def test_while_the_core_is_gone_the_acquirer_is_to_come_again(gateway: AcquirerGateway, merchant: Merchant) -> None:
     core, message = gateway.core, said()
     envelope = sealed(merchant.key, json.dumps(message).encode())
     core.stop()
@@ -175,14 +176,14 @@ def test_while_the_core_is_gone_the_acquirer_is_to_come_again(gateway: Gateway, 
     assert booking_of(merchant.get(message["transactionID"])) == "PAID"
 
 
-def test_the_files_hold_no_key(gateway: Gateway, merchant: Merchant) -> None:
+def test_the_files_hold_no_key(gateway: AcquirerGateway, merchant: Merchant) -> None:
     gateway.tell(merchant)
     files = [path.read_bytes() for path in Path(gateway.core.folder).rglob("*") if path.is_file()]
     assert not any(merchant.key in content or base64.b64encode(merchant.key) in content for content in files)
 
 
 def test_what_no_key_opens_is_limited_for_its_config_and_what_one_opens_is_not(
-    gateway: Gateway, merchant: Merchant
+    gateway: AcquirerGateway, merchant: Merchant
 ) -> None:
     wrong, another = (sealed(os.urandom(32), b"{}") for _ in range(2))
     for _ in range(10):

@@ -11,7 +11,8 @@ import pytest
 
 from adapters.sandbox.sibs import rules
 from tests.adapters.sandbox.sibs.caller import Caller, caller_of
-from tests.flows.acquirer_gateway import Gateway, gateway_of
+from tests.flows.acquirer_gateway import AcquirerGateway
+from tests.flows.gateway_process import gateway_of
 from tests.server.rpc.acquiring import Merchant, add_key, booking_of, open_merchant, state_of
 from tests.server.rpc.running import running_core
 from tests.waiting import eventually
@@ -22,8 +23,8 @@ NEVER = {"lost", "no-notification-id", "not-json"}
 
 
 @pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    with running_core() as core, gateway_of(core) as running:
+def gateway() -> Iterator[AcquirerGateway]:
+    with running_core() as core, gateway_of(core, AcquirerGateway) as running:
         yield running
 
 
@@ -34,7 +35,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
 
 
 @pytest.fixture
-def merchant(gateway: Gateway) -> Merchant:
+def merchant(gateway: AcquirerGateway) -> Merchant:
     return open_merchant(gateway.core, payments_base_url="https://api.example.com")
 
 
@@ -42,12 +43,12 @@ def told(key: bytes) -> str:
     return base64.b64encode(key).decode()
 
 
-def configured(twin: Caller, gateway: Gateway, merchant: Merchant) -> str:
+def configured(twin: Caller, gateway: AcquirerGateway, merchant: Merchant) -> str:
     """The acquirer's code of a config that sends to ours under its key."""
     return twin.create(value=address(gateway, merchant), key=told(merchant.key))
 
 
-def address(gateway: Gateway, merchant: Merchant) -> str:
+def address(gateway: AcquirerGateway, merchant: Merchant) -> str:
     return f"{gateway.url}/sibs/notifications/{merchant.config_id}"
 
 
@@ -66,7 +67,7 @@ def let_pass(twin: Caller, days: float) -> None:
 
 
 def test_whatever_it_sends_is_answered_so_that_nothing_is_lost_or_applied_twice(
-    gateway: Gateway, twin: Caller, merchant: Merchant
+    gateway: AcquirerGateway, twin: Caller, merchant: Merchant
 ) -> None:
     configured(twin, gateway, merchant)
     made = {}
@@ -90,7 +91,7 @@ def test_whatever_it_sends_is_answered_so_that_nothing_is_lost_or_applied_twice(
     assert all(rules.CANARY not in report.redacted_body for report in merchant.reports(made["card-number"]))
 
 
-def test_its_ledger_is_what_grpc_answers(gateway: Gateway, twin: Caller, merchant: Merchant) -> None:
+def test_its_ledger_is_what_grpc_answers(gateway: AcquirerGateway, twin: Caller, merchant: Merchant) -> None:
     configured(twin, gateway, merchant)
     for mode, chance in (("duplicate", 0.3), ("out-of-order", 0.3), ("damaged-tag", 0.2), ("late", 0.2)):
         twin.rule(mode, times=0, probability=chance, seconds=3600.0)
@@ -116,7 +117,7 @@ def test_its_ledger_is_what_grpc_answers(gateway: Gateway, twin: Caller, merchan
 
 
 def test_a_rotation_loses_nothing_that_is_repeated_for_weeks(
-    gateway: Gateway, twin: Caller, merchant: Merchant
+    gateway: AcquirerGateway, twin: Caller, merchant: Merchant
 ) -> None:
     code = configured(twin, gateway, merchant)
     twin.habits(retryKey="first")
@@ -139,7 +140,7 @@ def history(twin: Caller, notification: dict[str, Any]) -> list[dict[str, Any]]:
     return list(whole["history"])
 
 
-def test_the_test_button_books_nothing(gateway: Gateway, twin: Caller, merchant: Merchant) -> None:
+def test_the_test_button_books_nothing(gateway: AcquirerGateway, twin: Caller, merchant: Merchant) -> None:
     code = configured(twin, gateway, merchant)
     cursor = gateway.core.admin.head()
     twin.control("POST", f"/configs/{code}/test")
@@ -149,7 +150,7 @@ def test_the_test_button_books_nothing(gateway: Gateway, twin: Caller, merchant:
 
 @pytest.mark.parametrize("habits", [{"amounts": "string"}, {"times": "absent"}, {"terminalIds": "string"}])
 def test_its_status_answers_settle_what_is_contested(
-    gateway: Gateway, twin: Caller, merchant: Merchant, habits: dict[str, str]
+    gateway: AcquirerGateway, twin: Caller, merchant: Merchant, habits: dict[str, str]
 ) -> None:
     configured(twin, gateway, merchant)
     twin.habits(**habits)

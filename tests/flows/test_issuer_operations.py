@@ -12,7 +12,7 @@ from mintmark.v1 import events_pb2
 from mintmark.v1 import issuer_operations_pb2 as pb
 from mintmark.v1 import notifications_pb2 as notices_pb2
 
-from tests.flows.acquirer_gateway import Gateway, gateway_of
+from tests.flows.gateway_process import Gateway, gateway_of
 from tests.server.rpc.running import running_core
 from tests.vectors import contract_example
 from tests.waiting import eventually
@@ -62,7 +62,7 @@ class Thales:
 
 @pytest.fixture(scope="module")
 def gateway() -> Iterator[Gateway]:
-    with running_core() as core, gateway_of(core) as running:
+    with running_core() as core, gateway_of(core, Gateway) as running:
         yield running
 
 
