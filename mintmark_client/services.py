@@ -10,6 +10,7 @@ from mintmark_client.acquirer_transactions import AcquirerTransactions
 from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
 from mintmark_client.connection import Connection
+from mintmark_client.digital_cards import DigitalCards
 from mintmark_client.events import Events
 from mintmark_client.issuer_operations import IssuerOperations
 from mintmark_client.merchants import Merchants
@@ -44,6 +45,7 @@ class Services:
         self.payment_subscriptions = PaymentSubscriptions(self._channel)
         self.acquirer_transactions = AcquirerTransactions(self._channel)
         self.issuer_operations = IssuerOperations(self._channel)
+        self.digital_cards = DigitalCards(self._channel)
         self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)

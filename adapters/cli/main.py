@@ -11,6 +11,7 @@ from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.clients import clients
+from adapters.cli.digital_cards import digital_cards
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.issuer_operations import issuer_operations
@@ -65,6 +66,7 @@ for name, group in {
     "webhooks": webhooks,
     "acquirer-transactions": acquirer_transactions,
     "issuer-operations": issuer_operations,
+    "digital-cards": digital_cards,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,

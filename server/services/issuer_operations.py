@@ -9,11 +9,11 @@ from server.ports import Store
 
 def get(store: Store, caller: Caller, name: str) -> IssuerOperation:
     """Raises ResourceNotFound."""
-    found = store.view.issuer_operation(name)
+    found = store.view.issuers.operation(name)
     if found is None or not caller.reach.issuer(found.issuer_id):
         raise ResourceNotFound(name)
     return found
 
 
 def list_page(store: Store, query: IssuerOperationQuery, page: Page) -> list[IssuerOperation]:
-    return store.view.issuer_operations(query, page)
+    return store.view.issuers.operations(query, page)

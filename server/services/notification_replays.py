@@ -8,12 +8,13 @@ from server.domain.callers import Caller, Reach
 from server.domain.events import Event, EventKind
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
-from server.domain.notifications import Notification, Record
+from server.domain.notifications import Notification, NotificationState, Record
 from server.domain.recording import Resource
 from server.domain.refusals import NotReplayable, ResourceNotFound
 from server.domain.replays import Cause, NotificationReplay, decision
 from server.domain.tokens import Token
 from server.ports import Hasher, Identity, SealBroken, Sealer, Store, Transaction, View
+from server.services.digital_cards import DigitalCardBook, Telling
 from server.services.notifications import record_context
 from server.services.principals import Directory
 from server.services.records import RecordUnreadable, unpack
@@ -81,6 +82,7 @@ class Replayer:
             event = _event(plan, saved, caller, now, replay)
             if event:
                 transaction.append(event)
+            _tell_digital_cards(transaction, plan, caller, now, replay)
             after = plan.replay.after
             decided = replace(
                 transaction.notifications.get(plan.kept.name) or plan.kept,
@@ -167,6 +169,17 @@ def _shelve(transaction: Transaction, resource: Resource, *, new: bool) -> None:
             (transaction.merchants.insert if new else transaction.merchants.update)([resource])
         case IssuerOperation():
             (transaction.issuer_operations.insert if new else transaction.issuer_operations.update)([resource])
+
+
+def _tell_digital_cards(transaction: Transaction, plan: Plan, caller: Caller, now: int, replay: str) -> None:
+    """What was in quarantine and is applied now tells of digital cards too, in the place where it came. What a replay
+    takes back stays with them: the next report says how they are."""
+    if plan.kept.quarantine_reason is None or plan.applied.state is not NotificationState.APPLIED:
+        return
+    book = DigitalCardBook.open(transaction.digital_cards, [plan.record])
+    telling = Telling(plan.record, "", caller.client, caller.correlation_id, _details(plan, replay))
+    book.tell(telling, now, transaction.append, plan.kept.receive_time)
+    book.save(transaction.digital_cards)
 
 
 def _event(plan: Plan, saved: Resource | None, caller: Caller, now: int, replay: str) -> Event | None:

@@ -16,6 +16,7 @@ from server.domain.merchants import Merchant
 from server.domain.notifications import (
     LONGEST_SEARCHABLE,
     Notification,
+    NotificationState,
     QuarantineReason,
     Record,
     RecordOutcome,
@@ -26,6 +27,7 @@ from server.domain.recording import Resource, Target
 from server.domain.refusals import Refusal, ResourceNotFound
 from server.domain.tokens import Token
 from server.ports import Clock, ContentRefused, Hasher, Identity, Ids, Sealer, Shelf, Store, Transaction
+from server.services.digital_cards import DigitalCardBook, Telling
 from server.services.principals import Directory
 from server.services.records import pack
 
@@ -56,6 +58,7 @@ class Book:
     identities: dict[bytes, Identity]
     stored: set[tuple[type, str]]
     known: set[bytes]
+    digital_cards: DigitalCardBook
     changed: dict[tuple[type, str], Resource] = field(default_factory=dict)
     learned: dict[bytes, Identity] = field(default_factory=dict)
     notifications: list[Notification] = field(default_factory=list)
@@ -185,6 +188,7 @@ def store_batch(transaction: Transaction, prepared: Sequence[Prepared], now: int
     save_changed(book, Binding, transaction.bindings)
     save_changed(book, Merchant, transaction.merchants)
     save_changed(book, IssuerOperation, transaction.issuer_operations)
+    book.digital_cards.save(transaction.digital_cards)
     return results
 
 
@@ -203,10 +207,12 @@ def open_book(transaction: Transaction, prepared: Sequence[Prepared]) -> Book:
     held |= {(Token, name): token for name, token in transaction.tokens.get_many(names_of(Token)).items()}
     held |= {(Binding, name): binding for name, binding in transaction.bindings.get_many(names_of(Binding)).items()}
     held |= {(Merchant, name): one for name, one in transaction.merchants.get_many(names_of(Merchant)).items()}
-    of_issuers = transaction.issuer_operations.get_many(names_of(IssuerOperation))
-    held |= {(IssuerOperation, name): operation for name, operation in of_issuers.items()}
+    operations = transaction.issuer_operations.get_many(names_of(IssuerOperation))
+    held |= {(IssuerOperation, name): operation for name, operation in operations.items()}
+    of_issuers = [each.record for each in prepared if each.target.of is IssuerOperation]
+    digital_cards = DigitalCardBook.open(transaction.digital_cards, of_issuers)
     identities = transaction.identities([each.digest for each in prepared if each.digest is not None])
-    return Book(held, identities, set(held), set(identities))
+    return Book(held, identities, set(held), set(identities), digital_cards)
 
 
 def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event], None]) -> RecordResult:
@@ -233,6 +239,9 @@ def record_one(book: Book, prepared: Prepared, now: int, append: Callable[[Event
     event = applied.event or quarantine_event(prepared, applied, now)
     if event:
         append(event)
+    if applied.state is NotificationState.APPLIED:
+        # Behind the event of the notification's own resource, which is found by being the first.
+        book.digital_cards.tell(Telling(record, prepared.name, record.sender, record.correlation_id), now, append)
     return RecordResult(RecordOutcome.STORED, prepared.name, applied.state, applied.quarantine_reason)
 
 

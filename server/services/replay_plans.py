@@ -229,7 +229,7 @@ def read(view: View, of: type[Resource], name: str) -> Resource | None:
     if of is Token:
         return view.token(name)
     if of is IssuerOperation:
-        return view.issuer_operation(name)
+        return view.issuers.operation(name)
     return view.binding(name) if of is Binding else view.merchant(name)
 
 

@@ -16,7 +16,6 @@ from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
 from server.domain.events import Event, cursor
-from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
 from server.domain.notifications import Notification
 from server.domain.payment_evidence import Evidence
@@ -26,7 +25,6 @@ from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
     BindingQuery,
-    IssuerOperationQuery,
     MerchantQuery,
     NotificationQuery,
     Page,
@@ -61,6 +59,7 @@ from server.store import (
 from server.store.acquirer_reads import SqlAcquirerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
+from server.store.issuer_reads import SqlIssuerView
 from server.store.ledger import database_identity
 from server.store.payment_subscription_reads import SqlPaymentSubscriptionView
 from server.store.reach import within
@@ -92,6 +91,7 @@ class SqlView:
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
         self.payment_subscriptions = SqlPaymentSubscriptionView(self)
+        self.issuers = SqlIssuerView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -137,9 +137,6 @@ class SqlView:
 
     def merchant(self, name: str) -> Merchant | None:
         return self._one(schema.merchants, rows.MERCHANT, name)
-
-    def issuer_operation(self, name: str) -> IssuerOperation | None:
-        return self._one(schema.issuer_operations, rows.ISSUER_OPERATION, name)
 
     def notification(self, name: str) -> Notification | None:
         return self._one(schema.notifications, rows.NOTIFICATION, name)
@@ -187,9 +184,6 @@ class SqlView:
         table = schema.merchants
         conditions = [within(table, query.reach), *equal(table, {"merchant_gateway_id": query.merchant_gateway_id})]
         return self._page(table, rows.MERCHANT, page, *conditions)
-
-    def issuer_operations(self, query: IssuerOperationQuery, page: Page) -> list[IssuerOperation]:
-        return self._page(schema.issuer_operations, rows.ISSUER_OPERATION, page, *searches.of_issuer_operations(query))
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
         table = schema.notifications

@@ -14,6 +14,7 @@ from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -127,6 +128,7 @@ TOKEN = Shape(Token)
 BINDING = Shape(Binding)
 MERCHANT = Shape(Merchant)
 ISSUER_OPERATION = Shape(IssuerOperation)
+DIGITAL_CARD = Shape(DigitalCard)
 NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
@@ -159,6 +161,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "IssuerOperation": ISSUER_OPERATION,
+    "DigitalCard": DIGITAL_CARD,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,

@@ -9,9 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, literal, litera
 from server.domain import names
 from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import LONGEST_SEARCHABLE, NotificationFlag, NotificationState
-from server.domain.queries import IssuerOperationQuery, NotificationQuery, ReplayQuery
+from server.domain.queries import NotificationQuery, ReplayQuery
 from server.store import schema
-from server.store.reach import within_issuers
 
 # A clock that was set back leaves names ahead of the time of receipt, by no more than this.
 SET_BACK = 24 * 3600 * 1_000_000
@@ -111,20 +110,6 @@ def _by_time(chosen: NotificationFilter) -> list[Condition]:
 def _with_flag(flag: NotificationFlag) -> ColumnElement[bool]:
     # Flags are kept as JSON: `["NUL","FIELD_ODD"]`.
     return notifications.flags.contains(f'"{flag}"', autoescape=True)
-
-
-def of_issuer_operations(query: IssuerOperationQuery) -> list[Condition]:
-    """The conditions of a list, the caller's reach among them."""
-    table = schema.issuer_operations
-    conditions = [within_issuers(table, query.reach)]
-    for column in ("issuer_id", "card_id", "digital_card_id", "operation_id"):
-        if value := getattr(query, column):
-            conditions.append(table.c[column] == value)
-    if query.kinds:
-        conditions.append(among(table.c.kind, query.kinds))
-    if query.states:
-        conditions.append(among(table.c.state, query.states))
-    return conditions
 
 
 def snapshots(resource: str, *, start: int = 0, before: int | None = None, newest_first: bool = False) -> Select[Any]:

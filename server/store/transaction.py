@@ -10,6 +10,7 @@ from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -19,7 +20,7 @@ from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
-from server.store import rows, schema, subscriptions
+from server.store import digital_card_tables, rows, schema, subscriptions
 from server.store.acquirer import SqlAcquirer
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
@@ -47,6 +48,9 @@ class SqlTransaction:
         self.merchants: TableShelf[Merchant] = TableShelf(self, schema.merchants, rows.MERCHANT)
         self.issuer_operations: TableShelf[IssuerOperation] = TableShelf(
             self, schema.issuer_operations, rows.ISSUER_OPERATION
+        )
+        self.digital_cards: TableShelf[DigitalCard] = TableShelf(
+            self, digital_card_tables.digital_cards, rows.DIGITAL_CARD
         )
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)

@@ -87,6 +87,8 @@ TABLE = (
     RestRoute("ClientsService.RotateClientSecret", "POST", "/v1/{name=clients/*}:rotateSecret"),
     RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
+    RestRoute("DigitalCardsService.GetDigitalCard", "GET", "/v1/{name=issuers/*/digitalCards/*}"),
+    RestRoute("DigitalCardsService.ListDigitalCards", "GET", "/v1/digitalCards"),
     RestRoute("EventsService.ListEvents", "GET", "/v1/events"),
     RestRoute("EventsService.StreamEvents", "GET", "/v1/events"),
     RestRoute("IssuerOperationsService.GetIssuerOperation", "GET", ISSUER_OPERATIONS[0], also=ISSUER_OPERATIONS[1:]),

@@ -27,6 +27,7 @@ from mintmark.v1 import (
     cache_keys_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
+    digital_cards_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
     issuer_operations_pb2_grpc,
@@ -95,6 +96,7 @@ class Session:
         self.tokens = tokens_pb2_grpc.TokensServiceStub(self.channel)
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
         self.issuer_operations = issuer_operations_pb2_grpc.IssuerOperationsServiceStub(self.channel)
+        self.digital_cards = digital_cards_pb2_grpc.DigitalCardsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
         self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)
