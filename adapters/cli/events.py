@@ -43,6 +43,7 @@ def tail_events(
     merchant_gateway: Annotated[str, typer.Option(help="Only of this merchant gateway.")] = "",
     merchant: Annotated[str, typer.Option(help="Only of this merchant.")] = "",
     issuer: Annotated[str, typer.Option(help="Only of this issuer.")] = "",
+    card: Annotated[str, typer.Option(help="Only about this card id.")] = "",
     resource: Annotated[str, typer.Option(help="Only of the resource with this name and those below it.")] = "",
     output: Output = None,
 ) -> None:
@@ -54,6 +55,7 @@ def tail_events(
         merchant_gateway_id=merchant_gateway,
         merchant_id=merchant,
         issuer_id=issuer,
+        card_id=card,
         resource=resource,
     )
     as_json = form_of(output) is Form.JSON

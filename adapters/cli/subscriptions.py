@@ -23,6 +23,7 @@ Kinds = Annotated[list[str] | None, typer.Option("--kind", help="Only of this ki
 Gateway = Annotated[str | None, typer.Option("--merchant-gateway", help="Only of this merchant gateway.")]
 Merchant = Annotated[str | None, typer.Option("--merchant", help="Only of this merchant.")]
 Issuer = Annotated[str | None, typer.Option("--issuer", help="Only of this issuer.")]
+Card = Annotated[str | None, typer.Option("--card", help="Only about this card id.")]
 Resource = Annotated[str | None, typer.Option("--resource", help="Only of this resource and those below it.")]
 Lease = Annotated[
     str, typer.Option("--lease", help="How long events are left to who pulled them, such as 30s or 5m; 600 s at most.")
@@ -51,6 +52,7 @@ def create_subscription(
     merchant_gateway: Gateway = None,
     merchant: Merchant = None,
     issuer: Issuer = None,
+    card: Card = None,
     resource: Resource = None,
     lease: Lease = "30s",
     output: Output = None,
@@ -61,7 +63,7 @@ def create_subscription(
     request = subscriptions_pb2.CreateSubscriptionRequest(
         request_id=request_id(),
         subscription_id=subscription_id,
-        filter=_filter(kind, merchant_gateway, merchant, issuer, resource),
+        filter=_filter(kind, merchant_gateway, merchant, issuer, card, resource),
         start_cursor=start,
         lease_duration=_duration(lease),
     )
@@ -105,6 +107,7 @@ def update_subscription(
     merchant_gateway: Gateway = None,
     merchant: Merchant = None,
     issuer: Issuer = None,
+    card: Card = None,
     resource: Resource = None,
     everything: Annotated[bool, typer.Option("--everything", help="No filter any more.")] = False,
     lease: Annotated[str | None, typer.Option("--lease", help="How long events are left to who pulled them.")] = None,
@@ -114,16 +117,17 @@ def update_subscription(
     from google.protobuf.field_mask_pb2 import FieldMask
     from mintmark.v1 import subscriptions_pb2, subscriptions_pb2_grpc
 
-    filtered = any(value is not None for value in (kind, merchant_gateway, merchant, issuer, resource))
+    filtered = any(value is not None for value in (kind, merchant_gateway, merchant, issuer, card, resource))
     if filtered and everything:
-        raise usage("--everything goes without --kind, --merchant-gateway, --merchant, --issuer and --resource")
+        raise usage("--everything goes without --kind, --merchant-gateway, --merchant, --issuer, --card and --resource")
     mask = (["filter"] if filtered or everything else []) + (["lease_duration"] if lease else [])
     if not mask:
         raise usage(
-            "say what to change: --kind, --merchant-gateway, --merchant, --issuer, --resource, --everything or --lease"
+            "say what to change: --kind, --merchant-gateway, --merchant, --issuer, --card, --resource, --everything "
+            "or --lease"
         )
     wanted = subscriptions_pb2.Subscription(
-        filter=_filter(kind, merchant_gateway, merchant, issuer, resource),
+        filter=_filter(kind, merchant_gateway, merchant, issuer, card, resource),
         lease_duration=_duration(lease) if lease else None,
     )
     with connect() as session:
@@ -245,6 +249,7 @@ def _filter(
     merchant_gateway: str | None,
     merchant: str | None,
     issuer: str | None,
+    card: str | None,
     resource: str | None,
 ) -> "events_pb2.EventFilter":
     from mintmark.v1 import events_pb2
@@ -254,6 +259,7 @@ def _filter(
         merchant_gateway_id=merchant_gateway or "",
         merchant_id=merchant or "",
         issuer_id=issuer or "",
+        card_id=card or "",
         resource=resource or "",
     )
 

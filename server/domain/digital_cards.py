@@ -38,7 +38,7 @@ MOST_OF_ONE_OPERATION = 100
 @dataclass(frozen=True, slots=True)
 class DigitalCard:
     """A digital card. Times are microseconds; an order time is the partner's and None where it could not be read, an
-    arrival time is when we were told.
+    arrival time is when we were told, different for each notification.
 
     `partner_order_time` and `report_arrival_time` are of the report that `last_...` tells of, `partner_state_time` and
     `state_arrival_time` of the one that `state` comes from, `card_order_time` and `card_arrival_time` of the one that
@@ -97,12 +97,20 @@ def _fits(digital_card_id: str) -> bool:
 
 
 def report(
-    held: DigitalCard | None, name: str, record: Record, fact: D1IssuerOperation, now: int, arrival: int | None = None
+    held: DigitalCard | None,
+    name: str,
+    record: Record,
+    fact: D1IssuerOperation,
+    now: int,
+    arrival: int,
+    *,
+    again: bool = False,
 ) -> DigitalCard | None:
     """The digital card `name` after a report on an operation that tells of it; the one that is held, itself, where the
     report changes nothing, and None where it makes none.
 
-    `arrival` is when a report came that is decided again; None is one that comes now, the last of all so far.
+    `arrival` is when the report came. Where it is decided `again`, others have come meanwhile; else it is the last of
+    all so far, whatever a clock says.
     """
     state = issuer_operations.state_of(fact.status)
     binds = record.kind is NotificationKind.D1_CARD_OPERATION
@@ -111,13 +119,12 @@ def report(
         return None
     before = held or _first_seen(name, record, now)
     time = order_time(fact.end_time or fact.start_time, now).micros
-    came = now if arrival is None else arrival
     after = before
 
     def is_older(held_time: int | None, held_arrival: int) -> bool:
         if held_time is not None and time is not None and time != held_time:
             return time < held_time
-        return arrival is not None and arrival < held_arrival
+        return again and arrival < held_arrival
 
     if not is_older(before.partner_order_time, before.report_arrival_time):
         after = replace(
@@ -128,7 +135,7 @@ def report(
             last_operation_state_text=fact.status,
             last_issuer_operation=issuer_operations.name_of(record, fact),
             partner_order_time=newest(before.partner_order_time, time),
-            report_arrival_time=max(came, before.report_arrival_time),
+            report_arrival_time=max(arrival, before.report_arrival_time),
         )
     if binds:
         bound = state in (IssuerOperationState.PENDING, IssuerOperationState.SUCCESSFUL)
@@ -137,18 +144,18 @@ def report(
                 after,
                 card_id=record.card_id,
                 card_order_time=newest(before.card_order_time, time),
-                card_arrival_time=max(came, before.card_arrival_time),
+                card_arrival_time=max(arrival, before.card_arrival_time),
             )
     elif state is IssuerOperationState.SUCCESSFUL and not is_older(
         before.partner_state_time, before.state_arrival_time
     ):
-        after = _moved(after, fact.operation, time, came)
+        after = _moved(after, fact.operation, time, arrival)
     if after == before:
         return held or replace(before, revision=1)
     return replace(after, update_time=now, revision=before.revision + 1)
 
 
-def _moved(card: DigitalCard, operation: str, time: int | None, came: int) -> DigitalCard:
+def _moved(card: DigitalCard, operation: str, time: int | None, arrival: int) -> DigitalCard:
     """After a successful operation that is not older than the one that the state comes from."""
     if operation not in AFTER:
         unknown = card.state is DigitalCardState.UNSPECIFIED
@@ -166,7 +173,7 @@ def _moved(card: DigitalCard, operation: str, time: int | None, came: int) -> Di
         card,
         state=state,
         partner_state_time=time if deleted else newest(card.partner_state_time, time),
-        state_arrival_time=max(came, card.state_arrival_time),
+        state_arrival_time=max(arrival, card.state_arrival_time),
     )
 
 

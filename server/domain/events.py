@@ -113,6 +113,7 @@ class EventFilter:
     merchant_id: str = ""
     resource: str = ""
     issuer_id: str = ""
+    card_id: str = ""
 
     def shows(self, event: Event) -> bool:
         return (
@@ -120,5 +121,6 @@ class EventFilter:
             and (not self.merchant_gateway_id or event.merchant_gateway_id == self.merchant_gateway_id)
             and (not self.merchant_id or event.merchant_id == self.merchant_id)
             and (not self.issuer_id or event.issuer_id == self.issuer_id)
+            and (not self.card_id or getattr(event.snapshot, "card_id", "") == self.card_id)
             and (not self.resource or event.resource == self.resource or event.resource.startswith(f"{self.resource}/"))
         )

@@ -51,6 +51,11 @@ def notifications_from(micros: int) -> str:
     return notification(f"{max(0, micros):014x}")
 
 
+def arrival_of(notification_name: str) -> int:
+    """The microsecond that a notification's id begins with: its receipt or, where that was taken, a later one."""
+    return int(notification_name.removeprefix("notifications/")[:14], 16)
+
+
 def replay(replay_id: str) -> str:
     return f"replays/{replay_id}"
 

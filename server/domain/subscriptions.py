@@ -46,11 +46,14 @@ class Subscription:
     last_acknowledge_time: int | None = None
     revision: int = 1
     issuer_id: str = ""
+    card_id: str = ""
 
     @property
     def filter(self) -> EventFilter:
         kinds = frozenset(self.kinds)
-        return EventFilter(kinds, self.merchant_gateway_id, self.merchant_id, self.resource, self.issuer_id)
+        return EventFilter(
+            kinds, self.merchant_gateway_id, self.merchant_id, self.resource, self.issuer_id, self.card_id
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ def new(
         merchant_id=wanted.merchant_id,
         resource=wanted.resource,
         issuer_id=wanted.issuer_id,
+        card_id=wanted.card_id,
         lease_duration=lease_duration,
         scanned_sequence=start,
         scan_time=now,
@@ -176,6 +180,7 @@ def changed(
             merchant_id=wanted.merchant_id,
             resource=wanted.resource,
             issuer_id=wanted.issuer_id,
+            card_id=wanted.card_id,
         )
     if lease_duration is not None and lease_duration != held.lease_duration:
         fields.append("lease_duration")

@@ -90,6 +90,7 @@ def filter_of(wanted: pb.EventFilter) -> EventFilter:
         wanted.merchant_id,
         wanted.resource,
         wanted.issuer_id,
+        wanted.card_id,
     )
 
 

@@ -40,6 +40,7 @@ def filter_to_proto(wanted: EventFilter) -> events_pb2.EventFilter:
         merchant_id=wanted.merchant_id,
         resource=wanted.resource,
         issuer_id=wanted.issuer_id,
+        card_id=wanted.card_id,
     )
 
 

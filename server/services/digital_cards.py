@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from server.domain import digital_cards, issuer_operations
+from server.domain import digital_cards, issuer_operations, names
 from server.domain.callers import Caller
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event, EventKind
@@ -27,13 +27,14 @@ def list_page(store: Store, query: DigitalCardQuery, page: Page) -> list[Digital
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """A report, and whom its events name as their cause: the notification (empty for a replay), who acted, and what
-    else there is to say."""
+    """A report, the notification that it is kept as, and what its events say of who acted. `again` where it is
+    replayed: then the notification is not their cause."""
 
     record: Record
     notification: str
     actor: str
     correlation_id: str
+    again: bool = False
     details: dict[str, str] = field(default_factory=dict)
 
 
@@ -52,14 +53,15 @@ class DigitalCardBook:
         held = shelf.get_many(wanted)
         return cls(held, frozenset(held))
 
-    def tell(self, telling: Telling, now: int, append: Callable[[Event], None], arrival: int | None = None) -> None:
-        """What a report says of digital cards. `arrival` is when it came, where that is not now."""
+    def tell(self, telling: Telling, now: int, append: Callable[[Event], None]) -> None:
+        """What a report says of digital cards."""
         record = telling.record
         if not isinstance(record.content, D1IssuerOperation):
             return
+        arrival = names.arrival_of(telling.notification)
         for name in digital_cards.names_told(record):
             held = self.held.get(name)
-            after = digital_cards.report(held, name, record, record.content, now, arrival)
+            after = digital_cards.report(held, name, record, record.content, now, arrival, again=telling.again)
             if after is None or after is held:
                 continue
             self.held[name] = self.changed[name] = after
@@ -85,7 +87,7 @@ def _event(telling: Telling, held: DigitalCard | None, after: DigitalCard, fact:
         resource=after.name,
         time=now,
         correlation_id=telling.correlation_id,
-        notification=telling.notification,
+        notification="" if telling.again else telling.notification,
         actor=telling.actor,
         details={**told, **({"state_before": held.state} if held else {}), **telling.details},
         snapshot=after,

@@ -177,8 +177,9 @@ def _tell_digital_cards(transaction: Transaction, plan: Plan, caller: Caller, no
     if plan.kept.quarantine_reason is None or plan.applied.state is not NotificationState.APPLIED:
         return
     book = DigitalCardBook.open(transaction.digital_cards, [plan.record])
-    telling = Telling(plan.record, "", caller.client, caller.correlation_id, _details(plan, replay))
-    book.tell(telling, now, transaction.append, plan.kept.receive_time)
+    name, details = plan.kept.name, _details(plan, replay)
+    telling = Telling(plan.record, name, caller.client, caller.correlation_id, again=True, details=details)
+    book.tell(telling, now, transaction.append)
     book.save(transaction.digital_cards)
 
 

@@ -333,6 +333,7 @@ subscriptions = Table(
     Column("last_acknowledge_time", BigInteger),
     Column("revision", BigInteger, nullable=False),
     Column("issuer_id", Text, nullable=False, server_default=""),
+    Column("card_id", Text, nullable=False, server_default=""),
 )
 
 deliveries = Table(

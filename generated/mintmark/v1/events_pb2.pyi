@@ -463,6 +463,7 @@ class EventFilter(_message.Message):
     MERCHANT_ID_FIELD_NUMBER: _builtins.int
     RESOURCE_FIELD_NUMBER: _builtins.int
     ISSUER_ID_FIELD_NUMBER: _builtins.int
+    CARD_ID_FIELD_NUMBER: _builtins.int
     merchant_gateway_id: _builtins.str
     """Only events of this merchant gateway. Empty means any."""
     merchant_id: _builtins.str
@@ -471,6 +472,8 @@ class EventFilter(_message.Message):
     """Only events of the resource with this name and of those below it. Empty means any."""
     issuer_id: _builtins.str
     """Only events of this issuer. Empty means any."""
+    card_id: _builtins.str
+    """Only events whose resource is about this card or stands for it, such as a digital card. Card ids are an issuer's own. Empty means any."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedScalarFieldContainer[Global___EventKind.ValueType]:
         """Only events of these kinds; empty means any."""
@@ -483,10 +486,11 @@ class EventFilter(_message.Message):
         merchant_id: _builtins.str = ...,
         resource: _builtins.str = ...,
         issuer_id: _builtins.str = ...,
+        card_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer_id", b"issuer_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_id", b"card_id", "issuer_id", b"issuer_id", "kinds", b"kinds", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Digital cards, made of the operations that are known."""
+"""Digital cards, made of the operations that are known, and the card of subscriptions."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -34,6 +34,7 @@ operations = sa.table(
 
 
 def upgrade() -> None:
+    op.add_column("subscriptions", sa.Column("card_id", sa.Text(), nullable=False, server_default=""))
     cards = op.create_table(
         "digital_cards",
         sa.Column("name", Name, nullable=False),
