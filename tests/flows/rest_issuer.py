@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.message import Message
+from mintmark.v1 import digital_cards_pb2 as cards
 from mintmark.v1 import issuer_operations_pb2 as pb
 
 from tests.server.rpc.running import request_id as key
@@ -63,3 +64,15 @@ def reads(names: tuple[str, ...]) -> Iterator[Case]:
     wanted = listed(issuer_id=ISSUER, kinds=[pb.ISSUER_OPERATION_KIND_CARD], card_id="c-1", page_size=2)
     yield f"{SERVICE}.ListIssuerOperations", wanted, ""
     yield f"{SERVICE}.ListIssuerOperations", listed(page_size=1001), "FIELD_INVALID"
+    yield from _digital_card_reads()
+
+
+def _digital_card_reads() -> Iterator[Case]:
+    get, listed, service = cards.GetDigitalCardRequest, cards.ListDigitalCardsRequest, "DigitalCardsService"
+    name = f"issuers/{ISSUER}/digitalCards/d-1"
+    yield f"{service}.GetDigitalCard", get(name=name), ""
+    yield f"{service}.GetDigitalCard", get(name=f"{name}-not"), "RESOURCE_NOT_FOUND"
+    wanted = listed(issuer_id=ISSUER, states=[cards.DIGITAL_CARD_STATE_UNSPECIFIED], page_size=2)
+    yield f"{service}.ListDigitalCards", wanted, ""
+    yield f"{service}.ListDigitalCards", listed(card_id="c-1"), ""
+    yield f"{service}.ListDigitalCards", listed(page_token="AAAA"), "PAGE_TOKEN_INVALID"

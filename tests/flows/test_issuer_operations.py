@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from mintmark.v1 import events_pb2
+from mintmark.v1 import digital_cards_pb2, events_pb2
 from mintmark.v1 import issuer_operations_pb2 as pb
 from mintmark.v1 import notifications_pb2 as notices_pb2
 
@@ -55,8 +55,14 @@ class Thales:
         found = self.gateway.core.admin.issuer_operations.ListIssuerOperations(request).issuer_operations
         return {each.name.removeprefix(f"issuers/{self.issuer_id}/"): each for each in found}
 
-    def events(self) -> list[events_pb2.Event]:
-        asked = events_pb2.ListEventsRequest(cursor="0", filter=events_pb2.EventFilter(issuer_id=self.issuer_id))
+    def digital_cards(self) -> dict[str, digital_cards_pb2.DigitalCard]:
+        request = digital_cards_pb2.ListDigitalCardsRequest(issuer_id=self.issuer_id)
+        found = self.gateway.core.admin.digital_cards.ListDigitalCards(request).digital_cards
+        return {each.digital_card_id: each for each in found}
+
+    def events(self, *kinds: events_pb2.EventKind.ValueType, resource: str = "") -> list[events_pb2.Event]:
+        wanted = events_pb2.EventFilter(issuer_id=self.issuer_id, kinds=kinds, resource=resource)
+        asked = events_pb2.ListEventsRequest(cursor="0", filter=wanted)
         return list(self.gateway.core.admin.events.ListEvents(asked).events)
 
 
@@ -86,7 +92,39 @@ def test_the_contracts_examples_become_operations(thales: Thales) -> None:
     }
     assert {each.delivery_count for each in found.values()} == {2}
     assert list(found["cards/L7f9000000000000f6/operations/XYZ1239"].digital_card_ids) == ["TOKEN1125", "TOKEN1129"]
-    assert [each.kind for each in thales.events()] == [events_pb2.EVENT_KIND_ISSUER_OPERATION_UPDATED] * 3
+    assert len(thales.events(events_pb2.EVENT_KIND_ISSUER_OPERATION_UPDATED)) == 3
+    # Both examples name the first one: the batch came last.
+    digitized = next(each for each in batch["operations"] if each["operation"] == "DIGITIZE")
+    assert {name: card.card_id for name, card in thales.digital_cards().items()} == {
+        "TOKEN1125": digitized["cardId"],
+        "TOKEN1129": "L7f9000000000000f6",
+    }
+    assert len(thales.events(events_pb2.EVENT_KIND_DIGITAL_CARD_UPDATED)) == 3
+
+
+def test_a_digital_card_is_followed_from_its_making_to_its_end(thales: Thales) -> None:
+    """As D1 tells of it, retries and disorder included: over HTTP in, over gRPC and REST out."""
+    bound = {"operationId": "op-1", "operation": "DIGITIZE", "status": "SUCCESSFUL", "digitalCardIds": ["d-1"]}
+    assert thales.post("v1/{issuer}/cards/c-1/notifications", bound).status_code == 204
+    for number, (operation, status) in enumerate(
+        (
+            ("CREATE", "SUCCESSFUL"),
+            ("SUSPEND", "PENDING"),
+            ("SUSPEND", "FAILED"),
+            ("DELETE", "SUCCESSFUL"),
+            # Retried late, without a time of its own.
+            ("RESUME", "SUCCESSFUL"),
+        )
+    ):
+        told = {"operationId": f"op-{operation}-{number}", "operation": operation, "status": status}
+        for _ in range(2):
+            assert thales.post("v1/{issuer}/digitalCards/d-1/notifications", told).status_code == 204
+    card = thales.digital_cards()["d-1"]
+    assert (card.card_id, card.state) == ("c-1", digital_cards_pb2.DIGITAL_CARD_STATE_DELETED)
+    assert (card.last_operation, card.last_operation_id) == ("RESUME", "op-RESUME-4")
+    kind = events_pb2.EVENT_KIND_DIGITAL_CARD_UPDATED
+    states = [each.details["state"] for each in thales.events(kind, resource=card.name)]
+    assert states == ["UNSPECIFIED", "ACTIVE", "ACTIVE", "ACTIVE", "DELETED", "DELETED"]
 
 
 def test_v1_and_v2_tell_of_one_operation(thales: Thales) -> None:

@@ -14,6 +14,7 @@ from mintmark.v1 import (
     accounts_pb2,
     api_keys_pb2,
     clients_pb2,
+    digital_cards_pb2,
     events_pb2,
     issuer_operations_pb2,
     notifications_pb2,
@@ -30,6 +31,7 @@ FILES = (
     api_keys_pb2,
     clients_pb2,
     events_pb2,
+    digital_cards_pb2,
     issuer_operations_pb2,
     notifications_pb2,
     replays_pb2,
@@ -71,6 +73,7 @@ class FakeCore:
         self.metadata: list[dict[str, str]] = []
         self.tokens: list[tokens_pb2.Token] = []
         self.issuer_operations: list[issuer_operations_pb2.IssuerOperation] = []
+        self.digital_cards: list[digital_cards_pb2.DigitalCard] = []
         self.events: list[events_pb2.Event] = []
         # How many messages each stream sends before it breaks; a stream without an entry goes to the end.
         self.streams_break_after: list[int] = []
@@ -154,6 +157,22 @@ class FakeCore:
                 return issuer_operations_pb2.GetIssuerOperationResponse(issuer_operation=operation)
         facts = {"resource": request.name}
         refuse(context, code_pb2.NOT_FOUND, "RESOURCE_NOT_FOUND", "there is no such issuer operation", facts=facts)
+
+    def list_digital_cards(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        start = int(request.page_token or 0)
+        size = min(request.page_size or 50, 2)
+        page = self.digital_cards[start : start + size]
+        more = str(start + size) if start + size < len(self.digital_cards) else ""
+        return digital_cards_pb2.ListDigitalCardsResponse(digital_cards=page, next_page_token=more)
+
+    def get_digital_card(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        for card in self.digital_cards:
+            if card.name == request.name:
+                return digital_cards_pb2.GetDigitalCardResponse(digital_card=card)
+        facts = {"resource": request.name}
+        refuse(context, code_pb2.NOT_FOUND, "RESOURCE_NOT_FOUND", "there is no such digital card", facts=facts)
 
     def list_notifications(self, request: Any, context: Any) -> Any:
         self._seen(request, context)

@@ -108,15 +108,16 @@ def test_notifications_and_replays_are_filtered_by_issuer_and_card(mintmark: Com
     ] * 2
 
 
-def test_events_and_subscriptions_are_filtered_by_issuer(mintmark: Command, core: FakeCore) -> None:
+def test_events_and_subscriptions_are_filtered_by_issuer_and_card(mintmark: Command, core: FakeCore) -> None:
     kind = ("--kind", "issuer-operation-updated")
     for command in (
         ("events", "tail", "--from", "0", "--until-caught-up", *kind),
         ("subscriptions", "create", "cards", *kind),
         ("subscriptions", "update", "clients/c/subscriptions/cards"),
     ):
-        assert mintmark(*command, "--issuer", "ISSUER_001").code == 0
+        assert mintmark(*command, "--issuer", "ISSUER_001", "--card", "card-1").code == 0
     tailed, created, updated = core.requests
-    assert [each.filter.issuer_id for each in (tailed, created, updated.subscription)] == ["ISSUER_001"] * 3
+    filters = [each.filter for each in (tailed, created, updated.subscription)]
+    assert [(each.issuer_id, each.card_id) for each in filters] == [("ISSUER_001", "card-1")] * 3
     assert list(updated.update_mask.paths) == ["filter"]
     assert mintmark("subscriptions", "update", "cards", "--everything", "--issuer", "i").code == 2

@@ -17,7 +17,7 @@ depends_on = None
 Name = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 AFTER = {"CREATE": "ACTIVE", "RESUME": "ACTIVE", "SUSPEND": "SUSPENDED", "DELETE": "DELETED"}
 KNOWN = {*AFTER, "RENEW", "UPDATE"}
-AT_ONCE = 1_000
+AT_ONCE = 200
 MOST_OF_ONE_OPERATION = 100
 LONGEST_NAME = 1024
 
@@ -122,7 +122,9 @@ def _bind(cards: sa.Table, piece: list[Mapping[str, Any]]) -> None:
                 continue
             card = dict(held) if held else _new(name, row, digital_card_id)
             _tell(card, row)
-            if row["state"] in ("PENDING", "SUCCESSFUL") and not _older(row, card["card_order_time"]):
+            if row["state"] in ("PENDING", "SUCCESSFUL") and not _older(
+                row, card["card_order_time"], card["card_arrival_time"]
+            ):
                 card["card_id"] = row["card_id"]
                 card["card_order_time"] = _newest(card["card_order_time"], row["partner_order_time"])
                 card["card_arrival_time"] = max(card["card_arrival_time"], row["update_time"])
@@ -156,9 +158,11 @@ def _new(name: str, row: Mapping[str, Any], digital_card_id: str) -> dict[str, A
     }
 
 
-def _older(row: Mapping[str, Any], held: int | None) -> bool:
+def _older(row: Mapping[str, Any], held: int | None, held_arrival: int) -> bool:
     time = row["partner_order_time"]
-    return held is not None and time is not None and time < held
+    if held is not None and time is not None and time != held:
+        return bool(time < held)
+    return bool(row["update_time"] < held_arrival)
 
 
 def _newest(held: int | None, time: int | None) -> int | None:
@@ -170,13 +174,15 @@ def _tell(card: dict[str, Any], row: Mapping[str, Any]) -> None:
     card["create_time"] = min(card["create_time"], row["create_time"])
     card["update_time"] = max(card["update_time"], row["update_time"])
     time, arrival = row["partner_order_time"], row["update_time"]
-    if not _older(row, card["partner_order_time"]):
+    if not _older(row, card["partner_order_time"], card["report_arrival_time"]):
         card["last_operation"], card["last_operation_id"] = row["operation"], row["operation_id"]
         card["last_operation_state"], card["last_operation_state_text"] = row["state"], row["state_text"]
         card["last_issuer_operation"] = row["name"]
         card["partner_order_time"] = _newest(card["partner_order_time"], time)
         card["report_arrival_time"] = max(card["report_arrival_time"], arrival)
-    if row["kind"] != "DIGITAL_CARD" or row["state"] != "SUCCESSFUL" or _older(row, card["partner_state_time"]):
+    if row["kind"] != "DIGITAL_CARD" or row["state"] != "SUCCESSFUL":
+        return
+    if _older(row, card["partner_state_time"], card["state_arrival_time"]):
         return
     state = AFTER.get(row["operation"])
     if state is None:
