@@ -55,5 +55,10 @@ def _keyed_hash(key: bytes, secret: str, *, taken_over: bool) -> bytes:
     content = secret.encode("utf-8", "surrogatepass")
     if not taken_over:
         return hmac.digest(key, content, "sha256")
-    # scrypt takes a secret with NULs behind it for the same one; nobody can send that who does not know the secret.
+    return scrypt(content, key)
+
+
+def scrypt(content: bytes, key: bytes) -> bytes:
+    """32 bytes, some 50 ms."""
+    # It takes a secret with NULs behind it for the same one; nobody can send that who does not know the secret.
     return hashlib.scrypt(content, salt=key, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, maxmem=SCRYPT_MEMORY, dklen=32)

@@ -6,7 +6,7 @@ from typing import Protocol
 from mintmark.v1 import access_tokens_pb2 as pb
 from prometheus_client import Counter
 
-from server.domain.refusals import ClientCredentialsInvalid, ScopeInvalid
+from server.domain.refusals import ClientCredentialsInvalid, ScopeInvalid, TooManyCalls
 from server.rpc.calls import Call
 from server.rpc.words import timestamp
 from server.services.access_tokens import EXPIRES_IN_S, AccessTokens
@@ -47,11 +47,16 @@ class AccessTokenMethods:
         self._access_tokens = access_tokens
         self._jwks = jwks
 
-    def IssueAccessToken(self, request: pb.IssueAccessTokenRequest, _call: Call) -> pb.IssueAccessTokenResponse:
+    def IssueAccessToken(self, request: pb.IssueAccessTokenRequest, call: Call) -> pb.IssueAccessTokenResponse:
         try:
-            issued = self._access_tokens.issue(request.client_id, request.client_secret, tuple(request.scopes))
+            issued = self._access_tokens.issue(
+                request.client_id, request.client_secret, tuple(request.scopes), call.deadline
+            )
         except (ClientCredentialsInvalid, ScopeInvalid):
             ASKED.labels("refused").inc()
+            raise
+        except TooManyCalls:
+            ASKED.labels("shed").inc()
             raise
         ASKED.labels("issued").inc()
         return pb.IssueAccessTokenResponse(

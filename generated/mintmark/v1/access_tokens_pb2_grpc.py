@@ -64,7 +64,8 @@ class AccessTokensServiceServicer:
     def IssueAccessToken(self, request, context):
         """Issues an access token for client credentials (RFC 6749 section 4.4). UNAUTHENTICATED with
         CLIENT_CREDENTIALS_INVALID where they do not match, INVALID_ARGUMENT with SCOPE_INVALID where a scope is not
-        the client's. Repeating it issues another one.
+        the client's. Repeating it issues another one. RESOURCE_EXHAUSTED with TOO_MANY_CALLS where too many other secrets of
+        clients that took theirs over from elsewhere wait to be looked at; one that was right before does not wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,8 @@ class AccessTokensServiceStub:
     IssueAccessToken: _grpc.UnaryUnaryMultiCallable[_access_tokens_pb2.IssueAccessTokenRequest, _access_tokens_pb2.IssueAccessTokenResponse]
     """Issues an access token for client credentials (RFC 6749 section 4.4). UNAUTHENTICATED with
     CLIENT_CREDENTIALS_INVALID where they do not match, INVALID_ARGUMENT with SCOPE_INVALID where a scope is not
-    the client's. Repeating it issues another one.
+    the client's. Repeating it issues another one. RESOURCE_EXHAUSTED with TOO_MANY_CALLS where too many other secrets of
+    clients that took theirs over from elsewhere wait to be looked at; one that was right before does not wait.
     """
     RevokeAccessToken: _grpc.UnaryUnaryMultiCallable[_access_tokens_pb2.RevokeAccessTokenRequest, _access_tokens_pb2.RevokeAccessTokenResponse]
     """Revokes an access token of the caller (RFC 7009). A token that is not readable, expired or another's is left
@@ -57,7 +58,8 @@ class AccessTokensServiceAsyncStub(AccessTokensServiceStub):
     IssueAccessToken: _aio.UnaryUnaryMultiCallable[_access_tokens_pb2.IssueAccessTokenRequest, _access_tokens_pb2.IssueAccessTokenResponse]  # type: ignore[assignment]
     """Issues an access token for client credentials (RFC 6749 section 4.4). UNAUTHENTICATED with
     CLIENT_CREDENTIALS_INVALID where they do not match, INVALID_ARGUMENT with SCOPE_INVALID where a scope is not
-    the client's. Repeating it issues another one.
+    the client's. Repeating it issues another one. RESOURCE_EXHAUSTED with TOO_MANY_CALLS where too many other secrets of
+    clients that took theirs over from elsewhere wait to be looked at; one that was right before does not wait.
     """
     RevokeAccessToken: _aio.UnaryUnaryMultiCallable[_access_tokens_pb2.RevokeAccessTokenRequest, _access_tokens_pb2.RevokeAccessTokenResponse]  # type: ignore[assignment]
     """Revokes an access token of the caller (RFC 7009). A token that is not readable, expired or another's is left
@@ -81,7 +83,8 @@ class AccessTokensServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_access_tokens_pb2.IssueAccessTokenResponse, _abc.Awaitable[_access_tokens_pb2.IssueAccessTokenResponse]]:
         """Issues an access token for client credentials (RFC 6749 section 4.4). UNAUTHENTICATED with
         CLIENT_CREDENTIALS_INVALID where they do not match, INVALID_ARGUMENT with SCOPE_INVALID where a scope is not
-        the client's. Repeating it issues another one.
+        the client's. Repeating it issues another one. RESOURCE_EXHAUSTED with TOO_MANY_CALLS where too many other secrets of
+        clients that took theirs over from elsewhere wait to be looked at; one that was right before does not wait.
         """
 
     @_abc_1.abstractmethod

@@ -66,7 +66,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_TOO_MANY_CALLS: _ErrorReason.ValueType  # 17
     """RESOURCE_EXHAUSTED. More calls of this class are in flight than the server holds. Repeat with backoff.
-    Metadata: `class` (unary, waiting or stream).
+    Metadata: `class` (unary, waiting, stream, or secret: others are before this one to have a client secret looked at).
     """
     ERROR_REASON_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 18
     """UNAVAILABLE. The store could not be read or written; nothing is known to have changed. Repeat with the same request_id."""
@@ -188,7 +188,7 @@ Metadata: `client`.
 """
 ERROR_REASON_TOO_MANY_CALLS: ErrorReason.ValueType  # 17
 """RESOURCE_EXHAUSTED. More calls of this class are in flight than the server holds. Repeat with backoff.
-Metadata: `class` (unary, waiting or stream).
+Metadata: `class` (unary, waiting, stream, or secret: others are before this one to have a client secret looked at).
 """
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason.ValueType  # 18
 """UNAVAILABLE. The store could not be read or written; nothing is known to have changed. Repeat with the same request_id."""
