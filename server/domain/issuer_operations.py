@@ -140,6 +140,10 @@ def report(held: IssuerOperation, fact: D1IssuerOperation, content: str, now: in
         flags = (*flags, NotificationFlag.VALUE_UNRECOGNIZED)
     # The clock that orders reports may be coarse or missing; that nothing is pending after its end is certain.
     overtaken = state is IssuerOperationState.PENDING and held.state in FINAL
+    if _contradicts(held, state, order.micros):
+        flags = (*flags, NotificationFlag.CONTRADICTORY)
+        # Which came first says nothing: approved counts, for the money may be reserved.
+        overtaken = state is IssuerOperationState.DECLINED
     if overtaken or is_stale(held.partner_order_time, order.micros, creation=False):
         return OperationReport(replace(held, delivery_count=held.delivery_count + 1), stale=True, flags=flags)
     changed = replace(
@@ -163,3 +167,11 @@ def report(held: IssuerOperation, fact: D1IssuerOperation, content: str, now: in
         revision=held.revision + 1,
     )
     return OperationReport(changed, stale=False, flags=flags)
+
+
+def _contradicts(held: IssuerOperation, state: IssuerOperationState, reported: int | None) -> bool:
+    """Whether one authorisation is told to have ended in two ways, and no time says which is newer or older."""
+    if held.kind is not IssuerOperationKind.AUTHORISATION:
+        return False
+    ordered = held.partner_order_time is not None and reported is not None and held.partner_order_time != reported
+    return {held.state, state} == {IssuerOperationState.APPROVED, IssuerOperationState.DECLINED} and not ordered

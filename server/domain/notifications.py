@@ -96,6 +96,7 @@ class NotificationFlag(StrEnum):
     NUMBER_AS_TEXT = "NUMBER_AS_TEXT"
     CARD_NUMBER_CUT = "CARD_NUMBER_CUT"
     VALUE_UNRECOGNIZED = "VALUE_UNRECOGNIZED"
+    CONTRADICTORY = "CONTRADICTORY"
 
 
 class RecordOutcome(StrEnum):

@@ -234,6 +234,10 @@ class _NotificationFlagEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Noti
     """A value looked like a card number and was cut to its first six and last four digits."""
     NOTIFICATION_FLAG_VALUE_UNRECOGNIZED: _NotificationFlag.ValueType  # 11
     """A value is not on the list that the contract gives; it is kept as it came."""
+    NOTIFICATION_FLAG_CONTRADICTORY: _NotificationFlag.ValueType  # 12
+    """It says approved of an authorisation that was reported as declined, or the other way round, and no time says which is newer.
+    Approved counts: the money may be reserved.
+    """
 
 class NotificationFlag(_NotificationFlag, metaclass=_NotificationFlagEnumTypeWrapper):
     """Something odd about a notification that did not stop it."""
@@ -262,6 +266,10 @@ NOTIFICATION_FLAG_CARD_NUMBER_CUT: NotificationFlag.ValueType  # 10
 """A value looked like a card number and was cut to its first six and last four digits."""
 NOTIFICATION_FLAG_VALUE_UNRECOGNIZED: NotificationFlag.ValueType  # 11
 """A value is not on the list that the contract gives; it is kept as it came."""
+NOTIFICATION_FLAG_CONTRADICTORY: NotificationFlag.ValueType  # 12
+"""It says approved of an authorisation that was reported as declined, or the other way round, and no time says which is newer.
+Approved counts: the money may be reserved.
+"""
 Global___NotificationFlag: _TypeAlias = NotificationFlag  # noqa: Y015
 
 class _RecordOutcome:

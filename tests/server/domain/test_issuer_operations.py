@@ -1,11 +1,13 @@
 """The order of reports on one operation: whatever order they come in, the newest and the final ones win."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
 from server.domain import issuer_operations
-from server.domain.issuer_operations import FINAL, KIND_OF, IssuerOperation, IssuerOperationState
+from server.domain.issuer_operations import FINAL, KIND_OF, IssuerOperation, IssuerOperationKind, IssuerOperationState
 from server.domain.notifications import TO_ISSUERS, D1IssuerOperation, NotificationKind, Record
 
 NOW = 1_764_000_000_000_000
@@ -71,3 +73,30 @@ def test_a_status_that_is_not_on_the_list_is_kept(text: str) -> None:
     told = issuer_operations.report(held(), D1IssuerOperation(status=text), "1", NOW)
     assert told.operation.state is IssuerOperationState.UNRECOGNIZED
     assert told.operation.state_text == text
+
+
+@pytest.mark.parametrize(("approved", "declined", "state"), [(1, 2, "DECLINED"), (2, 1, "APPROVED")])
+@pytest.mark.parametrize("approved_first", [True, False])
+def test_times_say_which_of_two_ends_of_an_authorisation_counts(
+    approved: int, declined: int, state: str, *, approved_first: bool
+) -> None:
+    facts = [
+        D1IssuerOperation(status=status, end_time=f"2025-01-17T06:{minute:02}:00.000Z")
+        for status, minute in (("APPROVED", approved), ("DECLINED", declined))
+    ]
+    operation = replace(held(), kind=IssuerOperationKind.AUTHORISATION)
+    for fact in facts if approved_first else facts[::-1]:
+        told = issuer_operations.report(operation, fact, "x", NOW)
+        assert told.flags == ()
+        operation = told.operation
+    assert operation.state == state
+
+
+@pytest.mark.parametrize("time", ["", "2025-01-17T06:01:00.000Z"])
+def test_of_anything_else_the_last_report_counts(time: str) -> None:
+    """Only of authorisations is money reserved; SUCCESSFUL and FAILED go by their arrival where no time tells."""
+    operation = held()
+    for status in ("SUCCESSFUL", "FAILED", "APPROVED", "DECLINED"):
+        told = issuer_operations.report(operation, D1IssuerOperation(status=status, end_time=time), "x", NOW)
+        assert (told.stale, told.flags, told.operation.state) == (False, (), status)
+        operation = told.operation

@@ -166,6 +166,30 @@ def test_a_reference_number_that_is_used_again_is_another_authorisation(core: Ru
     assert len(listed(core.admin, issuer_id=place, states=[unknown])) == 1
 
 
+@pytest.mark.parametrize("first", ["APPROVED", "DECLINED"])
+def test_an_authorisation_that_is_told_to_be_both_counts_as_approved(core: RunningCore, place: str, first: str) -> None:
+    """In whichever order: the money may be reserved."""
+    sender = partner(core, place)
+    second = "DECLINED" if first == "APPROVED" else "APPROVED"
+    records = [
+        issuer(
+            sender,
+            place,
+            "card_authorisation",
+            {"operation": "PURCHASE", "status": status, "start_time": EARLY},
+            card_id="c-1",
+        )
+        for status in (first, second)
+    ]
+    results = record(core, *records, *records)
+    assert told(results) == [STORED, STALE if second == "DECLINED" else STORED, REPEATED, REPEATED]
+    (name,) = listed(core.admin, issuer_id=place)
+    assert read(core.admin, name).state == State.ISSUER_OPERATION_STATE_APPROVED
+    flagged = notices_pb2.ListNotificationsRequest(issuer_id=place, flags=[notices_pb2.NOTIFICATION_FLAG_CONTRADICTORY])
+    found = core.admin.notifications.ListNotifications(flagged).notifications
+    assert [each.name for each in found] == [results[1].notification]
+
+
 def test_a_bad_item_is_quarantined_and_its_neighbours_are_applied(core: RunningCore, place: str) -> None:
     sender = partner(core, place)
     good = issuer(sender, place, "card_operation", produce("PENDING"), card_id="c-1")
