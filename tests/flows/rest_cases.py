@@ -229,7 +229,8 @@ def writes(known: Known) -> Iterator[Case]:
 
 def _subscription_writes(known: Known) -> Iterator[Case]:
     service, pb = "SubscriptionsService", subscriptions_pb2
-    wanted = events_pb2.EventFilter(kinds=EVENT_KINDS)
+    # Of a gateway where nothing happens: a pull that hands something out differs from the next one.
+    wanted = events_pb2.EventFilter(kinds=EVENT_KINDS, merchant_gateway_id="NOBODYS")
     create = pb.CreateSubscriptionRequest(request_id=key(), subscription_id=f"new-{key()}", filter=wanted)
     yield f"{service}.CreateSubscription", create, ""
     name = f"clients/{known.client_id}/subscriptions/{create.subscription_id}"
@@ -243,7 +244,6 @@ def _subscription_writes(known: Known) -> Iterator[Case]:
     old.update_mask.paths.append("filter")
     yield f"{service}.UpdateSubscription", old, "ETAG_MISMATCH"
     yield f"{service}.SeekSubscription", pb.SeekSubscriptionRequest(request_id=key(), name=name, cursor="now"), ""
-    # Nothing new: a pull that hands something out differs from the next one.
     yield f"{service}.PullEvents", pb.PullEventsRequest(name=name), ""
     yield f"{service}.PullEvents", pb.PullEventsRequest(name=f"{name}-not"), "RESOURCE_NOT_FOUND"
     ahead = pb.AcknowledgeEventsRequest(name=name, sequences=[10**15])

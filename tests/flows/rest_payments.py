@@ -160,11 +160,12 @@ def writes(shop: Shop) -> Iterator[Case]:
     yield f"{SERVICE}.CapturePayment", capture(request_id=key(), name=shop.authorized, amount=much), "AMOUNT_EXCEEDED"
     yield f"{SERVICE}.CapturePayment", capture(request_id=key(), name=shop.authorized, amount=some), ""
     yield f"{SERVICE}.VoidPayment", pb.VoidPaymentRequest(request_id=key(), name=shop.reserved), ""
+    # Before it has an operation that may be unsent, or on its way: of a refusal there is no first answer to repeat.
+    yield f"{SERVICE}.CancelPayment", pb.CancelPaymentRequest(request_id=key(), name=shop.captured), "ALREADY_SENT"
     yield f"{SERVICE}.RefundPayment", pb.RefundPaymentRequest(request_id=key(), name=shop.captured, amount=some), ""
     refused = pb.RefundPaymentRequest(request_id=key(), name=shop.doubtful)
     yield f"{SERVICE}.RefundPayment", refused, "OPERATION_IN_DOUBT"
     yield f"{SERVICE}.CancelPayment", pb.CancelPaymentRequest(request_id=key(), name=shop.cancelled), ""
-    yield f"{SERVICE}.CancelPayment", pb.CancelPaymentRequest(request_id=key(), name=shop.captured), "ALREADY_SENT"
     resolve = pb.ResolvePaymentRequest(request_id=key(), name=shop.doubtful, reason="asked the partner")
     resolve.resolution = pb.PAYMENT_RESOLUTION_NOT_CHARGED
     yield f"{SERVICE}.ResolvePayment", resolve, "TOO_EARLY"
