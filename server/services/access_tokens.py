@@ -70,7 +70,11 @@ class AccessTokens:
         self._lock = threading.Lock()
         # A token's signature does not change, so it is checked once.
         self._verified: OrderedDict[str, Claims] = OrderedDict()
-        self._slow = SlowSecrets(lambda secret: hasher.hash_client_secret(secret, taken_over=True))
+        self._slow = SlowSecrets(
+            lambda secret: hasher.hash_client_secret(secret, taken_over=True),
+            hasher.made_secret().encode(),
+            clock.monotonic,
+        )
         self._decoy = hasher.hash_client_secret("no client has this secret", taken_over=False)
 
     def issue(self, client_id: str, secret: str, asked: Collection[str], deadline: float) -> Issued:

@@ -7,9 +7,7 @@ not wait at all.
 """
 
 import hmac
-import secrets
 import threading
-import time
 from collections import Counter as Tally
 from collections import OrderedDict
 from collections.abc import Callable
@@ -33,12 +31,12 @@ MADE = Counter("mintmark_client_secret_hashes_total", "Slow hashes of client sec
 class SlowSecrets:
     """Makes slow hashes of secrets and remembers them. Safe to use from any thread."""
 
-    def __init__(self, make: Callable[[str], str], now: Callable[[], float] = time.monotonic) -> None:
-        """`make` is the slow hash; deadlines are on the clock `now`."""
+    def __init__(self, make: Callable[[str], str], process_key: bytes, now: Callable[[], float]) -> None:
+        """`make` is the slow hash; deadlines are on the clock `now`. `process_key` is random."""
         self._make = make
         self._now = now
         # What is remembered goes by a fast hash that means nothing outside this process.
-        self._process_key = secrets.token_bytes(32)
+        self._process_key = process_key
         self._lock = threading.Lock()
         self._running = threading.Semaphore(MOST_RUNNING)
         self._right: OrderedDict[bytes, str] = OrderedDict()

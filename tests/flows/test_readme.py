@@ -145,8 +145,11 @@ def test_what_d1_tells_a_card_issuer(run: Runner) -> None:
     (example,) = blocks("Card issuers (D1)", "sh")
     shown = run("sh", "-ec", example=example)
     assert "204" in shown
-    (listed,) = [line.split() for line in shown if line.startswith(" issuers/")]
-    assert listed[:5] == ["issuers/ISSUER_001/cards/card-1/operations/op-1", "CARD", "card-1", "PRODUCE", "SUCCESSFUL"]
+    produced, digitized, digital_card = [line.split() for line in shown if line.startswith(" issuers/")]
+    below = "issuers/ISSUER_001"
+    assert produced[:5] == [f"{below}/cards/card-1/operations/op-1", "CARD", "card-1", "PRODUCE", "SUCCESSFUL"]
+    assert digitized[:5] == [f"{below}/cards/card-1/operations/op-3", "CARD", "card-1", "DIGITIZE", "SUCCESSFUL"]
+    assert digital_card[:4] == [f"{below}/digitalCards/digital-1", "card-1", "DIGITIZE", "SUCCESSFUL"]
     assert "state: SUCCESSFUL" in shown
     (quarantined,) = [line for line in shown if "BATCH_ITEM_INVALID" in line and line.startswith(" notifications/")]
     assert "D1_CARD_OPERATION" in quarantined

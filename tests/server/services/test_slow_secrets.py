@@ -1,6 +1,7 @@
 """Slow hashes: few at a time, few that wait, and none for what was hashed before."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from server.services.slow_secrets import MOST_AT_ONCE, MOST_OF_ONE_CLIENT, MOST_
 from tests.waiting import eventually
 
 FAR = 1e9
+KEY = b"random"
 
 
 class HeldBack:
@@ -54,7 +56,7 @@ def full(secrets: SlowSecrets, count: int) -> Callable[[], bool]:
 
 
 def test_so_many_run_and_so_many_wait_and_the_next_is_refused_at_once(slow: HeldBack) -> None:
-    secrets = SlowSecrets(slow)
+    secrets = SlowSecrets(slow, KEY, time.monotonic)
     wanted = [(f"c-{number}", "wrong") for number in range(MOST_AT_ONCE)]
     with flood(secrets, wanted) as made:
         eventually(full(secrets, MOST_AT_ONCE))
@@ -70,7 +72,7 @@ def test_so_many_run_and_so_many_wait_and_the_next_is_refused_at_once(slow: Held
 
 
 def test_one_client_leaves_room_for_the_others(slow: HeldBack) -> None:
-    secrets = SlowSecrets(slow)
+    secrets = SlowSecrets(slow, KEY, time.monotonic)
     with flood(secrets, [("flooded", f"s-{number}") for number in range(MOST_OF_ONE_CLIENT)]) as made:
         eventually(full(secrets, MOST_OF_ONE_CLIENT))
         with pytest.raises(TooManyCalls):
@@ -84,7 +86,7 @@ def test_one_client_leaves_room_for_the_others(slow: HeldBack) -> None:
 
 def test_what_was_right_does_not_wait_and_is_not_displaced(slow: HeldBack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slow_secrets, "KEPT", 4)
-    secrets = SlowSecrets(slow)
+    secrets = SlowSecrets(slow, KEY, time.monotonic)
     slow.let.set()
     secrets.hash_of("c", "right", FAR)
     secrets.was_right("c", "right")
@@ -106,7 +108,7 @@ def test_what_was_right_does_not_wait_and_is_not_displaced(slow: HeldBack, monke
 
 def test_waiting_ends_at_the_deadline(slow: HeldBack) -> None:
     now = 100.0
-    secrets = SlowSecrets(slow, lambda: now)
+    secrets = SlowSecrets(slow, KEY, lambda: now)
     with flood(secrets, [("a", f"s-{number}") for number in range(MOST_RUNNING)]):
         eventually(lambda: slow.running == MOST_RUNNING)
         for secret in ("another", "s-0"):
@@ -119,7 +121,7 @@ def test_waiting_ends_at_the_deadline(slow: HeldBack) -> None:
 
 
 def test_callers_with_one_secret_share_its_hash(slow: HeldBack) -> None:
-    secrets = SlowSecrets(slow)
+    secrets = SlowSecrets(slow, KEY, time.monotonic)
     with flood(secrets, [("c", "right")] * (MOST_AT_ONCE * 2)) as made:
         eventually(lambda: slow.running == 1)
         slow.let.set()
@@ -136,7 +138,7 @@ def test_a_fault_is_told_to_everybody_and_forgotten() -> None:
             raise MemoryError
         return "made"
 
-    secrets = SlowSecrets(broken)
+    secrets = SlowSecrets(broken, KEY, time.monotonic)
     with pytest.raises(MemoryError):
         secrets.hash_of("c", "s", FAR)
     assert secrets.hash_of("c", "s", FAR) == "made"
