@@ -9,6 +9,7 @@ import pytest
 from mintmark.v1 import access_tokens_pb2, clients_pb2
 
 from server.keys import hashing
+from server.services import slow_secrets
 from server.services.slow_secrets import MOST_OF_ONE_CLIENT, MOST_RUNNING
 from tests.server.rpc.running import RunningCore, Session, refused, request_id, running_core
 from tests.waiting import eventually
@@ -79,9 +80,15 @@ def test_a_secret_is_hashed_once(core: RunningCore, scrypt: CountedScrypt) -> No
     assert scrypt.calls == made + 2
 
 
-def test_a_flood_is_shed_and_keeps_nobody_out(core: RunningCore, scrypt: CountedScrypt) -> None:
+def test_a_flood_is_shed_and_keeps_nobody_out(
+    core: RunningCore, scrypt: CountedScrypt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_secrets, "KEPT", 4)
     flooded, other = client(core), client(core)
     assert asked(core.anonymous, flooded, SECRET) == "OK"
+    # More wrong ones than are remembered: they displace each other.
+    for number in range(5):
+        assert asked(core.anonymous, flooded, f"wrong {number}") == "UNAUTHENTICATED"
     scrypt.let.clear()
     made = scrypt.calls
     callers = 3 * MOST_OF_ONE_CLIENT
