@@ -9,8 +9,8 @@ from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
 from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
-from server.ports import Hasher, Sealer, Store, Transaction
-from server.rpc import sibs_accounts
+from server.ports import Assertions, Hasher, Sealer, Store, Transaction
+from server.rpc import d1_accounts, sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -37,6 +37,7 @@ def to_proto(account: Account) -> pb.Account:
         held=account.held,
         hold_reason=account.hold_reason,
         sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
+        d1_api=d1_accounts.to_proto(account.d1_api) if account.d1_api else None,
     )
 
 
@@ -133,6 +134,7 @@ def stated(account: pb.Account) -> Account:
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
         sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
         issuer_id=account.issuer_id,
+        d1_api=d1_accounts.api_of(account.d1_api) if account.HasField("d1_api") else None,
     )
 
 
@@ -147,22 +149,27 @@ def change_to_proto(change: AccountChange) -> pb.AccountChange:
 class Accounts:
     """The methods of AccountsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer) -> None:
+    def __init__(
+        self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer, assertions: Assertions
+    ) -> None:
         self._store = store
         self._calls = calls
         self._pages = pages
         self._hasher = hasher
         self._sealer = sealer
+        self._assertions = assertions
         self._now = calls.clock.now
 
     def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
         hasher, sealer = self._hasher, self._sealer
-        return [
-            sibs_accounts.with_secrets(
-                with_secrets(stated(each), each.payment_options, hasher, sealer), each.sibs, hasher, sealer
+        made = []
+        for place, each in enumerate(given):
+            account = with_secrets(stated(each), each.payment_options, hasher, sealer)
+            account = sibs_accounts.with_secrets(account, each.sibs, hasher, sealer)
+            made.append(
+                d1_accounts.with_key(account, each.d1_api, f"accounts[{place}]", hasher, sealer, self._assertions)
             )
-            for each in given
-        ]
+        return made
 
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:
         desired = self._stated(request.accounts)
