@@ -24,22 +24,23 @@ tokens = typer.Typer(help="Payment tokens.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="merchantGateways/{g}/merchants/{m}/tokens/{t}")]
 
+
+def refresh_word(token: Any) -> str:
+    """Whether it is to be read again, and why that has not been possible."""
+    if token.refreshed_generation >= token.refresh_generation:
+        return ""
+    return f"due: {token.refresh_error}" if token.refresh_error else "due"
+
+
 COLUMNS: list[Column] = [
     ("name", lambda token: token.name),
     ("provider", lambda token: enum_word(token, "provider")),
     ("state", lambda token: token.state_text or enum_word(token, "state")),
     ("card", lambda token: f"{token.card.bin}…{token.card.last_digits}" if token.card.bin else ""),
-    ("refresh", lambda token: _refresh(token)),
+    ("refresh", refresh_word),
     ("disabled", lambda token: token.disable_reason if token.HasField("disable_time") else ""),
     ("deliveries", lambda token: str(token.delivery_count)),
 ]
-
-
-def _refresh(token: Any) -> str:
-    """Whether it is to be read again, and why that has not been possible."""
-    if token.refreshed_generation >= token.refresh_generation:
-        return ""
-    return f"due: {token.refresh_error}" if token.refresh_error else "due"
 
 
 @tokens.command("list")

@@ -241,7 +241,7 @@ def check_secrets(account: Account, where: str) -> None:
 
     if account.d1_api is not None and not account.d1_api_secrets:
         where = f"{where}.d1_api.{d1_accounts.SIGNING_KEY}"
-        raise FieldInvalid(where, "must be given where none is kept", "required")
+        raise FieldsInvalid([(where, "must be given where none is kept", "required")])
 
 
 def keeping_secrets(stated: Account, held: Account | None) -> Account:

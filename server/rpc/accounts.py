@@ -1,6 +1,6 @@
 """AccountsService."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mintmark.v1 import accounts_pb2 as pb
@@ -150,14 +150,23 @@ class Accounts:
     """The methods of AccountsService, behind the wrapper of every call."""
 
     def __init__(
-        self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer, assertions: Assertions
+        self,
+        store: Store,
+        calls: Calls,
+        pages: PageTokens,
+        hasher: Hasher,
+        sealer: Sealer,
+        assertions: Assertions,
+        changed: Callable[[], None],
     ) -> None:
+        """`changed` is called when accounts have changed."""
         self._store = store
         self._calls = calls
         self._pages = pages
         self._hasher = hasher
         self._sealer = sealer
         self._assertions = assertions
+        self._changed = changed
         self._now = calls.clock.now
 
     def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
@@ -185,7 +194,9 @@ class Accounts:
             )
             return pb.ApplyAccountsResponse(changes=self._told(changes))
 
-        return self._calls.write(call, request, "partnerAccounts", run)
+        answer = self._calls.write(call, request, "partnerAccounts", run)
+        self._changed()
+        return answer
 
     def GetAccount(self, request: pb.GetAccountRequest, _call: Call) -> pb.GetAccountResponse:
         return pb.GetAccountResponse(account=to_proto(accounts.get(self._store, request.name)))

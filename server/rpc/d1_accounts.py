@@ -9,8 +9,8 @@ from mintmark.v1 import accounts_pb2 as pb
 from server.domain import d1_accounts as domain
 from server.domain.accounts import Account
 from server.domain.d1_accounts import D1Api, DetailsFields
-from server.domain.refusals import FieldInvalid
 from server.domain.sibs_accounts import KeptSecret
+from server.domain.violations import FieldsInvalid
 from server.ports import Assertions, Hasher, KeyUnfit, Sealer
 from server.services import partner_secrets
 
@@ -54,13 +54,13 @@ def with_key(
     account: Account, given: pb.D1Api, where: str, hasher: Hasher, sealer: Sealer, assertions: Assertions
 ) -> Account:
     """The account with the key that is stated, sealed, and a keyed digest that tells whether it changed. Raises
-    FieldInvalid for a key that cannot sign."""
+    FieldsInvalid for a key that cannot sign."""
     if not given.signing_key:
         return account
     try:
         key = assertions.read(given.signing_key)
     except KeyUnfit as unfit:
-        raise FieldInvalid(f"{where}.d1_api.{domain.SIGNING_KEY}", str(unfit), "key") from None
+        raise FieldsInvalid([(f"{where}.d1_api.{domain.SIGNING_KEY}", str(unfit), "key")]) from None
     context = partner_secrets.context(account.name, domain.SIGNING_KEY)
     digest = hasher.identity_hash(b"partner secret", context, key).hex()
     sealed = base64.b64encode(sealer.seal(key, context)).decode()
