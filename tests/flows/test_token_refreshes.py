@@ -65,11 +65,12 @@ class House:
     def read_again(self, token: str, seconds: float = 30) -> pb.Token:
         """The token, once what D1 has told was read."""
 
-        def fresh() -> pb.Token | None:
+        def fresh() -> bool:
             found = self.token(token)
-            return found if found.refreshed_generation == found.refresh_generation else None
+            return found.refreshed_generation == found.refresh_generation
 
-        return eventually(fresh, seconds, f"{token} being read again")
+        eventually(fresh, seconds, f"{token} being read again")
+        return self.token(token)
 
     def shows(self, token: str, error: str) -> None:
         eventually(lambda: error in self.token(token).refresh_error, 30, f"{token} with {error}")

@@ -78,10 +78,11 @@ def test_by_default_the_gateway_is_the_issuer(gateway: Gateway) -> None:
 
 
 def test_the_revision_changes_with_what_access_tokens_are_had_for(gateway: Gateway) -> None:
-    seen = []
-    for fields in ({}, {"display": "x"}, {"key_id": "other"}, {"signing_key": pem(made_key())}, {"audience": "a"}):
-        account = gateway.stated(**{name: text for name, text in fields.items() if name != "display"})
-        account.display_name = fields.get("display", "")
+    seen: list[str] = []
+    other: list[dict[str, str]] = [{"key_id": "other"}, {"signing_key": pem(made_key())}, {"audience": "a"}]
+    for fields in ({}, {}, *other):
+        account = gateway.stated(**fields)
+        account.display_name = f"{len(seen)}"
         gateway.apply(account)
         gateway.refresh() if seen else gateway.notify()
         task = gateway.claim_one()
@@ -248,7 +249,7 @@ def test_without_an_account_that_calls_d1_nothing_is_asked(moving: RunningCore) 
     assert told.metadata == {"token": gateway.name("t-1"), "why": "account"}
     # What was due before is asked for once the account says how.
     gateway.state()
-    task = eventually(lambda: next(iter(gateway.claim()), None), 20, "the tokens that were due")
+    (task,) = eventually(gateway.claim, 20, "the tokens that were due")
     assert task.token_refresh.generation == 2
     gateway.tell(task)
 
