@@ -26,10 +26,10 @@ Name = Annotated[str, typer.Argument(help="merchantGateways/{g}/merchants/{m}/to
 
 
 def refresh_word(token: Any) -> str:
-    """Whether it is to be read again, and why that has not been possible."""
+    """Whether it is to be read again, and whether that was not possible the last time."""
     if token.refreshed_generation >= token.refresh_generation:
         return ""
-    return f"due: {token.refresh_error}" if token.refresh_error else "due"
+    return "failing" if token.refresh_error else "due"
 
 
 COLUMNS: list[Column] = [

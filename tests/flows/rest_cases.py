@@ -173,6 +173,9 @@ def writes(known: Known) -> Iterator[Case]:
     yield "TokensService.DisableToken", reused, "REQUEST_ID_REUSED"
     yield "TokensService.DisableToken", disable(request_id="1", name=known.token, reason="x"), "FIELD_INVALID"
     yield "TokensService.EnableToken", enable(request_id=key(), name=known.token), ""
+    refresh = tokens_pb2.RefreshTokenRequest
+    yield "TokensService.RefreshToken", refresh(request_id=key(), name=known.token), "REFRESH_NOT_POSSIBLE"
+    yield "TokensService.RefreshToken", refresh(request_id=key(), name=NOBODY), "RESOURCE_NOT_FOUND"
     imported = tokens_pb2.ImportTokensRequest(request_id=key())
     imported.tokens.add(
         merchant_gateway_id="MGW_WALK", merchant_id="m/1", token_id="ü:1", provider=tokens_pb2.TOKEN_PROVIDER_D1_ECOM
