@@ -9,6 +9,7 @@ from server.domain.sibs_accounts import KeptSecret
 DEFAULT_TOKEN_PATH = "/authz/v1/oauth2/token"
 DEFAULT_DETAILS_PATH = "/merchant-gateways/{merchantGatewayId}/merchants/{merchantId}/tokens/{tokenId}"
 DEFAULT_ASSERTION_LIFE_S = 300
+SHORTEST_ASSERTION_LIFE_S = 60
 # The secret of such an account, as its messages name it.
 SIGNING_KEY = "signing_key"
 
@@ -74,6 +75,8 @@ def violations(stated: D1Api, where: str) -> list[tuple[str, str, str]]:
         found.append((f"{where}.base_url", problem, "url"))
     if problem := path_problem(stated.token_details_path):
         found.append((f"{where}.token_details_path", problem, "url"))
+    if stated.assertion_life < SHORTEST_ASSERTION_LIFE_S:
+        found.append((f"{where}.assertion_life_seconds", "must be 60 to 900, or 0 for 300", "int32.gte"))
     return found
 
 

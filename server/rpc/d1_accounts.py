@@ -3,7 +3,6 @@
 import base64
 from dataclasses import replace
 
-from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import accounts_pb2 as pb
 
 from server.domain import d1_accounts as domain
@@ -26,7 +25,7 @@ def to_proto(api: D1Api) -> pb.D1Api:
         issuer=api.issuer,
         subject=api.subject,
         audience=api.audience,
-        assertion_life=Duration(seconds=api.assertion_life),
+        assertion_life_seconds=api.assertion_life,
         token_details_path=api.token_details_path,
         token_details_fields=pb.D1TokenDetailsFields(
             **{name: getattr(api.token_details_fields, name) for name in FIELDS}
@@ -44,7 +43,7 @@ def api_of(given: pb.D1Api) -> D1Api:
         issuer=given.issuer,
         subject=given.subject,
         audience=given.audience,
-        assertion_life=given.assertion_life.seconds or domain.DEFAULT_ASSERTION_LIFE_S,
+        assertion_life=given.assertion_life_seconds or domain.DEFAULT_ASSERTION_LIFE_S,
         token_details_path=given.token_details_path or domain.DEFAULT_DETAILS_PATH,
         token_details_fields=DetailsFields(**{name: text for name, text in stated.items() if text}),
     )

@@ -5,7 +5,6 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -576,7 +575,7 @@ class D1Api(_message.Message):
     ISSUER_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     AUDIENCE_FIELD_NUMBER: _builtins.int
-    ASSERTION_LIFE_FIELD_NUMBER: _builtins.int
+    ASSERTION_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
     TOKEN_DETAILS_PATH_FIELD_NUMBER: _builtins.int
     TOKEN_DETAILS_FIELDS_FIELD_NUMBER: _builtins.int
     base_url: _builtins.str
@@ -595,14 +594,12 @@ class D1Api(_message.Message):
     """The subject in assertions (`sub`); none when empty."""
     audience: _builtins.str
     """The audience in assertions (`aud`); none when empty."""
+    assertion_life_seconds: _builtins.int
+    """For how many seconds an assertion is good: 60 at least and 900, which is D1's limit, at most; 300 when 0."""
     token_details_path: _builtins.str
     """The path of a token's details, with `{merchantGatewayId}`, `{merchantId}` and `{tokenId}` where these ids go. Public documents of D1
     do not tell it: when empty it is that of the sandbox, `/merchant-gateways/{merchantGatewayId}/merchants/{merchantId}/tokens/{tokenId}`.
     """
-    @_builtins.property
-    def assertion_life(self) -> _duration_pb2.Duration:
-        """For how long an assertion is good: a minute at least and 15 minutes, which is D1's limit, at most; 5 minutes when not given."""
-
     @_builtins.property
     def token_details_fields(self) -> Global___D1TokenDetailsFields:
         """Where things stand in the answer."""
@@ -617,13 +614,13 @@ class D1Api(_message.Message):
         issuer: _builtins.str = ...,
         subject: _builtins.str = ...,
         audience: _builtins.str = ...,
-        assertion_life: _duration_pb2.Duration | None = ...,
+        assertion_life_seconds: _builtins.int = ...,
         token_details_path: _builtins.str = ...,
         token_details_fields: Global___D1TokenDetailsFields | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["assertion_life", b"assertion_life", "token_details_fields", b"token_details_fields"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token_details_fields", b"token_details_fields"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion_life", b"assertion_life", "audience", b"audience", "base_url", b"base_url", "issuer", b"issuer", "key_id", b"key_id", "signing_key", b"signing_key", "subject", b"subject", "token_details_fields", b"token_details_fields", "token_details_path", b"token_details_path", "token_path", b"token_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion_life_seconds", b"assertion_life_seconds", "audience", b"audience", "base_url", b"base_url", "issuer", b"issuer", "key_id", b"key_id", "signing_key", b"signing_key", "subject", b"subject", "token_details_fields", b"token_details_fields", "token_details_path", b"token_details_path", "token_path", b"token_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

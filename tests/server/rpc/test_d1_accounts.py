@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from mintmark.v1 import accounts_pb2 as ap
 
-from tests.server.rpc.refreshing import Gateway, life, made_key, open_gateway, pem
+from tests.server.rpc.refreshing import Gateway, made_key, open_gateway, pem
 from tests.server.rpc.running import RunningCore, refused
 
 
@@ -45,7 +45,7 @@ def public_pem(key: ec.EllipticCurvePrivateKey) -> str:
 def test_what_is_not_stated_is_as_the_sandbox_has_it(gateway: Gateway) -> None:
     api = shown(gateway)
     assert api.token_path == "/authz/v1/oauth2/token"
-    assert api.assertion_life == life(300)
+    assert api.assertion_life_seconds == 300
     assert api.token_details_path == "/merchant-gateways/{merchantGatewayId}/merchants/{merchantId}/tokens/{tokenId}"
     assert api.token_details_fields.payment_account_reference == "paymentAccountReference"
     assert (api.issuer, api.subject, api.audience) == ("", "", "")
@@ -115,8 +115,8 @@ def test_a_key_that_cannot_sign_is_refused_and_the_refusal_says_why(gateway: Gat
         ({"base_url": "https://d1.example/path"}, "base_url"),
         ({"token_path": "oauth2"}, "token_path"),
         ({"key_id": ""}, "key_id"),
-        ({"assertion_life": life(901)}, "assertion_life"),
-        ({"assertion_life": life(59)}, "assertion_life"),
+        ({"assertion_life_seconds": 901}, "assertion_life_seconds"),
+        ({"assertion_life_seconds": 59}, "assertion_life_seconds"),
         ({"token_details_path": "/tokens"}, "token_details_path"),
         ({"token_details_path": "tokens/{tokenId}"}, "token_details_path"),
         ({"token_details_path": "/tokens/{tokenId}?a=b"}, "token_details_path"),

@@ -58,7 +58,7 @@ def test_a_notification_has_its_token_read_and_the_reading_is_shown(gateway: Gat
 
 
 def test_the_core_signs_who_we_are(gateway: Gateway) -> None:
-    gateway.state(subject="sub-1", audience="https://d1.example", issuer="iss-1", assertion_life=life(600))
+    gateway.state(subject="sub-1", audience="https://d1.example", issuer="iss-1", assertion_life_seconds=600)
     gateway.notify()
     endpoint = gateway.claim_one().token_refresh.endpoint
     assert endpoint.token_url == "https://d1.example/authz/v1/oauth2/token"
