@@ -44,7 +44,7 @@ def error_code(answered: Answered) -> str:
     """What D1 calls an error, where it says so in one word, such as `INVALID_FIELD`."""
     found = fields(answered) or {}
     for name in ("error", "errorCode", "code"):
-        word = CODE.match(_text(found, name))
+        word = CODE.match(card_numbers.cut(_text(found, name)))
         if word:
             return word[0].upper()
     return ""

@@ -143,19 +143,14 @@ def tells_news(before: Token, after: Token) -> bool:
 
 
 def again(task: Task, token: Token, reading: Reading, roll: float, now: int) -> Task:
-    """The task after a reading that came to nothing. `roll` is between 0 and 1."""
+    """The task of a token that is still to be read. `roll` is between 0 and 1."""
     if token.refresh_generation > reading.generation and reading.verdict is not Verdict.TROUBLE:
-        # Something has changed since it began: that may have been the cure.
-        return tasks.let_go(task, now)
+        # Something has changed since it began: where it came to nothing, that may have been the cure.
+        return replace(tasks.let_go(task, now), tries=0)
     if reading.verdict is Verdict.STOPPED:
         return tasks.let_go(task, tasks.NEVER)
     delay = tasks.problem_delay(task.tries) if reading.verdict is Verdict.PROBLEM else tasks.backoff(task.tries, roll)
     return tasks.let_go(task, now + max(delay, min(reading.retry_after, LONGEST_WAIT)))
-
-
-def goes_on(task: Task, now: int) -> Task:
-    """The task of a token that is to be read once more."""
-    return replace(task, due_time=now, tries=0, holder="", lease_expire_time=None)
 
 
 def task_for(token: Token, account: str, now: int, correlation_id: str) -> Task:

@@ -11,7 +11,8 @@ class TokenRefreshes(Protocol):
     """The tasks that read tokens again: one for each token. Locked after the tokens."""
 
     def want(self, tasks: Sequence[Task]) -> None:
-        """Makes the tasks; of those that are there the due time comes forward, and the account is the new one."""
+        """Makes the tasks; of those that are there the due time comes forward, and account and correlation id are the
+        new ones."""
 
     def wake(self, account: str, now: int) -> None:
         """Makes all tasks of an account due, those that nobody was to be asked for too."""

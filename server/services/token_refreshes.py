@@ -144,8 +144,6 @@ def record(
         return
     if not after.refresh_due:
         transaction.ledger.tasks.delete([task.name])
-    elif leased and reading.verdict is Verdict.READ:
-        transaction.ledger.tasks.update([token_refreshes.goes_on(task, now)])
     elif leased:
         transaction.ledger.tasks.update([token_refreshes.again(task, after, reading, desk.house.ids.roll(), now)])
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, ColumnElement, RowMapping, Select, exists, func, literal_column, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, TextClause, exists, func, select, text, update
 
 from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token, TokenProvider
@@ -20,7 +20,8 @@ _COLUMNS = tuple(column.name for column in tasks.columns)
 _WANT = text(
     f"INSERT INTO tasks ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)}) "  # noqa: S608  our own names
     "ON CONFLICT (name) DO UPDATE SET account = excluded.account, due_time = "
-    "CASE WHEN excluded.due_time < tasks.due_time THEN excluded.due_time ELSE tasks.due_time END"
+    "CASE WHEN excluded.due_time < tasks.due_time THEN excluded.due_time ELSE tasks.due_time END, correlation_id = "
+    "CASE WHEN excluded.correlation_id = '' THEN tasks.correlation_id ELSE excluded.correlation_id END"
 )
 
 
@@ -89,10 +90,10 @@ def unplanned(merchant_gateway_ids: Collection[str]) -> Select[Any]:
     return select(tokens).where(*_due(merchant_gateway_ids), ~planned).order_by(tokens.c.name)
 
 
-def _due(merchant_gateway_ids: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+def _due(merchant_gateway_ids: Collection[str]) -> tuple[ColumnElement[bool] | TextClause, ...]:
     # In the words of the index.
     return (
-        literal_column(schema.REFRESH_DUE, Boolean),
+        text(schema.REFRESH_DUE),
         tokens.c.provider == TokenProvider.D1_ECOM.value,
         tokens.c.merchant_gateway_id.in_(sorted(merchant_gateway_ids)),
     )

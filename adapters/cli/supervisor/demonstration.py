@@ -81,7 +81,7 @@ class Demonstration:
         return False
 
     def _welcome(self, out: "Console", made: "DevelopmentCredentials") -> None:
-        from adapters.cli.supervisor import acquirer, payments
+        from adapters.cli.supervisor import acquirer, d1_api, payments
 
         settings = self._settings
         command = self._command()
@@ -109,6 +109,11 @@ class Demonstration:
             (
                 f"  SIBS acquirer twin, at http://{settings.sandbox_address}/sibs, account {acquirer.ACCOUNT}: "
                 f"{command} sandbox sibs state",
+                None,
+            ),
+            (
+                f"  D1's own API's twin, at http://{settings.sandbox_address}, account {d1_api.ACCOUNT}: "
+                f"{command} sandbox d1-api state",
                 None,
             ),
             (f"  a token to pay with     {payments.TOKEN}" if payments.possible(settings) else "", None),

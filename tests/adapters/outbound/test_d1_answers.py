@@ -79,6 +79,7 @@ def test_an_answer_that_goes_on_is_not_read() -> None:
         ({"errorCode": "A1", "error": ""}, "A1"),
         ({"error": "invalid_grant"}, "INVALID_GRANT"),
         ({"error": {"code": "X"}}, ""),
+        ({"error": f"A{CARD}"}, "A411111"),
         ({"error": "7 wrong"}, ""),
         ([], ""),
     ],

@@ -97,7 +97,8 @@ def test_what_d1_does_not_know_is_asked_for_by_nobody() -> None:
 
 def test_what_changed_meanwhile_may_be_the_cure() -> None:
     for status in (403, 404):
-        assert token_refreshes.again(task(), due(2), answered(status), 1.0, 1000).due_time == 1000
+        after = token_refreshes.again(task(3), due(2), answered(status), 1.0, 1000)
+        assert (after.due_time, after.tries, after.lease_expire_time) == (1000, 0, None)
     assert token_refreshes.again(task(), due(2), answered(503), 1.0, 1000).due_time > 1000
 
 

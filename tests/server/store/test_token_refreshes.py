@@ -8,7 +8,9 @@ from server.domain.tasks import NEVER, Task
 from server.domain.tokens import Token, TokenProvider
 from server.store import rows
 from server.store.store import SqlStore
+from server.store.token_refreshes import unplanned
 from tests.server.store.samples import token
+from tests.server.store.test_searches import plan_of
 
 ACCOUNT = "partnerAccounts/d1"
 
@@ -30,8 +32,8 @@ def stored(store: SqlStore, gateway: str, *names: str, **fields: object) -> list
     return made
 
 
-def want(store: SqlStore, of: Token, now: int, account: str = ACCOUNT) -> None:
-    wanted = [token_refreshes.task_for(of, account, now, "c-1")]
+def want(store: SqlStore, of: Token, now: int, account: str = ACCOUNT, correlation_id: str = "c-1") -> None:
+    wanted = [token_refreshes.task_for(of, account, now, correlation_id)]
     store.write("tokens", lambda transaction: transaction.token_refreshes.want(wanted))
 
 
@@ -45,9 +47,12 @@ def test_a_task_comes_forward_and_never_back(store: SqlStore) -> None:
     want(store, one, 50)
     want(store, one, 90)
     assert task_of(store, one).due_time == 50
-    want(store, one, 30, "partnerAccounts/other")
+    want(store, one, 30, "partnerAccounts/other", "")
     found = task_of(store, one)
     assert (found.due_time, found.account, found.correlation_id) == (30, "partnerAccounts/other", "c-1")
+    want(store, one, 99, ACCOUNT, "c-2")
+    found = task_of(store, one)
+    assert (found.due_time, found.account, found.correlation_id) == (30, ACCOUNT, "c-2")
 
 
 def test_a_task_that_is_leased_stays_leased(store: SqlStore) -> None:
@@ -83,11 +88,11 @@ def test_tokens_without_a_task_are_found_by_their_gateways(store: SqlStore) -> N
     want(store, planned, NEVER)
     view = store.view.token_refreshes
 
-    def unplanned(limit: int) -> list[Token]:
+    def found(limit: int) -> list[Token]:
         return store.write("x", lambda transaction: transaction.token_refreshes.unplanned(["MGW_1"], limit))
 
-    assert unplanned(10) == [one, other]
-    assert unplanned(1) == [one]
+    assert found(10) == [one, other]
+    assert found(1) == [one]
     assert view.has_unplanned(["MGW_1"])
     assert not view.has_unplanned([])
     assert not view.has_unplanned(["MGW_3"])
@@ -115,3 +120,9 @@ def test_an_event_of_an_older_version_is_read(store: SqlStore) -> None:
     assert "refresh_time" not in row["snapshot"]
     assert "refresh_error" not in row["snapshot"]
     assert rows.read_event(row).snapshot == one
+
+
+def test_what_is_due_is_found_without_reading_every_token(sqlite_database: str) -> None:
+    plan = plan_of(sqlite_database, unplanned(["MGW_1"]).limit(5))
+    assert plan[0] == "SEARCH tokens USING INDEX tokens_to_refresh (merchant_gateway_id=?)"
+    assert "SEARCH tasks USING INDEX tasks_by_resource (resource=?)" in plan
