@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import redis as redis_client
 from mintmark.v1 import tasks_pb2 as pb
 
+from adapters.cache import redis as wall
+from adapters.cache.redis import Redis
 from adapters.outbound.d1 import details_url
-from tests.adapters.outbound.d1_reading import ACCOUNT, ANSWERED, NOT_SENT, UNKNOWN, Reading, done, run, wish
+from adapters.outbound.shared_access_tokens import SharedAccessTokens
+from tests.adapters.outbound.d1_reading import ACCOUNT, ANSWERED, NOT_SENT, UNKNOWN, Reading, done, reading, run, wish
 from tests.adapters.sandbox.d1_api.caller import GATEWAY, Caller, caller_of
+from tests.valkey import Valkey
 
 CARD = "4111111111111111"
 
@@ -218,3 +223,31 @@ def test_a_card_number_never_reaches_the_core(twin: Caller) -> None:
     assert (told.details.card_bin, told.details.card_last_digits) == ("411111", "1111")
     assert (told.details.token_last_digits, told.details.payment_account_reference) == ("1111", "")
     assert told.details.state_text == "411111******1111"
+
+
+def test_dispatchers_share_an_access_token_and_nobody_can_read_it(
+    twin: Caller, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # On a busy machine a good Redis may be slow, too.
+    monkeypatch.setattr(wall, "BUDGET_S", 1.5)
+    before = fetches(twin)
+
+    async def key() -> bytes | None:
+        return bytes(range(32))
+
+    async def work() -> None:
+        clients = [Redis(valkey.url, lambda: None) for _ in range(2)]
+        first, second = (SharedAccessTokens(each, key) for each in clients)
+        async with reading(first) as one, reading(second) as other:
+            told = [await dispatcher.do(wish(twin)) for dispatcher in (one, other)]
+            assert [each.http_status for each in told] == [200, 200]
+            (text,) = {kept.text for each in (one, other) for kept in each.access_tokens._kept.values()}
+        for client in clients:
+            await client.aclose()
+        with redis_client.Redis.from_url(valkey.url) as seen:
+            names = list(seen.scan_iter())
+            assert names
+            assert not [name for name in names if text.encode() in (seen.get(name) or b"")]
+
+    asyncio.run(work())
+    assert fetches(twin) == before + 1
