@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     # The dispatcher: tasks worked on at once, and seconds to finish them when stopped.
     dispatcher_concurrency: int = Field(default=64, ge=1, le=256)
     dispatcher_shutdown_timeout: float = Field(default=20.0, gt=0)
+    # What it shows D1 (mTLS), and the authority of D1's certificate where it is not one that everybody knows.
+    dispatcher_d1_certificate: Path | None = None
+    dispatcher_d1_key: Path | None = None
+    dispatcher_d1_ca: Path | None = None
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
@@ -148,6 +152,8 @@ class Settings(BaseSettings):
             wrong.append("MINTMARK_HTTP_CLIENT_CA: needs MINTMARK_HTTP_TLS_CERTIFICATE and MINTMARK_HTTP_TLS_KEY")
         if (self.internal_certificate is None) != (self.internal_key is None):
             wrong.append("MINTMARK_INTERNAL_CERTIFICATE and MINTMARK_INTERNAL_KEY: both or neither")
+        if (self.dispatcher_d1_certificate is None) != (self.dispatcher_d1_key is None):
+            wrong.append("MINTMARK_DISPATCHER_D1_CERTIFICATE and MINTMARK_DISPATCHER_D1_KEY: both or neither")
         if self.ecom_token_path == self.issuer_token_path:
             wrong.append("MINTMARK_ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH: must differ, as their answers do")
         for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):

@@ -36,3 +36,7 @@ class Tokens:
     def enable(self, name: str, *, etag: str = "", request_id: str = "") -> pb.Token:
         """Takes a disabled token into use again. Raises NotFound, PreconditionFailed where the etag is not this."""
         return self._stub.EnableToken(pb.EnableTokenRequest(request_id=request_id, name=name, etag=etag)).token
+
+    def refresh(self, name: str, *, request_id: str = "") -> pb.Token:
+        """Has a token read again at the partner now. Raises NotFound, PreconditionFailed where no account says how."""
+        return self._stub.RefreshToken(pb.RefreshTokenRequest(request_id=request_id, name=name)).token

@@ -17,6 +17,7 @@ from server.high_water import HighWaterMark
 from server.ids import RandomIds
 from server.keys import cache_places, keyring
 from server.keys.acquirer import AcquirerKeys
+from server.keys.assertions import Assertions
 from server.keys.hashing import Hasher
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
@@ -76,6 +77,8 @@ from server.services.requests import InProgress
 from server.services.retention import Retention, SubscriptionPins
 from server.services.steward import Steward
 from server.services.subscription_lag import LagMetrics
+from server.services.token_refresh_chores import TokenRefreshes
+from server.services.token_refreshes import RefreshDesk
 from server.services.webhook_chores import WebhookTimes
 from server.services.webhook_house import WebhookHouse, WebhookLimits
 from server.settings import Settings, SettingsInvalid, hide_opentelemetry, span
@@ -115,6 +118,7 @@ class Core:
             self.store, self.clock, ids, hasher, Sealer(keys), _limits(settings), settings.issuer
         )
         self.desk = AcquirerDesk(self.payments, AcquirerKeys(), settings.periods.identities)
+        self.refreshes = RefreshDesk(self.payments, Assertions())
         self.webhooks = WebhookHouse(
             self.store,
             self.clock,
@@ -145,7 +149,8 @@ class Core:
         webhook_times = WebhookTimes(self.webhooks)
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
         times = (PaymentTimes(self.payments), PaymentCycles(self.payments), webhook_times)
-        chores = (*times, self.retention, replaying, unreadable, failovers)
+        refreshes = TokenRefreshes(self.refreshes, self.directory)
+        chores = (*times, self.retention, replaying, unreadable, failovers, refreshes)
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -214,7 +219,15 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
-            "AccountsService": Accounts(store, calls, pages, hasher, sealer),
+            "AccountsService": Accounts(
+                store,
+                calls,
+                pages,
+                hasher,
+                sealer,
+                self.refreshes.signer,
+                lambda: self.steward.wake(TokenRefreshes.name),
+            ),
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),
@@ -239,7 +252,7 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),
-            "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
+            "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.refreshes, self.feed, self.high_water),
         }
 
     def _begin_anew(self) -> None:

@@ -33,6 +33,7 @@ SECRETS = {
     "payment_options": ("authorization", "api_key"),
     "sibs": ("client_id", "access_token", "payments_access_token"),
     "client_credentials": ("client_secret",),
+    "d1_api": ("signing_key",),
 }
 MANDATORY = {"account_id": "accountId", "provider": "provider"}
 # What an account is about: an issuer with D1_ISSUER, a merchant gateway with all others.

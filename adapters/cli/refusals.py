@@ -57,6 +57,7 @@ ADVICE = {
     "WEBHOOK_CONFIG_STATE_UNFIT": "create another: what is deleted or being deleted does not come back",
     "WEBHOOK_DELETE_NOT_POSSIBLE": "state delete_by_update in the accounts file, if the acquirer takes that; or delete "
     "it in the Backoffice, then `mintmark webhooks refresh` and `delete`",
+    "REFRESH_NOT_POSSIBLE": "state d1_api in the accounts file and apply it; only D1's tokens are read again",
     "STATUS_QUERY_NOT_POSSIBLE": "state payments_base_url in the accounts file and apply it",
     "WEBHOOK_KEYS_FULL": "wait until a key expires: `mintmark webhooks show` says when",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",

@@ -11,12 +11,14 @@ from adapters.cli.output import Form, Output, console, form_of, json_line, line,
 from adapters.cli.refusals import Refused, usage
 from adapters.cli.roles import become
 from adapters.cli.sandbox_control import connected
+from adapters.cli.sandbox_d1_api import d1_api
 from adapters.cli.sandbox_payment_options import payment_options
 from adapters.cli.sandbox_sibs import sibs
 
 sandbox = typer.Typer(help="The partners' local twins. Without a command: run them in the foreground.")
 sandbox.add_typer(payment_options, name="payment-options", no_args_is_help=True)
 sandbox.add_typer(sibs, name="sibs", no_args_is_help=True)
+sandbox.add_typer(d1_api, name="d1-api", no_args_is_help=True)
 
 POLL_SECONDS = 0.3
 D1_KIND = "d1-token-update"

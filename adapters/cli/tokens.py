@@ -1,7 +1,7 @@
 """`mintmark tokens`: the payment tokens."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,12 +24,20 @@ tokens = typer.Typer(help="Payment tokens.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="merchantGateways/{g}/merchants/{m}/tokens/{t}")]
 
+
+def refresh_word(token: Any) -> str:
+    """Whether it is to be read again, and whether that was not possible the last time."""
+    if token.refreshed_generation >= token.refresh_generation:
+        return ""
+    return "failing" if token.refresh_error else "due"
+
+
 COLUMNS: list[Column] = [
     ("name", lambda token: token.name),
     ("provider", lambda token: enum_word(token, "provider")),
     ("state", lambda token: token.state_text or enum_word(token, "state")),
     ("card", lambda token: f"{token.card.bin}…{token.card.last_digits}" if token.card.bin else ""),
-    ("refresh", lambda token: "due" if token.refreshed_generation < token.refresh_generation else ""),
+    ("refresh", refresh_word),
     ("disabled", lambda token: token.disable_reason if token.HasField("disable_time") else ""),
     ("deliveries", lambda token: str(token.delivery_count)),
 ]
@@ -101,6 +109,17 @@ def enable_token(
     with connect() as session:
         stub = tokens_pb2_grpc.TokensServiceStub(session.channel)
         show(session.call(stub.EnableToken, request).token, output)
+
+
+@tokens.command("refresh")
+def refresh_token(name: Name, output: Output = None) -> None:
+    """Have a token read again at its partner now."""
+    from mintmark.v1 import tokens_pb2, tokens_pb2_grpc
+
+    request = tokens_pb2.RefreshTokenRequest(request_id=request_id(), name=name)
+    with connect() as session:
+        stub = tokens_pb2_grpc.TokensServiceStub(session.channel)
+        show(session.call(stub.RefreshToken, request).token, output)
 
 
 @tokens.command("import")

@@ -1,23 +1,21 @@
-"""Access tokens for partners: one that never expires, or OAuth 2.0 client credentials (RFC 6749 section 4.4).
+"""Access tokens for partners: one that never expires, or one that is fetched from a token endpoint of OAuth 2.0.
 
 One that is fetched is used by all calls, fetched once at a time, again at 80 % of its life, and while that fails the
 old one is used for as long as it lives.
 """
 
 import asyncio
-import base64
-import hashlib
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote_plus, urlencode
 
 import structlog
-from mintmark.v1 import tasks_pb2 as pb
 
 from adapters import json
+from adapters.outbound import d1_answers
+from adapters.outbound.access_token_sources import Endpoint, Source, source_of
 from adapters.outbound.calls import CallBook
 from adapters.outbound.outcomes import Answered, Result
 from adapters.outbound.transport import Transport
@@ -43,12 +41,14 @@ log = structlog.get_logger("mintmark.dispatcher")
 
 
 class NoAccessToken(Exception):
-    """There is none. `trouble` is a word for why; `retry_after` in seconds is what the token endpoint asked for."""
+    """There is none. `trouble` is a word for why; `retry_after` in seconds is what the token endpoint asked for, and
+    `error_code` what it called the error, where it said so in one word."""
 
-    def __init__(self, trouble: str, retry_after: float = 0.0) -> None:
+    def __init__(self, trouble: str, retry_after: float = 0.0, error_code: str = "") -> None:
         super().__init__(trouble)
         self.trouble = trouble
         self.retry_after = retry_after
+        self.error_code = error_code
 
 
 @dataclass(slots=True)
@@ -80,25 +80,27 @@ class AccessTokens:
         self._monotonic = monotonic
         self._kept: dict[bytes, Kept] = {}
 
-    async def get(self, endpoint: pb.AcquirerEndpoint, correlation_id: str = "") -> str:
+    async def get(self, endpoint: Endpoint, correlation_id: str = "") -> str:
         """One to call with. Raises NoAccessToken."""
-        if endpoint.token_source.access_token:
-            return endpoint.token_source.access_token
-        kept = self._of(endpoint)
+        source = source_of(endpoint, correlation_id)
+        if source.fixed:
+            return source.fixed
+        kept = self._of(source)
         now = self._monotonic()
         if kept.text and now < kept.ends_at:
             if now >= kept.refresh_at:
                 kept.refresh_at = now + REFRESH_AGAIN_S
-                self._begin(kept, endpoint, correlation_id)
+                self._begin(kept, source, correlation_id)
             return kept.text
         # Whoever goes away must not take it from the others.
-        return await asyncio.shield(self._begin(kept, endpoint, correlation_id))
+        return await asyncio.shield(self._begin(kept, source, correlation_id))
 
-    def refused(self, endpoint: pb.AcquirerEndpoint, text: str) -> bool:
+    def refused(self, endpoint: Endpoint, text: str) -> bool:
         """The partner did not take this one. Whether another can be had."""
-        if endpoint.token_source.access_token:
+        source = source_of(endpoint, "")
+        if source.fixed:
             return False
-        kept = self._of(endpoint)
+        kept = self._of(source)
         if kept.text in ("", text):
             kept.text, kept.refused = "", text
         return True
@@ -110,22 +112,20 @@ class AccessTokens:
             task.cancel()
         await asyncio.gather(*fetching, return_exceptions=True)
 
-    def _of(self, endpoint: pb.AcquirerEndpoint) -> Kept:
-        told = endpoint.token_source.SerializeToString(deterministic=True)
-        source = hashlib.sha256(endpoint.account.encode() + b"\0" + told).digest()
-        kept = self._kept.get(source)
+    def _of(self, source: Source) -> Kept:
+        kept = self._kept.get(source.key)
         if kept is None:
             if len(self._kept) >= MOST_KEPT:
                 now = self._monotonic()
                 idle = [name for name, each in self._kept.items() if each.fetching is None and each.ends_at <= now]
                 for name in idle or list(self._kept)[: MOST_KEPT // 2]:
                     del self._kept[name]
-            kept = self._kept[source] = Kept(source)
+            kept = self._kept[source.key] = Kept(source.key)
         return kept
 
-    def _begin(self, kept: Kept, endpoint: pb.AcquirerEndpoint, correlation_id: str) -> "asyncio.Task[str]":
+    def _begin(self, kept: Kept, source: Source, correlation_id: str) -> "asyncio.Task[str]":
         if kept.fetching is None:
-            kept.fetching = asyncio.create_task(self._renew(kept, endpoint, correlation_id))
+            kept.fetching = asyncio.create_task(self._renew(kept, source, correlation_id))
             kept.fetching.add_done_callback(lambda task: self._ended(kept, task))
         return kept.fetching
 
@@ -134,7 +134,7 @@ class AccessTokens:
         if not task.cancelled() and task.exception() is not None and kept.text:
             log.warning("an access token could not be refreshed; the old one is used", error=str(task.exception()))
 
-    async def _renew(self, kept: Kept, endpoint: pb.AcquirerEndpoint, correlation_id: str) -> str:
+    async def _renew(self, kept: Kept, source: Source, correlation_id: str) -> str:
         spare: SharedAccessToken | None = None
         if self._shared is not None:
             spare, done = await self._from_others(kept, self._shared)
@@ -143,7 +143,7 @@ class AccessTokens:
                 return kept.text
         try:
             began = self._monotonic()
-            text, life = await self._fetch(endpoint, correlation_id)
+            text, life = await self._fetch(source, correlation_id)
             self._keep(kept, text, life, began + life)
             if self._shared is not None:
                 await self._shared.put(kept.source, text, life)
@@ -184,20 +184,10 @@ class AccessTokens:
         kept.text, kept.ends_at = text, ends_at
         kept.refresh_at = ends_at - (1 - REFRESH_AT) * life
 
-    async def _fetch(self, endpoint: pb.AcquirerEndpoint, correlation_id: str) -> tuple[str, float]:
+    async def _fetch(self, source: Source, correlation_id: str) -> tuple[str, float]:
         """A new one and for how many seconds it is good. Raises NoAccessToken."""
-        source = endpoint.token_source
-        form = {"grant_type": "client_credentials", **({"scope": source.scope} if source.scope else {})}
-        login = f"{quote_plus(source.client_id)}:{quote_plus(source.client_secret)}"
-        headers = {
-            "authorization": f"Basic {base64.b64encode(login.encode()).decode()}",
-            "content-type": "application/x-www-form-urlencoded",
-            "x-ibm-client-id": endpoint.client_id,
-        }
-        with self._book.calling(KIND, endpoint.account, "POST", "{token_url}", correlation_id) as made:
-            result = await self._transport.call(
-                "POST", source.token_url, headers, urlencode(form).encode(), total=FETCH_S
-            )
+        with self._book.calling(KIND, source.account, "POST", "{token_url}", correlation_id) as made:
+            result = await self._transport.call("POST", source.url, source.headers, source.content, total=FETCH_S)
             try:
                 text, life = _read(result)
             except NoAccessToken as missing:
@@ -212,7 +202,7 @@ def _read(result: Result) -> tuple[str, float]:
     if not isinstance(result, Answered):
         raise NoAccessToken(f"{KIND}_{result.trouble}")
     if result.http_status in {400, 401, 403}:
-        raise NoAccessToken(f"{KIND}_refused", result.retry_after)
+        raise NoAccessToken(f"{KIND}_refused", result.retry_after, d1_answers.error_code(result))
     if result.http_status != 200:
         raise NoAccessToken(f"{KIND}_http_{result.http_status}", result.retry_after)
     try:

@@ -14,14 +14,14 @@ from adapters.outbound.access_tokens import AccessTokens, NoAccessToken
 from adapters.outbound.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
-from adapters.outbound.outcomes import Answered, NotSent, Result, ours
+from adapters.outbound.outcomes import Answered, NotSent, Result
 from adapters.outbound.transport import Transport
 
 CALL_S = 15.0
 TRIES = 2
 # The longest that an acquirer is believed to want to be left alone.
 LONGEST_RETRY_AFTER_S = 86400.0
-NOT_TAKEN, TOO_MANY = 401, 429
+NOT_TAKEN = 401
 LATE, NO_PLACE = "too_late", "invalid_id"
 
 
@@ -92,19 +92,8 @@ class Acquirer:
             call = sibs_answers.told(asked.operation, request_id, result)
             outcome = configs.AcquirerCallOutcome.Name(call.outcome).removeprefix("ACQUIRER_CALL_OUTCOME_").lower()
             made.ended(outcome, result, call.trouble, tpp_request_id=call.tpp_request_id)
-        self._notice(task.account, result)
+        self._breaker.notice(task.account, result)
         return result, call
-
-    def _notice(self, account: str, result: Result) -> None:
-        if not isinstance(result, Answered):
-            if not ours(result):
-                self._breaker.failed(account)
-        elif result.http_status >= 500:
-            self._breaker.failed(account)
-        else:
-            self._breaker.succeeded(account)
-            if result.http_status == TOO_MANY:
-                self._breaker.rest(account, result.retry_after)
 
 
 def _wait(seconds: float) -> float:

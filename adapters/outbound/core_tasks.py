@@ -93,6 +93,11 @@ class CoreTasks:
         answer: pb.RecordAcquirerStatusResponse = await self._call(self._stub.RecordAcquirerStatus, request, CALL_S)
         return answer
 
+    async def record_token_refresh(self, request: pb.RecordTokenRefreshRequest) -> pb.RecordTokenRefreshResponse:
+        """Tells what a token was read as, or why it could not be."""
+        answer: pb.RecordTokenRefreshResponse = await self._call(self._stub.RecordTokenRefresh, request, CALL_S)
+        return answer
+
     async def access_token_key(self) -> bytes:
         """The key that access tokens of partners are sealed with in Redis."""
         answer: cache_keys_pb2.GetCacheKeyResponse = await self._call(

@@ -23,6 +23,8 @@ from adapters.outbound.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.core_tasks import CLAIM_WAIT_S, MOST_TASKS, CoreTasks
 from adapters.outbound.core_trouble import CORE_TROUBLE, LONGEST_PAUSE_S, away, passes, pause, why
+from adapters.outbound.d1 import D1
+from adapters.outbound.d1_tasks import D1Tasks
 from adapters.outbound.leases import Lease, duration
 from adapters.outbound.metrics import Metrics
 from adapters.outbound.outcomes import Answered, Result, ours
@@ -63,6 +65,8 @@ class Dispatcher:
         core: CoreTasks,
         transport: Transport,
         access_tokens: AccessTokens,
+        d1_transport: Transport,
+        d1_access_tokens: AccessTokens,
         spool: Spool,
         book: CallBook,
         metrics: Metrics,
@@ -70,7 +74,7 @@ class Dispatcher:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._core = core
-        self._transport = transport
+        self._transports = (transport, d1_transport)
         self._partner = PaymentOptions(transport)
         self._spool = spool
         self._book = book
@@ -85,8 +89,10 @@ class Dispatcher:
         self._hurried = False
         acquirer = Acquirer(transport, access_tokens, book, self._breaker, monotonic)
         tasks = AcquirerTasks(core, acquirer, lambda: self._hurried, monotonic)
+        d1 = D1(d1_transport, d1_access_tokens, book, self._breaker, monotonic)
+        refreshes = D1Tasks(core, d1, self._tell_of_task)
         payments = {SUBMIT: self._submit, QUERY: self._query, ATTEND: self._attend}
-        self._work: Mapping[pb.TaskKind.ValueType, Work] = {**payments, **tasks.work}
+        self._work: Mapping[pb.TaskKind.ValueType, Work] = {**payments, **tasks.work, **refreshes.work}
         metrics.in_flight.set_function(lambda: len(self._running))
         metrics.breakers.set_function(lambda: self._breaker.open)
 
@@ -351,7 +357,8 @@ class Dispatcher:
             await asyncio.wait(set(self._running), timeout=max(0.0, seconds - RECORD_S))
         if self._running:
             self._hurried = True
-            self._transport.hurry()
+            for transport in self._transports:
+                transport.hurry()
             await asyncio.wait(set(self._running), timeout=RECORD_S)
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(RECORD_S):

@@ -5,9 +5,11 @@ Nothing here repeats a call, follows a redirect, keeps a cookie, or goes through
 
 import asyncio
 import email.utils
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +22,17 @@ LONGEST_BODY = 256 * 1024
 IDLE_S = 1.5
 # The names of httpcore's trace (its documentation, "extensions"); a test holds that they still are.
 HEADERS_BEGIN = "http11.send_request_headers.started"
+
+
+def presenting(certificate: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext:
+    """TLS towards a partner that wants our certificate, or that an authority of its own speaks for. Raises OSError and
+    ssl.SSLError where a file cannot be used."""
+    context = httpx.create_ssl_context(trust_env=False) if ca is None else ssl.create_default_context(cafile=ca)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        # Never asks for a password: who starts us is no person.
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    return context
 
 
 class Traced:
@@ -40,13 +53,19 @@ class Traced:
 
 
 class Transport:
-    """The pool. `connections` is how many calls may be under way at once."""
+    """The pool. `connections` is how many calls may be under way at once, `tls` how the other end is verified and what
+    we show it; as everybody does when not given."""
 
-    def __init__(self, connections: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connections: int,
+        monotonic: Callable[[], float] = time.monotonic,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._monotonic = monotonic
         self._limits: set[asyncio.Timeout] = set()
         self._http = httpx.AsyncHTTPTransport(
-            verify=httpx.create_ssl_context(trust_env=False),
+            verify=tls or httpx.create_ssl_context(trust_env=False),
             trust_env=False,
             http1=True,
             http2=False,

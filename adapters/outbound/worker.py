@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import ssl
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from adapters.outbound.core_trouble import CORE_TROUBLE
 from adapters.outbound.dispatcher import Dispatcher
 from adapters.outbound.metrics import Metrics
 from adapters.outbound.spool import Spool
-from adapters.outbound.transport import Transport
+from adapters.outbound.transport import Transport, presenting
 from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ async def work(settings: Settings) -> None:
         raise SettingsInvalid(f"MINTMARK_DATA_DIR: the spool cannot be made there: {error.strerror}") from None
     tls = Tls(settings.grpc_ca, settings.internal_certificate, settings.internal_key)
     transport = Transport(settings.dispatcher_concurrency)
+    d1_transport = Transport(settings.dispatcher_concurrency, tls=_d1_tls(settings))
     metrics = Metrics(registry)
     traces = _traces(settings, metrics)
     tracer = traces.tracer if traces else None
@@ -70,13 +72,15 @@ async def work(settings: Settings) -> None:
         contextlib.AsyncExitStack() as stack,
     ):
         stack.push_async_callback(transport.aclose)
+        stack.push_async_callback(d1_transport.aclose)
         access_token = AioAccessToken(channel, settings.credentials(CLIENT))
         core = CoreTasks(channel, waiting, access_token)
         book = CallBook(metrics, tracer)
         shared = await _shared(settings, core, metrics, stack)
         tokens = await stack.enter_async_context(contextlib.aclosing(AccessTokens(transport, book, shared)))
+        d1_tokens = await stack.enter_async_context(contextlib.aclosing(AccessTokens(d1_transport, book, shared)))
         concurrency = settings.dispatcher_concurrency
-        dispatcher = Dispatcher(core, transport, tokens, spool, book, metrics, concurrency)
+        dispatcher = Dispatcher(core, transport, tokens, d1_transport, d1_tokens, spool, book, metrics, concurrency)
         async with admin.serving(settings.admin_address, lambda: why or dispatcher.trouble, registry):
             structlog.get_logger().info("working", core=settings.core_internal_address)
             working = asyncio.create_task(dispatcher.work(stop, settings.dispatcher_shutdown_timeout))
@@ -87,6 +91,15 @@ async def work(settings: Settings) -> None:
             await working
     if traces:
         await asyncio.to_thread(traces.close, settings.dispatcher_shutdown_timeout)
+
+
+def _d1_tls(settings: Settings) -> ssl.SSLContext:
+    certificate, key, ca = settings.dispatcher_d1_certificate, settings.dispatcher_d1_key, settings.dispatcher_d1_ca
+    try:
+        return presenting(certificate, key, ca)
+    except (OSError, ssl.SSLError):
+        names = "MINTMARK_DISPATCHER_D1_CERTIFICATE, MINTMARK_DISPATCHER_D1_KEY and MINTMARK_DISPATCHER_D1_CA"
+        raise SettingsInvalid(f"{names}: must be PEM files that can be read and belong together") from None
 
 
 def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":

@@ -20,6 +20,7 @@ from adapters.sandbox import d1, d1_issuer, tsh
 from adapters.sandbox.bursts import Bursts
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
+from adapters.sandbox.d1_api.twin import D1ApiTwin
 from adapters.sandbox.d1_issuer_control import SendD1Issuer
 from adapters.sandbox.delivery import Deliveries
 from adapters.sandbox.feeds import all_feeds
@@ -35,9 +36,11 @@ CALLS = (
     "POST /notifications/d1-token-update, POST /notifications/d1-issuer/{kind}, POST /notifications/tsh/{kind}, "
     "POST /bursts, GET and DELETE /bursts/{name}, "
     "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
-    "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control"
+    "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control, "
+    "of D1's own API below /d1-api/control"
 )
 OLDER = timedelta(hours=1)
+NOTIFY_SECONDS = 30.0
 
 
 class Sandbox:
@@ -55,6 +58,7 @@ class Sandbox:
         self.bursts = Bursts(self.deliveries)
         self.payment_options = PaymentOptionsTwin(settings, self.clock, wall, middleware())
         self.sibs = SibsTwin(settings, self.clock, wall)
+        self.d1_api = D1ApiTwin(settings.data_dir / "sandbox" / "d1_api", wall, self._notify)
 
     def now(self) -> datetime:
         """The time that the twins write into notifications."""
@@ -64,6 +68,7 @@ class Sandbox:
         """Gives up what is on its way."""
         await self.payment_options.close()
         await self.sibs.close()
+        await self.d1_api.close()
         await self.bursts.close()
         self.ledger.close()
         await self.sender.close()
@@ -206,6 +211,12 @@ class Sandbox:
         expires = timestamp(datetime.fromtimestamp(held.expires, UTC)) if held.text else None
         return {"held": bool(held.text), "expireTime": expires, "scope": held.scope, "fetched": held.fetched}
 
+    async def _notify(self, notification: Notification) -> list[dict[str, Any]]:
+        """Sends what a card's change causes, once. Raises NotConfigured."""
+        self.target.check(notification.feed)
+        delivery = await self.deliveries.deliver(notification, repeat=0, deadline=NOTIFY_SECONDS)
+        return [delivery.document()]
+
     async def _deliver(self, notifications: list[Notification], repeat: int, deadline: float) -> Response:
         done: list[Delivery] = []
         for notification in notifications:
@@ -255,6 +266,7 @@ def build(sandbox: Sandbox) -> Starlette:
             *sandbox.payment_options.routes(),
             *sandbox.payment_options.control.routes(),
             *sandbox.sibs.routes(),
+            *sandbox.d1_api.routes(),
         ],
         middleware=middleware(),
         exception_handlers={HTTPException: _no_such},

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from server.domain import payment_options, sibs_accounts
+from server.domain import d1_accounts, payment_options, sibs_accounts
+from server.domain.d1_accounts import D1Api
 from server.domain.money import MoneyInvalid, exponent
 from server.domain.payment_options import AmountUnit, PaymentOptions
 from server.domain.refusals import AccountInUse, FieldInvalid
@@ -85,6 +86,9 @@ class Account:
     sibs_secrets: tuple[KeptSecret, ...] = ()
     # Of D1_ISSUER, in place of the merchant gateway.
     issuer_id: str = ""
+    # How we call D1, where we do; of D1_ECOM.
+    d1_api: D1Api | None = None
+    d1_api_secrets: tuple[KeptSecret, ...] = ()
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
@@ -99,6 +103,7 @@ OURS = frozenset(
         "sealed_authorization",
         "sealed_api_key",
         "sibs_secrets",
+        "d1_api_secrets",
     }
 )
 STATED = tuple(field.name for field in fields(Account) if field.name not in OURS)
@@ -141,7 +146,12 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
                 f"{where}.client_certificate_common_name", "only with inbound authentication CERTIFICATE", "provider"
             )
         check_payment_options(account, where)
-    wrong = [each for place, account in enumerate(desired) for each in sibs_violations(account, f"accounts[{place}]")]
+    wrong = [
+        each
+        for place, account in enumerate(desired)
+        for of in (sibs_violations, d1_violations)
+        for each in of(account, f"accounts[{place}]")
+    ]
     if wrong:
         raise FieldsInvalid(wrong)
 
@@ -174,6 +184,15 @@ def sibs_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
         if secret.name not in stated.needed_secrets:
             found.append((f"{where}.{secret.name}", "is not used with what else is stated", "provider"))
     return found
+
+
+def d1_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
+    """Why the account cannot call D1 as it is stated."""
+    if account.d1_api is None:
+        return []
+    if account.provider is not AccountProvider.D1_ECOM:
+        return [(f"{where}.d1_api", "only with provider D1_ECOM", "provider")]
+    return d1_accounts.violations(account.d1_api, f"{where}.d1_api")
 
 
 def check_payment_options(account: Account, where: str) -> None:
@@ -220,6 +239,10 @@ def check_secrets(account: Account, where: str) -> None:
             text = "must be given where none is kept"
             raise FieldsInvalid([(f"{where}.sibs.{name}", text, "required") for name in missing])
 
+    if account.d1_api is not None and not account.d1_api_secrets:
+        where = f"{where}.d1_api.{d1_accounts.SIGNING_KEY}"
+        raise FieldsInvalid([(where, "must be given where none is kept", "required")])
+
 
 def keeping_secrets(stated: Account, held: Account | None) -> Account:
     """The stated account with the kept secrets where it states none, and with what operators do not state."""
@@ -230,6 +253,8 @@ def keeping_secrets(stated: Account, held: Account | None) -> Account:
         given = {secret.name: secret for secret in stated.sibs_secrets}
         before = {secret.name: secret for secret in held.sibs_secrets}
         return replace(kept, sibs_secrets=sibs_accounts.kept_secrets(stated.sibs, before | given))
+    if stated.d1_api is not None:
+        return replace(kept, d1_api_secrets=stated.d1_api_secrets or held.d1_api_secrets)
     if stated.payment_options is None:
         return kept
     if not stated.authorization_digest:
@@ -253,6 +278,11 @@ def check_in_use(changes: Collection[AccountChange], held: Mapping[str, Account]
         # Whoever may see a webhook config follows from its account's gateway.
         if before.sibs and each.after.merchant_gateway_id != before.merchant_gateway_id:
             raise AccountInUse(each.account)
+
+
+def calls_d1_otherwise(before: Account, after: Account) -> bool:
+    """Whether D1 may answer now what it did not answer before."""
+    return (before.d1_api, before.d1_api_secrets) != (after.d1_api, after.d1_api_secrets)
 
 
 def hold(account: Account, reason: str, now: int) -> Account:
@@ -287,6 +317,7 @@ def plan(
             continue
         differing = tuple(field for field in STATED if getattr(old, field) != getattr(account, field))
         differing += sibs_accounts.changed_secrets(old.sibs_secrets, account.sibs_secrets)
+        differing += d1_accounts.changed_secrets(old.d1_api_secrets, account.d1_api_secrets)
         if differing:
             after = replace(account, create_time=old.create_time, update_time=now, revision=old.revision + 1)
             shown = tuple(SHOWN_AS.get(field, field) for field in differing)

@@ -13,7 +13,10 @@ from server.domain.tokens import Token
 
 # What is counted and stamped, whatever a notification says.
 BOOKKEEPING = frozenset(
-    {"create_time", "update_time", "revision", "delivery_count", "refresh_generation", "refreshed_generation"}
+    {
+        *("create_time", "update_time", "revision", "delivery_count", "refresh_generation", "refreshed_generation"),
+        *("refresh_time", "refresh_error"),
+    }
 )
 # Identity, and the memory that recognises a repeat: nobody is shown it.
 UNSHOWN = frozenset(

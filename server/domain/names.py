@@ -194,6 +194,11 @@ def acquirer_query_task(acquirer_transaction_name: str) -> str:
     return f"tasks/{sha256(acquirer_transaction_name.encode()).hexdigest()[:40]}-acquirer-query"
 
 
+def refresh_task(token_name: str) -> str:
+    """Short, however long the partner's ids are: one task for each token."""
+    return f"tasks/{sha256(token_name.encode()).hexdigest()[:40]}-refresh"
+
+
 def unreadable_notification(webhook_config_name: str, unreadable_id: str) -> str:
     return f"{webhook_config_name}/unreadableNotifications/{unreadable_id}"
 

@@ -40,6 +40,8 @@ class Principals:
     merchant_gateway_ids: frozenset[str] = frozenset()
     merchant_ids: frozenset[str] = frozenset()
     issuer_ids: frozenset[str] = frozenset()
+    # The names of the accounts that say how D1 is called, by their gateways.
+    d1_accounts: dict[str, str] = field(default_factory=dict)
 
     def standing(self, record: Record) -> Standing:
         """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
@@ -139,4 +141,5 @@ def picture(
         frozenset(gateways - {ANY, ""}),
         frozenset(merchants),
         frozenset(issuers - {ANY, ""}),
+        {account.merchant_gateway_id: account.name for account in held.values() if account.d1_api is not None},
     )

@@ -351,3 +351,11 @@ class StatusQueryNotPossible(Refusal):
 
     def __init__(self, account: str) -> None:
         super().__init__(f"{account} has no payments_base_url, so no status can be asked for", account=account)
+
+
+class RefreshNotPossible(Refusal):
+    """The token cannot be read again at its partner."""
+
+    def __init__(self, token: str, why: str) -> None:
+        text = "only D1's eCom tokens can be" if why == "provider" else "no account says how D1 is called (d1_api)"
+        super().__init__(f"{token} cannot be read again: {text}", token=token, why=why)

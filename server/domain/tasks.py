@@ -9,6 +9,10 @@ BACKOFF_FIRST_S = 1
 BACKOFF_LAST_S = 300
 # When a transaction is asked for again; then every hour.
 QUERY_DELAYS_S = (10, 60, 600, 3600)
+# When a token is read again of which D1 will not tell; then every hour.
+PROBLEM_DELAYS_S = (60, 600, 3600)
+# Later than ever: nobody is asked until somebody wants it anew.
+NEVER = 2**62
 # How often a transaction is asked for that no open operation depends on.
 IDLE_QUERIES = 5
 
@@ -20,6 +24,7 @@ class TaskKind(StrEnum):
     APPLY_WEBHOOK_CONFIG = "APPLY_WEBHOOK_CONFIG"
     LIST_WEBHOOK_CONFIGS = "LIST_WEBHOOK_CONFIGS"
     QUERY_ACQUIRER_TRANSACTION = "QUERY_ACQUIRER_TRANSACTION"
+    REFRESH_TOKEN = "REFRESH_TOKEN"
 
 
 OF_PAYMENTS = frozenset({TaskKind.SUBMIT_PAYMENT_OPERATION, TaskKind.QUERY_TRANSACTION, TaskKind.ATTEND_SUBSCRIPTION})
@@ -67,6 +72,11 @@ def backoff(tries: int, roll: float) -> int:
 def query_delay(tries: int) -> int:
     """Microseconds until a transaction is asked for again."""
     return QUERY_DELAYS_S[min(tries, len(QUERY_DELAYS_S) - 1)] * MICROS
+
+
+def problem_delay(tries: int) -> int:
+    """Microseconds until a partner is asked again that has said no."""
+    return PROBLEM_DELAYS_S[min(tries, len(PROBLEM_DELAYS_S) - 1)] * MICROS
 
 
 def leased(task: Task, holder: str, lease: int, now: int) -> Task:

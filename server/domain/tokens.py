@@ -63,6 +63,14 @@ class Token:
     partner_order_time: int | None = None
     last_content: str = ""
     revision: int = 1
+    # When it was last read again, and why the last try came to nothing.
+    refresh_time: int | None = None
+    refresh_error: str = ""
+
+    @property
+    def refresh_due(self) -> bool:
+        """Whether it is to be read again."""
+        return self.refreshed_generation < self.refresh_generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,9 @@ from server.ports.cache import CachePlace as CachePlace
 from server.ports.cache import CachePlaces as CachePlaces
 from server.ports.cache import Changed as Changed
 from server.ports.cache import Views as Views
+from server.ports.keys import Assertions as Assertions
 from server.ports.keys import Hasher as Hasher
+from server.ports.keys import KeyUnfit as KeyUnfit
 from server.ports.keys import MessageKeys as MessageKeys
 from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
@@ -35,4 +37,6 @@ from server.ports.surroundings import Feed as Feed
 from server.ports.surroundings import HighWater as HighWater
 from server.ports.surroundings import Ids as Ids
 from server.ports.surroundings import Pins as Pins
+from server.ports.token_refreshes import TokenRefreshes as TokenRefreshes
+from server.ports.token_refreshes import TokenRefreshView as TokenRefreshView
 from server.ports.webhooks import Webhooks as Webhooks

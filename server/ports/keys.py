@@ -36,6 +36,20 @@ class MessageKeys(Protocol):
         """The plaintext; None where it was not encrypted with this key, or anything is damaged."""
 
 
+class KeyUnfit(Exception):
+    """A key that an operator has given cannot be used. The text says why and never holds any of it."""
+
+
+class Assertions(Protocol):
+    """Keys that say who we are at a partner."""
+
+    def read(self, text: str) -> bytes:
+        """A private key from what an operator gives, in the form that it is kept in. Raises KeyUnfit."""
+
+    def sign(self, key: bytes, key_id: str, claims: Mapping[str, str | int]) -> str:
+        """A compact JWT with these claims, ES256, by such a key."""
+
+
 class Signer(Protocol):
     def sign(self, claims: Mapping[str, str | int]) -> str:
         """A compact JWT, ES256, type at+jwt."""

@@ -40,6 +40,7 @@ from server.ports.ledger import Ledger
 from server.ports.payment_subscriptions import PaymentSubscriptionView
 from server.ports.removal import Removal, Retained
 from server.ports.shelf import Shelf
+from server.ports.token_refreshes import TokenRefreshes, TokenRefreshView
 from server.ports.webhooks import Webhooks, WebhookView
 
 R = TypeVar("R")
@@ -144,6 +145,8 @@ class Transaction(Protocol):
     def webhooks(self) -> Webhooks: ...
     @property
     def acquirer(self) -> Acquirer: ...
+    @property
+    def token_refreshes(self) -> TokenRefreshes: ...
     @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
@@ -320,6 +323,8 @@ class View(WebhookView, Protocol):
     def payment_subscriptions(self) -> PaymentSubscriptionView: ...
     @property
     def issuers(self) -> IssuerView: ...
+    @property
+    def token_refreshes(self) -> TokenRefreshView: ...
 
 
 class Store(Protocol):

@@ -1,6 +1,6 @@
 """AccountsService."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from mintmark.v1 import accounts_pb2 as pb
@@ -9,8 +9,8 @@ from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
 from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
-from server.ports import Hasher, Sealer, Store, Transaction
-from server.rpc import sibs_accounts
+from server.ports import Assertions, Hasher, Sealer, Store, Transaction
+from server.rpc import d1_accounts, sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -37,6 +37,7 @@ def to_proto(account: Account) -> pb.Account:
         held=account.held,
         hold_reason=account.hold_reason,
         sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
+        d1_api=d1_accounts.to_proto(account.d1_api) if account.d1_api else None,
     )
 
 
@@ -133,6 +134,7 @@ def stated(account: pb.Account) -> Account:
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
         sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
         issuer_id=account.issuer_id,
+        d1_api=d1_accounts.api_of(account.d1_api) if account.HasField("d1_api") else None,
     )
 
 
@@ -147,22 +149,36 @@ def change_to_proto(change: AccountChange) -> pb.AccountChange:
 class Accounts:
     """The methods of AccountsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer) -> None:
+    def __init__(
+        self,
+        store: Store,
+        calls: Calls,
+        pages: PageTokens,
+        hasher: Hasher,
+        sealer: Sealer,
+        assertions: Assertions,
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called when accounts have changed."""
         self._store = store
         self._calls = calls
         self._pages = pages
         self._hasher = hasher
         self._sealer = sealer
+        self._assertions = assertions
+        self._changed = changed
         self._now = calls.clock.now
 
     def _stated(self, given: Sequence[pb.Account]) -> list[Account]:
         hasher, sealer = self._hasher, self._sealer
-        return [
-            sibs_accounts.with_secrets(
-                with_secrets(stated(each), each.payment_options, hasher, sealer), each.sibs, hasher, sealer
+        made = []
+        for place, each in enumerate(given):
+            account = with_secrets(stated(each), each.payment_options, hasher, sealer)
+            account = sibs_accounts.with_secrets(account, each.sibs, hasher, sealer)
+            made.append(
+                d1_accounts.with_key(account, each.d1_api, f"accounts[{place}]", hasher, sealer, self._assertions)
             )
-            for each in given
-        ]
+        return made
 
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:
         desired = self._stated(request.accounts)
@@ -178,7 +194,9 @@ class Accounts:
             )
             return pb.ApplyAccountsResponse(changes=self._told(changes))
 
-        return self._calls.write(call, request, "partnerAccounts", run)
+        answer = self._calls.write(call, request, "partnerAccounts", run)
+        self._changed()
+        return answer
 
     def GetAccount(self, request: pb.GetAccountRequest, _call: Call) -> pb.GetAccountResponse:
         return pb.GetAccountResponse(account=to_proto(accounts.get(self._store, request.name)))

@@ -58,6 +58,7 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.WebhookDeleteNotPossible: (Reason.ERROR_REASON_WEBHOOK_DELETE_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
     refusals.WebhookKeysFull: (Reason.ERROR_REASON_WEBHOOK_KEYS_FULL, Code.FAILED_PRECONDITION),
     refusals.StatusQueryNotPossible: (Reason.ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
+    refusals.RefreshNotPossible: (Reason.ERROR_REASON_REFRESH_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
 }
 NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
 

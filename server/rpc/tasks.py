@@ -19,16 +19,18 @@ from server.domain.payment_subscription_calls import CallKind
 from server.domain.refusals import ResourceNotFound
 from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
 from server.ports import Feed, HighWater, Transaction
-from server.rpc import acquirer_transactions
+from server.rpc import acquirer_transactions, token_refreshes
 from server.rpc.calls import Call
 from server.rpc.payment_subscriptions import plan_to_proto
 from server.rpc.payments import operation_kind
 from server.rpc.webhook_tasks import WebhookTasks
 from server.services import acquirer_queries, payment_attempts, payment_subscription_records, tasks
+from server.services import token_refreshes as refreshing
 from server.services.acquirer_desk import AcquirerDesk
 from server.services.payment_attempts import Submission
 from server.services.payment_house import PaymentHouse
 from server.services.tasks import Claimed, Endpoint
+from server.services.token_refreshes import RefreshDesk
 from server.services.webhook_house import WebhookHouse
 
 # How soon a claim that waits sees a task that has become due.
@@ -167,11 +169,18 @@ class Tasks:
     """The methods of TasksService, behind the wrapper of every call."""
 
     def __init__(
-        self, house: PaymentHouse, desk: AcquirerDesk, webhooks: WebhookHouse, feed: Feed, high_water: HighWater
+        self,
+        house: PaymentHouse,
+        desk: AcquirerDesk,
+        webhooks: WebhookHouse,
+        refreshes: RefreshDesk,
+        feed: Feed,
+        high_water: HighWater,
     ) -> None:
         self._house = house
         self._desk = desk
         self._webhooks = WebhookTasks(webhooks)
+        self._refreshes = refreshes
         self._feed = feed
         self._high_water = high_water
 
@@ -213,6 +222,9 @@ class Tasks:
             found += [acquirer_transactions.query_to_proto(each) for each in queries]
         if kinds & OF_WEBHOOKS and len(found) < limit:
             found += self._webhooks.claim(transaction, caller, kinds, limit - len(found), paused)
+        if kinds & refreshing.KINDS and len(found) < limit:
+            refreshes = refreshing.claim(self._refreshes, transaction, caller, limit - len(found), paused)
+            found += [token_refreshes.to_proto(each) for each in refreshes]
         return found
 
     def RenewTasks(self, request: pb.RenewTasksRequest, call: Call) -> pb.RenewTasksResponse:
@@ -287,6 +299,9 @@ class Tasks:
         self, request: pb.RecordWebhookConfigListRequest, call: Call
     ) -> pb.RecordWebhookConfigListResponse:
         return self._webhooks.record_list(request, call)
+
+    def RecordTokenRefresh(self, request: pb.RecordTokenRefreshRequest, call: Call) -> pb.RecordTokenRefreshResponse:
+        return token_refreshes.record(self._refreshes, request, call)
 
     def RecordSubscription(self, request: pb.RecordSubscriptionRequest, call: Call) -> pb.RecordSubscriptionResponse:
         answered = OUTCOMES[request.outcome] is Outcome.ANSWERED

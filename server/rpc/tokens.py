@@ -11,7 +11,7 @@ from server.ports import Store, Transaction, Views
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
-from server.services import tokens
+from server.services import token_refreshes, tokens
 from server.services.tokens import Import
 
 
@@ -41,6 +41,8 @@ def to_proto(token: Token) -> pb.Token:
         create_time=timestamp(token.create_time),
         update_time=timestamp(token.update_time),
         etag=str(token.revision),
+        refresh_time=timestamp(token.refresh_time),
+        refresh_error=token.refresh_error,
     )
 
 
@@ -116,5 +118,13 @@ class Tokens:
         def run(transaction: Transaction) -> pb.EnableTokenResponse:
             token = tokens.enable(transaction, call.caller, request.name, request.etag, self._now())
             return pb.EnableTokenResponse(token=to_proto(token))
+
+        return self._calls.write(call, request, request.name, run)
+
+    def RefreshToken(self, request: pb.RefreshTokenRequest, call: Call) -> pb.RefreshTokenResponse:
+        def run(transaction: Transaction) -> pb.RefreshTokenResponse:
+            return pb.RefreshTokenResponse(
+                token=to_proto(token_refreshes.refresh(transaction, call.caller, request.name, self._now()))
+            )
 
         return self._calls.write(call, request, request.name, run)

@@ -27,6 +27,7 @@ from server.domain.recording import Resource, Target
 from server.domain.refusals import Refusal, ResourceNotFound
 from server.domain.tokens import Token
 from server.ports import Clock, ContentRefused, Hasher, Identity, Ids, Sealer, Shelf, Store, Transaction
+from server.services import token_refreshes
 from server.services.digital_cards import DigitalCardBook, Telling
 from server.services.principals import Directory
 from server.services.records import pack
@@ -48,6 +49,8 @@ class Prepared:
     sealed_body: bytes
     sealed_record: bytes
     quarantine_reason: QuarantineReason | None
+    # The account that says how a token of the gateway is read again, where one does.
+    d1_account: str = ""
 
 
 @dataclass(slots=True)
@@ -102,13 +105,16 @@ class Recorder:
                 results[place] = RecordResult(standing.refused)
             else:
                 reason = record.quarantine_reason or standing.quarantine_reason
-                prepared.append(self._prepare(record, standing.merchant_gateway_id, reason, now))
+                gateway = standing.merchant_gateway_id
+                prepared.append(self._prepare(record, gateway, reason, principals.d1_accounts.get(gateway, ""), now))
                 places.append(place)
         for place, result in zip(places, self._store_all(prepared, now, deadline), strict=True):
             results[place] = result
         return [result for result in results if result is not None]
 
-    def _prepare(self, record: Record, gateway: str, reason: QuarantineReason | None, now: int) -> Prepared:
+    def _prepare(
+        self, record: Record, gateway: str, reason: QuarantineReason | None, d1_account: str, now: int
+    ) -> Prepared:
         name = names.notification(self._ids.notification_id(now))
         target = Target(None, "") if reason else recording.target(record, gateway)
         parts = recording.identity(record, gateway)
@@ -121,6 +127,7 @@ class Recorder:
             self._sealer.seal(record.body, name.encode()),
             self._sealer.seal(pack(record), record_context(name)),
             reason or target.quarantine_reason,
+            d1_account,
         )
 
     def _store_all(self, prepared: Sequence[Prepared], now: int, deadline: float | None) -> list[RecordResult]:
@@ -189,6 +196,11 @@ def store_batch(transaction: Transaction, prepared: Sequence[Prepared], now: int
     save_changed(book, Merchant, transaction.merchants)
     save_changed(book, IssuerOperation, transaction.issuer_operations)
     book.digital_cards.save(transaction.digital_cards)
+    # Last: whoever changes tasks has locked what they are for.
+    changed = [resource for resource in book.changed.values() if isinstance(resource, Token)]
+    accounts = {each.gateway: each.d1_account for each in prepared if each.d1_account}
+    correlation_ids = {each.target.name: each.record.correlation_id for each in prepared}
+    token_refreshes.want(transaction, changed, accounts, correlation_ids, now)
     return results
 
 

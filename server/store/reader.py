@@ -65,6 +65,7 @@ from server.store.payment_subscription_reads import SqlPaymentSubscriptionView
 from server.store.reach import within
 from server.store.retained import SqlRetained
 from server.store.rows import Shape, read_event
+from server.store.token_refreshes import SqlTokenRefreshView
 
 T = TypeVar("T")
 
@@ -92,6 +93,7 @@ class SqlView:
         self.acquirer = SqlAcquirerView(self)
         self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         self.issuers = SqlIssuerView(self)
+        self.token_refreshes = SqlTokenRefreshView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 from types import UnionType
@@ -108,6 +108,12 @@ class Shape(Generic[T]):
         converters = {name: _converters(hints[name]) for name in self.columns}
         # Most fields are stored as they are, so only the others are touched one by one.
         self._values = attrgetter(*self.columns)
+        # What older versions have written lacks the newer fields.
+        self.defaults = {
+            field.name: converters[field.name][0](field.default)
+            for field in fields(of)  # type: ignore[arg-type]  # all are dataclasses
+            if field.name in converters and field.default is not MISSING
+        }
         self._writers = tuple((name, write) for name, (write, _) in converters.items() if write is not _same)
         self._readers = tuple((name, read) for name, (_, read) in converters.items() if read is not _same)
 
@@ -183,5 +189,6 @@ def read_event(row: Mapping[Any, Any]) -> Event:
     snapshot = None
     if row["snapshot"]:
         of, fields_ = json.loads(row["snapshot"])
-        snapshot = _SNAPSHOTS[of].read(fields_)
+        shape = _SNAPSHOTS[of]
+        snapshot = shape.read(shape.defaults | fields_)
     return replace(_EVENT.read(row), snapshot=snapshot)

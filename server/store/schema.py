@@ -18,6 +18,10 @@ metadata = MetaData()
 APART = "(state = 'STALE' OR replay_time IS NOT NULL)"
 
 
+# Of tokens: those that are to be read again.
+REFRESH_DUE = "refreshed_generation < refresh_generation"
+
+
 def partial(name: str, *columns: str, where: str) -> Index:
     """An index of the rows for which `where` holds; a query must say the same words to use it."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
@@ -71,6 +75,9 @@ tokens = Table(
     Column("partner_order_time", BigInteger),
     Column("last_content", Text, nullable=False),
     Column("revision", BigInteger, nullable=False),
+    Column("refresh_time", BigInteger),
+    Column("refresh_error", Text, nullable=False, server_default=""),
+    partial("tokens_to_refresh", "merchant_gateway_id", "name", where=REFRESH_DUE),
 )
 
 bindings = Table(
@@ -273,6 +280,8 @@ accounts = Table(
     Column("sibs", Text),
     Column("sibs_secrets", Text, nullable=False, server_default=text("'[]'")),
     Column("issuer_id", Text, nullable=False, server_default=""),
+    Column("d1_api", Text),
+    Column("d1_api_secrets", Text, nullable=False, server_default=text("'[]'")),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),

@@ -28,6 +28,7 @@ from server.store.ledger import SqlLedger
 from server.store.retained import SqlRemoval
 from server.store.rows import event_row
 from server.store.shelf import TableShelf
+from server.store.token_refreshes import SqlTokenRefreshes
 from server.store.webhooks import SqlWebhooks
 
 CACHED = {schema.tokens.name: CachedKind.TOKEN, schema.bindings.name: CachedKind.BINDING}
@@ -63,6 +64,7 @@ class SqlTransaction:
         self.ledger = SqlLedger(self)
         self.webhooks = SqlWebhooks(self)
         self.acquirer = SqlAcquirer(self)
+        self.token_refreshes = SqlTokenRefreshes(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1

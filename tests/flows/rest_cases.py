@@ -37,6 +37,8 @@ STATES = (tokens_pb2.TOKEN_STATE_UNSPECIFIED, tokens_pb2.TOKEN_STATE_ACTIVE)
 KINDS = (notifications_pb2.NOTIFICATION_KIND_D1_TOKEN_UPDATE, notifications_pb2.NOTIFICATION_KIND_TSH_BINDING_CREATION)
 EVENT_KINDS = (events_pb2.EVENT_KIND_TOKEN_CREATED, events_pb2.EVENT_KIND_TOKEN_REFRESH_REQUESTED)
 NOBODY = "merchantGateways/G/merchants/M/tokens/nobody"
+# Of the merchant gateway that D1's twin knows.
+D1_TOKEN = "merchantGateways/MGW_000001/merchants/10610027312/tokens/walked"
 
 
 def key() -> str:
@@ -63,6 +65,7 @@ class Known:
     unsent_subscription: str
     paused_subscription: str
     issuer_operations: tuple[str, ...]
+    d1_token: str = D1_TOKEN
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -173,6 +176,10 @@ def writes(known: Known) -> Iterator[Case]:
     yield "TokensService.DisableToken", reused, "REQUEST_ID_REUSED"
     yield "TokensService.DisableToken", disable(request_id="1", name=known.token, reason="x"), "FIELD_INVALID"
     yield "TokensService.EnableToken", enable(request_id=key(), name=known.token), ""
+    refresh = tokens_pb2.RefreshTokenRequest
+    yield "TokensService.RefreshToken", refresh(request_id=key(), name=known.d1_token), ""
+    yield "TokensService.RefreshToken", refresh(request_id=key(), name=known.token), "REFRESH_NOT_POSSIBLE"
+    yield "TokensService.RefreshToken", refresh(request_id=key(), name=NOBODY), "RESOURCE_NOT_FOUND"
     imported = tokens_pb2.ImportTokensRequest(request_id=key())
     imported.tokens.add(
         merchant_gateway_id="MGW_WALK", merchant_id="m/1", token_id="ü:1", provider=tokens_pb2.TOKEN_PROVIDER_D1_ECOM

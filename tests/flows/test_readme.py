@@ -74,6 +74,13 @@ def test_what_partners_and_services_do(run: Runner) -> None:
     assert "ES256" in "".join(run(sys.executable, "-c", example=reflection))
 
 
+def test_tokens_read_again(run: Runner, running_stack: Stack) -> None:
+    (example,) = blocks("Tokens read again (D1)", "sh")
+    run("sh", "-ec", example=example)
+    name = "merchantGateways/MGW_000001/merchants/10610027312/tokens/readme-card"
+    eventually(lambda: "8888" in running_stack.command("tokens", "show", name).stdout, 30, "the card that we asked for")
+
+
 def test_paying(run: Runner, running_stack: Stack) -> None:
     token = "merchantGateways/SHOP_000001/merchants/shop-0001/tokens"
     eventually(lambda: token in running_stack.command("tokens", "list").stdout, 30, "the token to pay with")

@@ -16,7 +16,7 @@ from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
-from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_cases import D1_TOKEN, Known, key, lasting, reads, writes
 from tests.flows.rest_issuer import FORMS, open_issuer
 from tests.flows.rest_payment_subscriptions import open_subscriptions
 from tests.flows.rest_payments import Shop, open_shop
@@ -114,6 +114,11 @@ def known(running_stack: Stack) -> Known:
     stack = running_stack
     applied = {"accounts": [{"accountId": "walked", "provider": "D1_ECOM", "merchantGatewayId": "MGW_WALK"}]}
     stack.http.post("/v1/partnerAccounts:apply", json=applied, headers={"Idempotency-Key": key()}).raise_for_status()
+    gateway, merchant, token = D1_TOKEN.split("/")[1::2]
+    of_d1 = {"merchantGatewayId": gateway, "merchantId": merchant, "tokenId": token, "provider": "D1_ECOM"}
+    stack.http.post(
+        "/v1/tokens:import", json={"tokens": [of_d1]}, headers={"Idempotency-Key": key()}
+    ).raise_for_status()
     created = {"apiKeyId": "walked", "merchantGatewayId": "TSH_WALK"}
     made = stack.http.post("/v1/apiKeys", json=created, headers={"Idempotency-Key": key()})
     tsh = {"authorization": f"APIKEY {made.json()['key']}"}

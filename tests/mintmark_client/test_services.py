@@ -23,6 +23,7 @@ from tests.flows.test_tls import Authority
 from tests.mintmark_client.conftest import Connect
 from tests.mintmark_client.fake_network import FakeNetwork
 from tests.server.rpc import notices
+from tests.server.rpc.refreshing import open_gateway
 from tests.server.rpc.running import RunningCore, request_id, running_core
 from tests.stack import free_ports
 from tests.waiting import eventually
@@ -49,6 +50,19 @@ def test_tokens_are_imported_read_disabled_and_enabled(client: Client, place: st
     assert disabled.disable_reason == "stolen"
     assert [token.name for token in client.tokens.list(disabled=True)] == [name]
     assert not client.tokens.enable(name).HasField("disable_time")
+
+
+def test_a_token_is_read_again_where_an_account_says_how(core: RunningCore) -> None:
+    gateway = open_gateway(core)
+    gateway.notify()
+    credentials = core.folder / "data/credentials/admin.json"
+    with Client(core.settings.grpc_address, credentials_file=credentials) as administrator:
+        assert administrator.tokens.refresh(gateway.name("t-1")).refresh_generation == 2
+        silent = open_gateway(core, account=False)
+        silent.notify()
+        with pytest.raises(PreconditionFailed) as caught:
+            administrator.tokens.refresh(silent.name("t-1"))
+    assert (caught.value.reason, caught.value.metadata["why"]) == ("REFRESH_NOT_POSSIBLE", "account")
 
 
 def test_a_write_counts_once_with_its_request_id(client: Client, place: str) -> None:

@@ -74,7 +74,7 @@ def _client(
         )
         secret = session.call(stub.RotateClientSecret, rotate).client_secret
     made = {"client_id": client_id, "client_secret": secret}
-    _write(path, made)
+    keep(path, made)
     return made
 
 
@@ -114,7 +114,7 @@ def _api_key(session: Session, path: Path) -> str:
                 raise
             number += 1
             continue
-        _write(path, {"api_key_id": name, "api_key": key})
+        keep(path, {"api_key_id": name, "api_key": key})
         return key
 
 
@@ -138,7 +138,8 @@ def _read(path: Path, *keys: str) -> dict[str, str] | None:
         return None
 
 
-def _write(path: Path, document: dict[str, str]) -> None:
+def keep(path: Path, document: dict[str, str]) -> None:
+    """Writes a file that only we can read, whole or not at all."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -47,7 +47,7 @@ class Demonstration:
     def _run(self, core_ready: Callable[[], bool], all_ready: Callable[[], bool], wake: Callable[[], None]) -> None:
         from adapters.cli import session  # noqa: F401  imported while the core starts
         from adapters.cli.output import console
-        from adapters.cli.supervisor import acquirer, credentials, payments
+        from adapters.cli.supervisor import acquirer, credentials, d1_api, payments
 
         out = console()
         made: DevelopmentCredentials | None = None
@@ -58,6 +58,8 @@ class Demonstration:
                     payments.ensure(self._settings)
                 if acquirer.possible(self._settings) and self._until(lambda: acquirer.ready(self._settings)):
                     acquirer.ensure(self._settings)
+                if d1_api.possible(self._settings) and self._until(lambda: d1_api.ready(self._settings)):
+                    d1_api.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
         finally:
@@ -79,7 +81,7 @@ class Demonstration:
         return False
 
     def _welcome(self, out: "Console", made: "DevelopmentCredentials") -> None:
-        from adapters.cli.supervisor import acquirer, payments
+        from adapters.cli.supervisor import acquirer, d1_api, payments
 
         settings = self._settings
         command = self._command()
@@ -107,6 +109,11 @@ class Demonstration:
             (
                 f"  SIBS acquirer twin, at http://{settings.sandbox_address}/sibs, account {acquirer.ACCOUNT}: "
                 f"{command} sandbox sibs state",
+                None,
+            ),
+            (
+                f"  D1's own API's twin, at http://{settings.sandbox_address}, account {d1_api.ACCOUNT}: "
+                f"{command} sandbox d1-api state",
                 None,
             ),
             (f"  a token to pay with     {payments.TOKEN}" if payments.possible(settings) else "", None),

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from adapters.cli.refusals import Refused
 from adapters.cli.sandbox_control import SandboxControl
 from adapters.cli.session import Session, connect
+from adapters.cli.supervisor import d1_api
 from adapters.cli.supervisor.credentials import MERCHANT, MERCHANT_GATEWAY, TSH_GATEWAY, TSH_MERCHANT
 
 if TYPE_CHECKING:
     from adapters.settings import Settings
 
 EVENTS_SECONDS = 10.0
+LOOK_SECONDS = 0.05
 
 
 class Journey:
@@ -45,12 +47,11 @@ class Journey:
     def _steps(self, twin: SandboxControl, service: Session, before: str) -> Iterator[str]:
         access_token = twin.call("POST", "/access-token")
         yield f"D1 fetched an access token from us over HTTP (scope {access_token['scope'] or 'none'})"
-        self._send(
-            twin,
-            "/notifications/d1-token-update",
-            {"merchantGatewayId": MERCHANT_GATEWAY, "merchantId": MERCHANT, "tokenId": self._token},
-        )
+        card = self._change_card(twin)
         yield f"D1 notified us that token {self._token} has changed"
+        if card is not None:
+            self._read_again(service, card["cardLastDigits"])
+            yield f"we read it again at D1: its card is now {card['cardBin']}…{card['cardLastDigits']}"
         about = {"merchantId": TSH_MERCHANT, "tokenId": self._cof_token, "deviceId": self._device}
         self._send(twin, "/notifications/tsh/binding-creation", {"fields": about})
         yield f"TSH notified us that device {self._device} was bound to token {self._cof_token}"
@@ -60,14 +61,37 @@ class Journey:
         seen = self._events(service, before)
         yield f"the same client followed them on the event stream: {', '.join(seen)}"
 
+    def _change_card(self, twin: SandboxControl) -> dict[str, Any] | None:
+        """Changes the card behind the token, which D1 tells us; None where nobody can read it again."""
+        if not d1_api.possible(self._settings):
+            order = {"merchantGatewayId": MERCHANT_GATEWAY, "merchantId": MERCHANT, "tokenId": self._token}
+            self._send(twin, "/notifications/d1-token-update", order)
+            return None
+        place = f"{d1_api.CONTROL}/tokens/{MERCHANT_GATEWAY}/{MERCHANT}/{self._token}"
+        answer = twin.call("POST", f"{place}/change-card", {})
+        _acknowledged(answer["deliveries"])
+        return dict(answer["card"])
+
+    def _read_again(self, service: Session, last_digits: str) -> None:
+        from mintmark.v1 import tokens_pb2, tokens_pb2_grpc
+
+        stub = tokens_pb2_grpc.TokensServiceStub(service.channel)
+        request = tokens_pb2.GetTokenRequest(name=self._token_name())
+        deadline = time.monotonic() + EVENTS_SECONDS
+        while time.monotonic() < deadline:
+            if service.call(stub.GetToken, request).token.card.last_digits == last_digits:
+                return
+            time.sleep(LOOK_SECONDS)
+        raise Refused(f"{request.name} was not read again at D1")
+
     def _reads(self, service: Session) -> Iterator[str]:
         from mintmark.v1 import bindings_pb2, bindings_pb2_grpc, tokens_pb2, tokens_pb2_grpc
 
-        name = f"merchantGateways/{MERCHANT_GATEWAY}/merchants/{MERCHANT}/tokens/{self._token}"
+        name = self._token_name()
         tokens = tokens_pb2_grpc.TokensServiceStub(service.channel)
         token = service.call(tokens.GetToken, tokens_pb2.GetTokenRequest(name=name)).token
         _expect(token.refresh_generation >= 1, f"{name} is not marked to be read again")
-        yield f"an internal client read {name} over gRPC: to be read again"
+        yield f"an internal client read {name} over gRPC"
         name = f"{self._cof_name()}/bindings/{self._device}"
         bindings = bindings_pb2_grpc.BindingsServiceStub(service.channel)
         binding = service.call(bindings.GetBinding, bindings_pb2.GetBindingRequest(name=name)).binding
@@ -94,9 +118,10 @@ class Journey:
         raise Refused(f"the event stream showed only {', '.join(seen) or 'nothing'}")
 
     def _send(self, twin: SandboxControl, path: str, order: dict[str, Any]) -> None:
-        for delivery in twin.call("POST", path, {**order, "deadline": 15})["deliveries"]:
-            answer = delivery["status"] if delivery["status"] is not None else delivery["error"]
-            _expect(delivery["acknowledged"], f"{delivery['kind']} was not acknowledged: {answer}")
+        _acknowledged(twin.call("POST", path, {**order, "deadline": 15})["deliveries"])
+
+    def _token_name(self) -> str:
+        return f"merchantGateways/{MERCHANT_GATEWAY}/merchants/{MERCHANT}/tokens/{self._token}"
 
     def _cof_name(self) -> str:
         return f"merchantGateways/{TSH_GATEWAY}/merchants/{TSH_MERCHANT}/tokens/{self._cof_token}"
@@ -106,6 +131,12 @@ class Journey:
         settings = self._settings.model_copy(update={"credentials_file": self._service_file})
         with connect(settings, streams=True) as session:
             yield session
+
+
+def _acknowledged(deliveries: list[dict[str, Any]]) -> None:
+    for delivery in deliveries:
+        answer = delivery["status"] if delivery["status"] is not None else delivery["error"]
+        _expect(delivery["acknowledged"], f"{delivery['kind']} was not acknowledged: {answer}")
 
 
 def _expect(right: bool, otherwise: str) -> None:

@@ -155,6 +155,7 @@ TABLE = (
     RestRoute("TokensService.ImportTokens", "POST", "/v1/tokens:import"),
     RestRoute("TokensService.DisableToken", "POST", f"/v1/{{name={TOKEN}}}:disable"),
     RestRoute("TokensService.EnableToken", "POST", f"/v1/{{name={TOKEN}}}:enable"),
+    RestRoute("TokensService.RefreshToken", "POST", f"/v1/{{name={TOKEN}}}:refresh"),
     RestRoute(f"{WEBHOOKS}.CreateWebhookConfig", "POST", "/v1/webhookConfigs", status=201, waits=WAIT_WEBHOOK),
     RestRoute(f"{WEBHOOKS}.GetWebhookConfig", "GET", WEBHOOK),
     RestRoute(f"{WEBHOOKS}.ListWebhookConfigs", "GET", "/v1/webhookConfigs"),

@@ -515,6 +515,118 @@ class SibsAccount(_message.Message):
 Global___SibsAccount: _TypeAlias = SibsAccount  # noqa: Y015
 
 @_typing.final
+class D1TokenDetailsFields(_message.Message):
+    """Where things stand in D1's answer to the question for a token's details: names of JSON fields, of one in another with dots
+    between them, such as `card.bin`. Public documents of D1 do not tell them.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    CARD_BIN_FIELD_NUMBER: _builtins.int
+    CARD_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    CARD_EXPIRY_FIELD_NUMBER: _builtins.int
+    TOKEN_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRY_FIELD_NUMBER: _builtins.int
+    PAYMENT_ACCOUNT_REFERENCE_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """The token's state; `tokenState` when empty."""
+    card_bin: _builtins.str
+    """The first digits of the card number; `cardBin` when empty."""
+    card_last_digits: _builtins.str
+    """The last digits of the card number; `cardLastDigits` when empty."""
+    card_expiry: _builtins.str
+    """The card's expiry date as MMYY; `cardExpiryDate` when empty."""
+    token_last_digits: _builtins.str
+    """The last digits of the token's own number; `tokenLastDigits` when empty."""
+    token_expiry: _builtins.str
+    """The token's expiry date as MMYY; `tokenExpiryDate` when empty."""
+    payment_account_reference: _builtins.str
+    """The payment account reference; `paymentAccountReference` when empty."""
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        card_bin: _builtins.str = ...,
+        card_last_digits: _builtins.str = ...,
+        card_expiry: _builtins.str = ...,
+        token_last_digits: _builtins.str = ...,
+        token_expiry: _builtins.str = ...,
+        payment_account_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_bin", b"card_bin", "card_expiry", b"card_expiry", "card_last_digits", b"card_last_digits", "payment_account_reference", b"payment_account_reference", "state", b"state", "token_expiry", b"token_expiry", "token_last_digits", b"token_last_digits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1TokenDetailsFields: _TypeAlias = D1TokenDetailsFields  # noqa: Y015
+
+@_typing.final
+class D1Api(_message.Message):
+    """How we call D1 on behalf of a merchant gateway: to read a token again when D1 says that it has changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    TOKEN_PATH_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    SIGNING_KEY_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    AUDIENCE_FIELD_NUMBER: _builtins.int
+    ASSERTION_LIFE_SECONDS_FIELD_NUMBER: _builtins.int
+    TOKEN_DETAILS_PATH_FIELD_NUMBER: _builtins.int
+    TOKEN_DETAILS_FIELDS_FIELD_NUMBER: _builtins.int
+    base_url: _builtins.str
+    """Where D1 is, such as `https://api.d1.thalescloud.io`: https, or http on loopback, without a path."""
+    token_path: _builtins.str
+    """The path of D1's token endpoint; `/authz/v1/oauth2/token` when empty."""
+    key_id: _builtins.str
+    """The id that D1 knows our public key by (`kid`)."""
+    signing_key: _builtins.str
+    """Our private key on P-256, which signs the assertions that access tokens are had for: PEM (PKCS#8), or a JWK. Never shown;
+    empty leaves what is kept as it is.
+    """
+    issuer: _builtins.str
+    """The issuer in assertions (`iss`); the merchant gateway's id when empty."""
+    subject: _builtins.str
+    """The subject in assertions (`sub`); none when empty."""
+    audience: _builtins.str
+    """The audience in assertions (`aud`); none when empty."""
+    assertion_life_seconds: _builtins.int
+    """For how many seconds an assertion is good: 60 at least and 900, which is D1's limit, at most; 300 when 0."""
+    token_details_path: _builtins.str
+    """The path of a token's details, with `{merchantGatewayId}`, `{merchantId}` and `{tokenId}` where these ids go. Public documents of D1
+    do not tell it: when empty it is that of the sandbox, `/merchant-gateways/{merchantGatewayId}/merchants/{merchantId}/tokens/{tokenId}`.
+    """
+    @_builtins.property
+    def token_details_fields(self) -> Global___D1TokenDetailsFields:
+        """Where things stand in the answer."""
+
+    def __init__(
+        self,
+        *,
+        base_url: _builtins.str = ...,
+        token_path: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+        signing_key: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        audience: _builtins.str = ...,
+        assertion_life_seconds: _builtins.int = ...,
+        token_details_path: _builtins.str = ...,
+        token_details_fields: Global___D1TokenDetailsFields | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token_details_fields", b"token_details_fields"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assertion_life_seconds", b"assertion_life_seconds", "audience", b"audience", "base_url", b"base_url", "issuer", b"issuer", "key_id", b"key_id", "signing_key", b"signing_key", "subject", b"subject", "token_details_fields", b"token_details_fields", "token_details_path", b"token_details_path", "token_path", b"token_path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1Api: _TypeAlias = D1Api  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     """Our standing with a partner."""
 
@@ -537,6 +649,7 @@ class Account(_message.Message):
     HOLD_REASON_FIELD_NUMBER: _builtins.int
     SIBS_FIELD_NUMBER: _builtins.int
     ISSUER_ID_FIELD_NUMBER: _builtins.int
+    D1_API_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`partnerAccounts/{id}`."""
     account_id: _builtins.str
@@ -583,6 +696,10 @@ class Account(_message.Message):
     def sibs(self) -> Global___SibsAccount:
         """How we speak with the acquirer; with SIBS, and only with it."""
 
+    @_builtins.property
+    def d1_api(self) -> Global___D1Api:
+        """How we call D1; may be given with D1_ECOM, and only with it. Without it no token is read again."""
+
     def __init__(
         self,
         *,
@@ -603,10 +720,11 @@ class Account(_message.Message):
         hold_reason: _builtins.str = ...,
         sibs: Global___SibsAccount | None = ...,
         issuer_id: _builtins.str = ...,
+        d1_api: Global___D1Api | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "d1_api", b"d1_api", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "issuer_id", b"issuer_id", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "d1_api", b"d1_api", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "issuer_id", b"issuer_id", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

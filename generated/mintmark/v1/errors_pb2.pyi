@@ -138,6 +138,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The webhook config has as many keys as it may have. Wait until one expires. Metadata: `webhook_config`."""
     ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE: _ErrorReason.ValueType  # 63
     """FAILED_PRECONDITION. The account does not say where the status of a transaction can be asked for (`payments_base_url`). Metadata: `account`."""
+    ERROR_REASON_REFRESH_NOT_POSSIBLE: _ErrorReason.ValueType  # 80
+    """FAILED_PRECONDITION. The token cannot be read again at its partner: it is none of D1's eCom tokens, or no account of its merchant gateway says how D1
+    is called (`d1_api`). Metadata: `token`, `why` (provider or account).
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -260,4 +264,8 @@ ERROR_REASON_WEBHOOK_KEYS_FULL: ErrorReason.ValueType  # 62
 """FAILED_PRECONDITION. The webhook config has as many keys as it may have. Wait until one expires. Metadata: `webhook_config`."""
 ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE: ErrorReason.ValueType  # 63
 """FAILED_PRECONDITION. The account does not say where the status of a transaction can be asked for (`payments_base_url`). Metadata: `account`."""
+ERROR_REASON_REFRESH_NOT_POSSIBLE: ErrorReason.ValueType  # 80
+"""FAILED_PRECONDITION. The token cannot be read again at its partner: it is none of D1's eCom tokens, or no account of its merchant gateway says how D1
+is called (`d1_api`). Metadata: `token`, `why` (provider or account).
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -44,10 +44,10 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """A token was made known by ImportTokens."""
     EVENT_KIND_TOKEN_UPDATED: _EventKind.ValueType  # 3
     """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
-    told more of the card.
+    told more of the card, or `refresh_generation` and perhaps `refresh_error`, where the token was read again.
     """
     EVENT_KIND_TOKEN_REFRESH_REQUESTED: _EventKind.ValueType  # 4
-    """A partner asked us to read a token again. Details: `update_type`."""
+    """A partner asked us to read a token again, or a client did. Details: `update_type`, of a partner."""
     EVENT_KIND_TOKEN_CREATION_FAILED: _EventKind.ValueType  # 5
     """A partner could not create a token. The resource is the merchant. Details: `error_code`."""
     EVENT_KIND_TOKEN_DISABLED: _EventKind.ValueType  # 6
@@ -178,10 +178,10 @@ EVENT_KIND_TOKEN_IMPORTED: EventKind.ValueType  # 2
 """A token was made known by ImportTokens."""
 EVENT_KIND_TOKEN_UPDATED: EventKind.ValueType  # 3
 """A partner reported a change of a token's state or details. Details: `error_code`, or `payment`, where the answer to a payment
-told more of the card.
+told more of the card, or `refresh_generation` and perhaps `refresh_error`, where the token was read again.
 """
 EVENT_KIND_TOKEN_REFRESH_REQUESTED: EventKind.ValueType  # 4
-"""A partner asked us to read a token again. Details: `update_type`."""
+"""A partner asked us to read a token again, or a client did. Details: `update_type`, of a partner."""
 EVENT_KIND_TOKEN_CREATION_FAILED: EventKind.ValueType  # 5
 """A partner could not create a token. The resource is the merchant. Details: `error_code`."""
 EVENT_KIND_TOKEN_DISABLED: EventKind.ValueType  # 6

@@ -43,6 +43,8 @@ class _TaskKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TaskKind.Val
     """Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
     TASK_KIND_ATTEND_SUBSCRIPTION: _TaskKind.ValueType  # 3
     """Call the partner about a subscription, then RecordSubscription."""
+    TASK_KIND_REFRESH_TOKEN: _TaskKind.ValueType  # 20
+    """Read a token again at D1, then RecordTokenRefresh."""
 
 class TaskKind(_TaskKind, metaclass=_TaskKindEnumTypeWrapper):
     """What a task wants."""
@@ -61,6 +63,8 @@ TASK_KIND_QUERY_ACQUIRER_TRANSACTION: TaskKind.ValueType  # 12
 """Ask the acquirer for the status of a transaction, then RecordAcquirerStatus."""
 TASK_KIND_ATTEND_SUBSCRIPTION: TaskKind.ValueType  # 3
 """Call the partner about a subscription, then RecordSubscription."""
+TASK_KIND_REFRESH_TOKEN: TaskKind.ValueType  # 20
+"""Read a token again at D1, then RecordTokenRefresh."""
 Global___TaskKind: _TypeAlias = TaskKind  # noqa: Y015
 
 class _SubscriptionCallKind:
@@ -512,6 +516,146 @@ class SubscriptionCall(_message.Message):
 Global___SubscriptionCall: _TypeAlias = SubscriptionCall  # noqa: Y015
 
 @_typing.final
+class D1Endpoint(_message.Message):
+    """How to reach D1 on behalf of an account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    TOKEN_URL_FIELD_NUMBER: _builtins.int
+    ASSERTIONS_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
+    account: _builtins.str
+    """The name of the account."""
+    token_url: _builtins.str
+    """The token endpoint."""
+    revision: _builtins.str
+    """Changes whenever anything changes that an access token is had for: the key that one is cached under. Tells nothing of secrets."""
+    base_url: _builtins.str
+    """The base URL, without a path."""
+    @_builtins.property
+    def assertions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Signed assertions (JWT, ES256) for access tokens, each to be used once. The key that signed them stays in the core."""
+
+    def __init__(
+        self,
+        *,
+        account: _builtins.str = ...,
+        token_url: _builtins.str = ...,
+        assertions: _abc.Iterable[_builtins.str] | None = ...,
+        revision: _builtins.str = ...,
+        base_url: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "assertions", b"assertions", "base_url", b"base_url", "revision", b"revision", "token_url", b"token_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1Endpoint: _TypeAlias = D1Endpoint  # noqa: Y015
+
+@_typing.final
+class D1TokenDetailsNames(_message.Message):
+    """Where things stand in D1's answer: names of JSON fields, with dots between those that are in one another; none is empty."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    CARD_BIN_FIELD_NUMBER: _builtins.int
+    CARD_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    CARD_EXPIRY_FIELD_NUMBER: _builtins.int
+    TOKEN_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRY_FIELD_NUMBER: _builtins.int
+    PAYMENT_ACCOUNT_REFERENCE_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """The token's state."""
+    card_bin: _builtins.str
+    """The first digits of the card number."""
+    card_last_digits: _builtins.str
+    """The last digits of the card number."""
+    card_expiry: _builtins.str
+    """The card's expiry date."""
+    token_last_digits: _builtins.str
+    """The last digits of the token's own number."""
+    token_expiry: _builtins.str
+    """The token's expiry date."""
+    payment_account_reference: _builtins.str
+    """The payment account reference."""
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        card_bin: _builtins.str = ...,
+        card_last_digits: _builtins.str = ...,
+        card_expiry: _builtins.str = ...,
+        token_last_digits: _builtins.str = ...,
+        token_expiry: _builtins.str = ...,
+        payment_account_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_bin", b"card_bin", "card_expiry", b"card_expiry", "card_last_digits", b"card_last_digits", "payment_account_reference", b"payment_account_reference", "state", b"state", "token_expiry", b"token_expiry", "token_last_digits", b"token_last_digits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1TokenDetailsNames: _TypeAlias = D1TokenDetailsNames  # noqa: Y015
+
+@_typing.final
+class TokenRefresh(_message.Message):
+    """A token that is to be read again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    MERCHANT_GATEWAY_ID_FIELD_NUMBER: _builtins.int
+    MERCHANT_ID_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    PATH_TEMPLATE_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The name of the token."""
+    generation: _builtins.int
+    """The token's `refresh_generation` as the reading begins."""
+    merchant_gateway_id: _builtins.str
+    """The merchant gateway's id, as it came."""
+    merchant_id: _builtins.str
+    """The merchant's id, as it came."""
+    token_id: _builtins.str
+    """The token's id, as it came."""
+    path_template: _builtins.str
+    """The path of the details, with `{merchantGatewayId}`, `{merchantId}` and `{tokenId}` where these go, percent-encoded."""
+    @_builtins.property
+    def endpoint(self) -> Global___D1Endpoint:
+        """Where to ask."""
+
+    @_builtins.property
+    def names(self) -> Global___D1TokenDetailsNames:
+        """Where things stand in the answer."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: Global___D1Endpoint | None = ...,
+        token: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        merchant_gateway_id: _builtins.str = ...,
+        merchant_id: _builtins.str = ...,
+        token_id: _builtins.str = ...,
+        path_template: _builtins.str = ...,
+        names: Global___D1TokenDetailsNames | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "names", b"names"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint", "generation", b"generation", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "names", b"names", "path_template", b"path_template", "token", b"token", "token_id", b"token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenRefresh: _TypeAlias = TokenRefresh  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """A task that was leased."""
 
@@ -529,6 +673,7 @@ class Task(_message.Message):
     LISTING_FIELD_NUMBER: _builtins.int
     ACQUIRER_QUERY_FIELD_NUMBER: _builtins.int
     SUBSCRIPTION_CALL_FIELD_NUMBER: _builtins.int
+    TOKEN_REFRESH_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{id}`."""
     kind: Global___TaskKind.ValueType
@@ -565,6 +710,10 @@ class Task(_message.Message):
     def subscription_call(self) -> Global___SubscriptionCall:
         """The call; with ATTEND_SUBSCRIPTION."""
 
+    @_builtins.property
+    def token_refresh(self) -> Global___TokenRefresh:
+        """The token; with REFRESH_TOKEN."""
+
     def __init__(
         self,
         *,
@@ -580,10 +729,11 @@ class Task(_message.Message):
         listing: Global___WebhookConfigListing | None = ...,
         acquirer_query: Global___AcquirerTransactionQuery | None = ...,
         subscription_call: Global___SubscriptionCall | None = ...,
+        token_refresh: Global___TokenRefresh | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_query", b"acquirer_query", "application", b"application", "lease", b"lease", "listing", b"listing", "query", b"query", "subscription_call", b"subscription_call"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_query", b"acquirer_query", "application", b"application", "lease", b"lease", "listing", b"listing", "query", b"query", "subscription_call", b"subscription_call", "token_refresh", b"token_refresh"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_query", b"acquirer_query", "application", b"application", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "listing", b"listing", "name", b"name", "operation", b"operation", "query", b"query", "subscription_call", b"subscription_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "acquirer_query", b"acquirer_query", "application", b"application", "correlation_id", b"correlation_id", "fence", b"fence", "kind", b"kind", "lease", b"lease", "listing", b"listing", "name", b"name", "operation", b"operation", "query", b"query", "subscription_call", b"subscription_call", "token_refresh", b"token_refresh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1573,3 +1723,128 @@ class RecordSubscriptionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordSubscriptionResponse: _TypeAlias = RecordSubscriptionResponse  # noqa: Y015
+
+@_typing.final
+class TokenDetails(_message.Message):
+    """What D1 says of a token; empty where it says nothing, or nothing that can be read. Never a card number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_TEXT_FIELD_NUMBER: _builtins.int
+    CARD_BIN_FIELD_NUMBER: _builtins.int
+    CARD_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    CARD_EXPIRY_FIELD_NUMBER: _builtins.int
+    TOKEN_LAST_DIGITS_FIELD_NUMBER: _builtins.int
+    TOKEN_EXPIRY_FIELD_NUMBER: _builtins.int
+    PAYMENT_ACCOUNT_REFERENCE_FIELD_NUMBER: _builtins.int
+    state_text: _builtins.str
+    """Its state, as it came."""
+    card_bin: _builtins.str
+    """The first digits of the card number."""
+    card_last_digits: _builtins.str
+    """The last digits of the card number."""
+    card_expiry: _builtins.str
+    """The card's expiry date as MMYY."""
+    token_last_digits: _builtins.str
+    """The last digits of the token's own number."""
+    token_expiry: _builtins.str
+    """The token's expiry date as MMYY."""
+    payment_account_reference: _builtins.str
+    """The payment account reference."""
+    def __init__(
+        self,
+        *,
+        state_text: _builtins.str = ...,
+        card_bin: _builtins.str = ...,
+        card_last_digits: _builtins.str = ...,
+        card_expiry: _builtins.str = ...,
+        token_last_digits: _builtins.str = ...,
+        token_expiry: _builtins.str = ...,
+        payment_account_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_bin", b"card_bin", "card_expiry", b"card_expiry", "card_last_digits", b"card_last_digits", "payment_account_reference", b"payment_account_reference", "state_text", b"state_text", "token_expiry", b"token_expiry", "token_last_digits", b"token_last_digits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenDetails: _TypeAlias = TokenDetails  # noqa: Y015
+
+@_typing.final
+class RecordTokenRefreshRequest(_message.Message):
+    """Request of RecordTokenRefresh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_FIELD_NUMBER: _builtins.int
+    FENCE_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    HTTP_STATUS_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
+    TROUBLE_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    RETRY_AFTER_FIELD_NUMBER: _builtins.int
+    task: _builtins.str
+    """The name of the task."""
+    fence: _builtins.int
+    """The fence of the lease that it was asked under."""
+    token: _builtins.str
+    """The name of the token."""
+    generation: _builtins.int
+    """The generation that the reading began with."""
+    outcome: Global___CallOutcome.ValueType
+    """What became of the call."""
+    http_status: _builtins.int
+    """The HTTP status; with ANSWERED."""
+    trouble: _builtins.str
+    """The kind of trouble: a word such as `connect_timeout`, `access_token_refused`, `unreadable`."""
+    error_code: _builtins.str
+    """What D1 calls the error, where its answer says so in one word, such as `INVALID_FIELD`."""
+    @_builtins.property
+    def details(self) -> Global___TokenDetails:
+        """What was read; with ANSWERED, where anything could be."""
+
+    @_builtins.property
+    def retry_after(self) -> _duration_pb2.Duration:
+        """How long D1 asked to wait (Retry-After), where it did."""
+
+    def __init__(
+        self,
+        *,
+        task: _builtins.str = ...,
+        fence: _builtins.int = ...,
+        token: _builtins.str = ...,
+        generation: _builtins.int = ...,
+        outcome: Global___CallOutcome.ValueType = ...,
+        http_status: _builtins.int = ...,
+        details: Global___TokenDetails | None = ...,
+        trouble: _builtins.str = ...,
+        error_code: _builtins.str = ...,
+        retry_after: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "retry_after", b"retry_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["details", b"details", "error_code", b"error_code", "fence", b"fence", "generation", b"generation", "http_status", b"http_status", "outcome", b"outcome", "retry_after", b"retry_after", "task", b"task", "token", b"token", "trouble", b"trouble"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordTokenRefreshRequest: _TypeAlias = RecordTokenRefreshRequest  # noqa: Y015
+
+@_typing.final
+class RecordTokenRefreshResponse(_message.Message):
+    """Response of RecordTokenRefresh."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordTokenRefreshResponse: _TypeAlias = RecordTokenRefreshResponse  # noqa: Y015

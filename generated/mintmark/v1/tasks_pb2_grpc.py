@@ -76,6 +76,11 @@ class TasksServiceStub:
                 request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.FromString,
                 _registered_method=True)
+        self.RecordTokenRefresh = channel.unary_unary(
+                '/mintmark.v1.TasksService/RecordTokenRefresh',
+                request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshResponse.FromString,
+                _registered_method=True)
         self.RecordSubscription = channel.unary_unary(
                 '/mintmark.v1.TasksService/RecordSubscription',
                 request_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordSubscriptionRequest.SerializeToString,
@@ -152,6 +157,15 @@ class TasksServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordTokenRefresh(self, request, context):
+        """Records what a token was read as, or why it could not be. What was read counts late too, by the generation that it began with; what
+        could not be read only under the current lease. Repeating it is safe. NOT_FOUND where there is no such token (the store was
+        restored). Never shed under load.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordSubscription(self, request, context):
         """Records what became of a call about a subscription. Repeating it is safe. Never shed under load.
         """
@@ -201,6 +215,11 @@ def add_TasksServiceServicer_to_server(servicer, server):
                     servicer.RecordStatus,
                     request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.SerializeToString,
+            ),
+            'RecordTokenRefresh': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordTokenRefresh,
+                    request_deserializer=mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshResponse.SerializeToString,
             ),
             'RecordSubscription': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordSubscription,
@@ -426,6 +445,33 @@ class TasksService:
             '/mintmark.v1.TasksService/RecordStatus',
             mintmark_dot_v1_dot_tasks__pb2.RecordStatusRequest.SerializeToString,
             mintmark_dot_v1_dot_tasks__pb2.RecordStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordTokenRefresh(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TasksService/RecordTokenRefresh',
+            mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshRequest.SerializeToString,
+            mintmark_dot_v1_dot_tasks__pb2.RecordTokenRefreshResponse.FromString,
             options,
             channel_credentials,
             insecure,

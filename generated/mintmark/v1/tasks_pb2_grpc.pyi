@@ -64,6 +64,11 @@ class TasksServiceStub:
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+    RecordTokenRefresh: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordTokenRefreshRequest, _tasks_pb2.RecordTokenRefreshResponse]
+    """Records what a token was read as, or why it could not be. What was read counts late too, by the generation that it began with; what
+    could not be read only under the current lease. Repeating it is safe. NOT_FOUND where there is no such token (the store was
+    restored). Never shed under load.
+    """
     RecordSubscription: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.RecordSubscriptionRequest, _tasks_pb2.RecordSubscriptionResponse]
     """Records what became of a call about a subscription. Repeating it is safe. Never shed under load."""
 
@@ -103,6 +108,11 @@ class TasksServiceAsyncStub(TasksServiceStub):
     """Records the acquirer's answer to a status query. Repeating it is safe. Never shed under load."""
     RecordStatus: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordStatusRequest, _tasks_pb2.RecordStatusResponse]  # type: ignore[assignment]
     """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+    RecordTokenRefresh: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordTokenRefreshRequest, _tasks_pb2.RecordTokenRefreshResponse]  # type: ignore[assignment]
+    """Records what a token was read as, or why it could not be. What was read counts late too, by the generation that it began with; what
+    could not be read only under the current lease. Repeating it is safe. NOT_FOUND where there is no such token (the store was
+    restored). Never shed under load.
+    """
     RecordSubscription: _aio.UnaryUnaryMultiCallable[_tasks_pb2.RecordSubscriptionRequest, _tasks_pb2.RecordSubscriptionResponse]  # type: ignore[assignment]
     """Records what became of a call about a subscription. Repeating it is safe. Never shed under load."""
 
@@ -187,6 +197,17 @@ class TasksServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.RecordStatusResponse, _abc.Awaitable[_tasks_pb2.RecordStatusResponse]]:
         """Records the partner's answer to a status query. Repeating it is safe. Never shed under load."""
+
+    @_abc_1.abstractmethod
+    def RecordTokenRefresh(
+        self,
+        request: _tasks_pb2.RecordTokenRefreshRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.RecordTokenRefreshResponse, _abc.Awaitable[_tasks_pb2.RecordTokenRefreshResponse]]:
+        """Records what a token was read as, or why it could not be. What was read counts late too, by the generation that it began with; what
+        could not be read only under the current lease. Repeating it is safe. NOT_FOUND where there is no such token (the store was
+        restored). Never shed under load.
+        """
 
     @_abc_1.abstractmethod
     def RecordSubscription(

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mintmark.v1 import options_pb2 as mintmark_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mintmark/v1/tokens.proto\x12\x0bmintmark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"?\n\x0b\x43\x61rdSummary\x12\x0b\n\x03\x62in\x18\x01 \x01(\t\x12\x13\n\x0blast_digits\x18\x02 \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x03 \x01(\t\"\x84\x06\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13merchant_gateway_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08token_id\x18\x04 \x01(\t\x12,\n\x08provider\x18\x05 \x01(\x0e\x32\x1a.mintmark.v1.TokenProvider\x12&\n\x05state\x18\x06 \x01(\x0e\x32\x17.mintmark.v1.TokenState\x12\x12\n\nstate_text\x18\x07 \x01(\t\x12&\n\x04\x63\x61rd\x18\x08 \x01(\x0b\x32\x18.mintmark.v1.CardSummary\x12\x19\n\x11token_last_digits\x18\t \x01(\t\x12\x14\n\x0ctoken_expiry\x18\n \x01(\t\x12!\n\x19payment_account_reference\x18\x0b \x01(\t\x12!\n\x19visa_provisioned_token_id\x18\x0c \x01(\t\x12\x1a\n\x12refresh_generation\x18\r \x01(\x03\x12\x1c\n\x14refreshed_generation\x18\x0e \x01(\x03\x12\x16\n\x0e\x64\x65livery_count\x18\x0f \x01(\x03\x12\x18\n\x10last_update_type\x18\x10 \x01(\t\x12\x30\n\x0c\x64isable_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x64isable_reason\x18\x12 \x01(\t\x12 \n\x18partner_create_time_text\x18\x13 \x01(\t\x12 \n\x18partner_update_time_text\x18\x14 \x01(\t\x12\x36\n\x12partner_order_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x18 \x01(\t\"+\n\x0fGetTokenRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"5\n\x10GetTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token\"\x83\x02\n\x11ListTokensRequest\x12\x18\n\x06parent\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x36\n\x08provider\x18\x02 \x01(\x0e\x32\x1a.mintmark.v1.TokenProviderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x38\n\x06states\x18\x03 \x03(\x0e\x32\x17.mintmark.v1.TokenStateB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05\x82\x01\x02\x10\x01\x12\x13\n\x0brefresh_due\x18\x04 \x01(\x08\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12\x1d\n\tpage_size\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.mintmark.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf9\x01\n\x0bTokenImport\x12&\n\x13merchant_gateway_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x0bmerchant_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\x08token_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x38\n\x08provider\x18\x04 \x01(\x0e\x32\x1a.mintmark.v1.TokenProviderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\nstate_text\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12,\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x1e.mintmark.v1.CardSummaryImport\"\x97\x01\n\x11\x43\x61rdSummaryImport\x12#\n\x03\x62in\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x32\x0f^([0-9]{6,8})?$\x12(\n\x0blast_digits\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,5}$\x12\x33\n\x06\x65xpiry\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^((0[1-9]|1[0-2])[0-9]{2})?$\"j\n\x13ImportTokensRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x06tokens\x18\x02 \x03(\x0b\x32\x18.mintmark.v1.TokenImportB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"E\n\x14ImportTokensResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xisting_count\x18\x02 \x01(\x05\"\x80\x01\n\x13\x44isableTokenRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"9\n\x14\x44isableTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token\"c\n\x12\x45nableTokenRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\x15\n\x04\x65tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"8\n\x13\x45nableTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token*\x87\x01\n\rTokenProvider\x12\x1e\n\x1aTOKEN_PROVIDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16TOKEN_PROVIDER_D1_ECOM\x10\x01\x12\x16\n\x12TOKEN_PROVIDER_TSH\x10\x02\x12\"\n\x1eTOKEN_PROVIDER_PAYMENT_OPTIONS\x10\x03*\xac\x01\n\nTokenState\x12\x1b\n\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TOKEN_STATE_UNRECOGNIZED\x10\x01\x12\x17\n\x13TOKEN_STATE_CREATED\x10\x02\x12\x16\n\x12TOKEN_STATE_ACTIVE\x10\x03\x12\x19\n\x15TOKEN_STATE_SUSPENDED\x10\x04\x12\x17\n\x13TOKEN_STATE_DELETED\x10\x05\x32\x85\x04\n\rTokensService\x12Z\n\x08GetToken\x12\x1c.mintmark.v1.GetTokenRequest\x1a\x1d.mintmark.v1.GetTokenResponse\"\x11\x8a\xb5\x18\r\n\x0btokens.read\x12`\n\nListTokens\x12\x1e.mintmark.v1.ListTokensRequest\x1a\x1f.mintmark.v1.ListTokensResponse\"\x11\x8a\xb5\x18\r\n\x0btokens.read\x12g\n\x0cImportTokens\x12 .mintmark.v1.ImportTokensRequest\x1a!.mintmark.v1.ImportTokensResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.write\x12g\n\x0c\x44isableToken\x12 .mintmark.v1.DisableTokenRequest\x1a!.mintmark.v1.DisableTokenResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.write\x12\x64\n\x0b\x45nableToken\x12\x1f.mintmark.v1.EnableTokenRequest\x1a .mintmark.v1.EnableTokenResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18mintmark/v1/tokens.proto\x12\x0bmintmark.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"?\n\x0b\x43\x61rdSummary\x12\x0b\n\x03\x62in\x18\x01 \x01(\t\x12\x13\n\x0blast_digits\x18\x02 \x01(\t\x12\x0e\n\x06\x65xpiry\x18\x03 \x01(\t\"\xcd\x06\n\x05Token\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1b\n\x13merchant_gateway_id\x18\x02 \x01(\t\x12\x13\n\x0bmerchant_id\x18\x03 \x01(\t\x12\x10\n\x08token_id\x18\x04 \x01(\t\x12,\n\x08provider\x18\x05 \x01(\x0e\x32\x1a.mintmark.v1.TokenProvider\x12&\n\x05state\x18\x06 \x01(\x0e\x32\x17.mintmark.v1.TokenState\x12\x12\n\nstate_text\x18\x07 \x01(\t\x12&\n\x04\x63\x61rd\x18\x08 \x01(\x0b\x32\x18.mintmark.v1.CardSummary\x12\x19\n\x11token_last_digits\x18\t \x01(\t\x12\x14\n\x0ctoken_expiry\x18\n \x01(\t\x12!\n\x19payment_account_reference\x18\x0b \x01(\t\x12!\n\x19visa_provisioned_token_id\x18\x0c \x01(\t\x12\x1a\n\x12refresh_generation\x18\r \x01(\x03\x12\x1c\n\x14refreshed_generation\x18\x0e \x01(\x03\x12\x16\n\x0e\x64\x65livery_count\x18\x0f \x01(\x03\x12\x18\n\x10last_update_type\x18\x10 \x01(\t\x12\x30\n\x0c\x64isable_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x64isable_reason\x18\x12 \x01(\t\x12 \n\x18partner_create_time_text\x18\x13 \x01(\t\x12 \n\x18partner_update_time_text\x18\x14 \x01(\t\x12\x36\n\x12partner_order_time\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x18 \x01(\t\x12\x30\n\x0crefresh_time\x18\x19 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_error\x18\x1a \x01(\t\"+\n\x0fGetTokenRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"5\n\x10GetTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token\"\x83\x02\n\x11ListTokensRequest\x12\x18\n\x06parent\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x36\n\x08provider\x18\x02 \x01(\x0e\x32\x1a.mintmark.v1.TokenProviderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x38\n\x06states\x18\x03 \x03(\x0e\x32\x17.mintmark.v1.TokenStateB\x0f\xbaH\x0c\x92\x01\t\x10\x10\"\x05\x82\x01\x02\x10\x01\x12\x13\n\x0brefresh_due\x18\x04 \x01(\x08\x12\x10\n\x08\x64isabled\x18\x05 \x01(\x08\x12\x1d\n\tpage_size\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x00\x12\x1c\n\npage_token\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \"Q\n\x12ListTokensResponse\x12\"\n\x06tokens\x18\x01 \x03(\x0b\x32\x12.mintmark.v1.Token\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xf9\x01\n\x0bTokenImport\x12&\n\x13merchant_gateway_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1f\n\x0bmerchant_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x1c\n\x08token_id\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x38\n\x08provider\x18\x04 \x01(\x0e\x32\x1a.mintmark.v1.TokenProviderB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1b\n\nstate_text\x18\x05 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12,\n\x04\x63\x61rd\x18\x06 \x01(\x0b\x32\x1e.mintmark.v1.CardSummaryImport\"\x97\x01\n\x11\x43\x61rdSummaryImport\x12#\n\x03\x62in\x18\x01 \x01(\tB\x16\xbaH\x13r\x11\x32\x0f^([0-9]{6,8})?$\x12(\n\x0blast_digits\x18\x02 \x01(\tB\x13\xbaH\x10r\x0e\x32\x0c^[0-9]{0,5}$\x12\x33\n\x06\x65xpiry\x18\x03 \x01(\tB#\xbaH r\x1e\x32\x1c^((0[1-9]|1[0-2])[0-9]{2})?$\"j\n\x13ImportTokensRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x35\n\x06tokens\x18\x02 \x03(\x0b\x32\x18.mintmark.v1.TokenImportB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"E\n\x14ImportTokensResponse\x12\x15\n\rcreated_count\x18\x01 \x01(\x05\x12\x16\n\x0e\x65xisting_count\x18\x02 \x01(\x05\"\x80\x01\n\x13\x44isableTokenRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\x1a\n\x06reason\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x02\x12\x15\n\x04\x65tag\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"9\n\x14\x44isableTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token\"c\n\x12\x45nableTokenRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\x15\n\x04\x65tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\"8\n\x13\x45nableTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token\"M\n\x13RefreshTokenRequest\x12\x1c\n\nrequest_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x18\n\x04name\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x08\"9\n\x14RefreshTokenResponse\x12!\n\x05token\x18\x01 \x01(\x0b\x32\x12.mintmark.v1.Token*\x87\x01\n\rTokenProvider\x12\x1e\n\x1aTOKEN_PROVIDER_UNSPECIFIED\x10\x00\x12\x1a\n\x16TOKEN_PROVIDER_D1_ECOM\x10\x01\x12\x16\n\x12TOKEN_PROVIDER_TSH\x10\x02\x12\"\n\x1eTOKEN_PROVIDER_PAYMENT_OPTIONS\x10\x03*\xac\x01\n\nTokenState\x12\x1b\n\x17TOKEN_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18TOKEN_STATE_UNRECOGNIZED\x10\x01\x12\x17\n\x13TOKEN_STATE_CREATED\x10\x02\x12\x16\n\x12TOKEN_STATE_ACTIVE\x10\x03\x12\x19\n\x15TOKEN_STATE_SUSPENDED\x10\x04\x12\x17\n\x13TOKEN_STATE_DELETED\x10\x05\x32\xee\x04\n\rTokensService\x12Z\n\x08GetToken\x12\x1c.mintmark.v1.GetTokenRequest\x1a\x1d.mintmark.v1.GetTokenResponse\"\x11\x8a\xb5\x18\r\n\x0btokens.read\x12`\n\nListTokens\x12\x1e.mintmark.v1.ListTokensRequest\x1a\x1f.mintmark.v1.ListTokensResponse\"\x11\x8a\xb5\x18\r\n\x0btokens.read\x12g\n\x0cImportTokens\x12 .mintmark.v1.ImportTokensRequest\x1a!.mintmark.v1.ImportTokensResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.write\x12g\n\x0c\x44isableToken\x12 .mintmark.v1.DisableTokenRequest\x1a!.mintmark.v1.DisableTokenResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.write\x12\x64\n\x0b\x45nableToken\x12\x1f.mintmark.v1.EnableTokenRequest\x1a .mintmark.v1.EnableTokenResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.write\x12g\n\x0cRefreshToken\x12 .mintmark.v1.RefreshTokenRequest\x1a!.mintmark.v1.RefreshTokenResponse\"\x12\x8a\xb5\x18\x0e\n\x0ctokens.writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -80,6 +80,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ENABLETOKENREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\010'
   _globals['_ENABLETOKENREQUEST'].fields_by_name['etag']._loaded_options = None
   _globals['_ENABLETOKENREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_REFRESHTOKENREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REFRESHTOKENREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_REFRESHTOKENREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_REFRESHTOKENREQUEST'].fields_by_name['name']._serialized_options = b'\272H\007r\005\020\001\030\200\010'
   _globals['_TOKENSSERVICE'].methods_by_name['GetToken']._loaded_options = None
   _globals['_TOKENSSERVICE'].methods_by_name['GetToken']._serialized_options = b'\212\265\030\r\n\013tokens.read'
   _globals['_TOKENSSERVICE'].methods_by_name['ListTokens']._loaded_options = None
@@ -90,38 +94,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOKENSSERVICE'].methods_by_name['DisableToken']._serialized_options = b'\212\265\030\016\n\014tokens.write'
   _globals['_TOKENSSERVICE'].methods_by_name['EnableToken']._loaded_options = None
   _globals['_TOKENSSERVICE'].methods_by_name['EnableToken']._serialized_options = b'\212\265\030\016\n\014tokens.write'
-  _globals['_TOKENPROVIDER']._serialized_start=2350
-  _globals['_TOKENPROVIDER']._serialized_end=2485
-  _globals['_TOKENSTATE']._serialized_start=2488
-  _globals['_TOKENSTATE']._serialized_end=2660
+  _globals['_TOKENSSERVICE'].methods_by_name['RefreshToken']._loaded_options = None
+  _globals['_TOKENSSERVICE'].methods_by_name['RefreshToken']._serialized_options = b'\212\265\030\016\n\014tokens.write'
+  _globals['_TOKENPROVIDER']._serialized_start=2561
+  _globals['_TOKENPROVIDER']._serialized_end=2696
+  _globals['_TOKENSTATE']._serialized_start=2699
+  _globals['_TOKENSTATE']._serialized_end=2871
   _globals['_CARDSUMMARY']._serialized_start=130
   _globals['_CARDSUMMARY']._serialized_end=193
   _globals['_TOKEN']._serialized_start=196
-  _globals['_TOKEN']._serialized_end=968
-  _globals['_GETTOKENREQUEST']._serialized_start=970
-  _globals['_GETTOKENREQUEST']._serialized_end=1013
-  _globals['_GETTOKENRESPONSE']._serialized_start=1015
-  _globals['_GETTOKENRESPONSE']._serialized_end=1068
-  _globals['_LISTTOKENSREQUEST']._serialized_start=1071
-  _globals['_LISTTOKENSREQUEST']._serialized_end=1330
-  _globals['_LISTTOKENSRESPONSE']._serialized_start=1332
-  _globals['_LISTTOKENSRESPONSE']._serialized_end=1413
-  _globals['_TOKENIMPORT']._serialized_start=1416
-  _globals['_TOKENIMPORT']._serialized_end=1665
-  _globals['_CARDSUMMARYIMPORT']._serialized_start=1668
-  _globals['_CARDSUMMARYIMPORT']._serialized_end=1819
-  _globals['_IMPORTTOKENSREQUEST']._serialized_start=1821
-  _globals['_IMPORTTOKENSREQUEST']._serialized_end=1927
-  _globals['_IMPORTTOKENSRESPONSE']._serialized_start=1929
-  _globals['_IMPORTTOKENSRESPONSE']._serialized_end=1998
-  _globals['_DISABLETOKENREQUEST']._serialized_start=2001
-  _globals['_DISABLETOKENREQUEST']._serialized_end=2129
-  _globals['_DISABLETOKENRESPONSE']._serialized_start=2131
-  _globals['_DISABLETOKENRESPONSE']._serialized_end=2188
-  _globals['_ENABLETOKENREQUEST']._serialized_start=2190
-  _globals['_ENABLETOKENREQUEST']._serialized_end=2289
-  _globals['_ENABLETOKENRESPONSE']._serialized_start=2291
-  _globals['_ENABLETOKENRESPONSE']._serialized_end=2347
-  _globals['_TOKENSSERVICE']._serialized_start=2663
-  _globals['_TOKENSSERVICE']._serialized_end=3180
+  _globals['_TOKEN']._serialized_end=1041
+  _globals['_GETTOKENREQUEST']._serialized_start=1043
+  _globals['_GETTOKENREQUEST']._serialized_end=1086
+  _globals['_GETTOKENRESPONSE']._serialized_start=1088
+  _globals['_GETTOKENRESPONSE']._serialized_end=1141
+  _globals['_LISTTOKENSREQUEST']._serialized_start=1144
+  _globals['_LISTTOKENSREQUEST']._serialized_end=1403
+  _globals['_LISTTOKENSRESPONSE']._serialized_start=1405
+  _globals['_LISTTOKENSRESPONSE']._serialized_end=1486
+  _globals['_TOKENIMPORT']._serialized_start=1489
+  _globals['_TOKENIMPORT']._serialized_end=1738
+  _globals['_CARDSUMMARYIMPORT']._serialized_start=1741
+  _globals['_CARDSUMMARYIMPORT']._serialized_end=1892
+  _globals['_IMPORTTOKENSREQUEST']._serialized_start=1894
+  _globals['_IMPORTTOKENSREQUEST']._serialized_end=2000
+  _globals['_IMPORTTOKENSRESPONSE']._serialized_start=2002
+  _globals['_IMPORTTOKENSRESPONSE']._serialized_end=2071
+  _globals['_DISABLETOKENREQUEST']._serialized_start=2074
+  _globals['_DISABLETOKENREQUEST']._serialized_end=2202
+  _globals['_DISABLETOKENRESPONSE']._serialized_start=2204
+  _globals['_DISABLETOKENRESPONSE']._serialized_end=2261
+  _globals['_ENABLETOKENREQUEST']._serialized_start=2263
+  _globals['_ENABLETOKENREQUEST']._serialized_end=2362
+  _globals['_ENABLETOKENRESPONSE']._serialized_start=2364
+  _globals['_ENABLETOKENRESPONSE']._serialized_end=2420
+  _globals['_REFRESHTOKENREQUEST']._serialized_start=2422
+  _globals['_REFRESHTOKENREQUEST']._serialized_end=2499
+  _globals['_REFRESHTOKENRESPONSE']._serialized_start=2501
+  _globals['_REFRESHTOKENRESPONSE']._serialized_end=2558
+  _globals['_TOKENSSERVICE']._serialized_start=2874
+  _globals['_TOKENSSERVICE']._serialized_end=3496
 # @@protoc_insertion_point(module_scope)

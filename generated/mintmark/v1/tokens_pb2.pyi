@@ -146,6 +146,8 @@ class Token(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    REFRESH_TIME_FIELD_NUMBER: _builtins.int
+    REFRESH_ERROR_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`merchantGateways/{g}/merchants/{m}/tokens/{t}`; characters outside `[A-Za-z0-9._~-]` are percent-encoded."""
     merchant_gateway_id: _builtins.str
@@ -169,7 +171,7 @@ class Token(_message.Message):
     visa_provisioned_token_id: _builtins.str
     """Visa's provisioned token id (Cloud Token Framework)."""
     refresh_generation: _builtins.int
-    """Raised by every notification that asks us to read the token again."""
+    """Raised by every notification that asks us to read the token again, and by RefreshToken."""
     refreshed_generation: _builtins.int
     """The generation that the last completed refresh began with. A refresh is due while it is below
     `refresh_generation`.
@@ -186,6 +188,10 @@ class Token(_message.Message):
     """The last update time that the partner reported, as it came."""
     etag: _builtins.str
     """Changes with every change of the token."""
+    refresh_error: _builtins.str
+    """Why the last try to read it again came to nothing, such as `D1 answers HTTP 403`. Empty once one has succeeded. Where D1 does not
+    know the token nobody asks again until D1 says that it has changed, RefreshToken is called or the account is stated anew.
+    """
     @_builtins.property
     def card(self) -> Global___CardSummary:
         """The card behind the token, as far as reported."""
@@ -205,6 +211,10 @@ class Token(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When Mintmark last changed the token."""
+
+    @_builtins.property
+    def refresh_time(self) -> _timestamp_pb2.Timestamp:
+        """When the token was last read again at the partner."""
 
     def __init__(
         self,
@@ -233,10 +243,12 @@ class Token(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        refresh_time: _timestamp_pb2.Timestamp | None = ...,
+        refresh_error: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "disable_time", b"disable_time", "partner_order_time", b"partner_order_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "disable_time", b"disable_time", "partner_order_time", b"partner_order_time", "refresh_time", b"refresh_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "delivery_count", b"delivery_count", "disable_reason", b"disable_reason", "disable_time", b"disable_time", "etag", b"etag", "last_update_type", b"last_update_type", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner_create_time_text", b"partner_create_time_text", "partner_order_time", b"partner_order_time", "partner_update_time_text", b"partner_update_time_text", "payment_account_reference", b"payment_account_reference", "provider", b"provider", "refresh_generation", b"refresh_generation", "refreshed_generation", b"refreshed_generation", "state", b"state", "state_text", b"state_text", "token_expiry", b"token_expiry", "token_id", b"token_id", "token_last_digits", b"token_last_digits", "update_time", b"update_time", "visa_provisioned_token_id", b"visa_provisioned_token_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card", b"card", "create_time", b"create_time", "delivery_count", b"delivery_count", "disable_reason", b"disable_reason", "disable_time", b"disable_time", "etag", b"etag", "last_update_type", b"last_update_type", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "partner_create_time_text", b"partner_create_time_text", "partner_order_time", b"partner_order_time", "partner_update_time_text", b"partner_update_time_text", "payment_account_reference", b"payment_account_reference", "provider", b"provider", "refresh_error", b"refresh_error", "refresh_generation", b"refresh_generation", "refresh_time", b"refresh_time", "refreshed_generation", b"refreshed_generation", "state", b"state", "state_text", b"state_text", "token_expiry", b"token_expiry", "token_id", b"token_id", "token_last_digits", b"token_last_digits", "update_time", b"update_time", "visa_provisioned_token_id", b"visa_provisioned_token_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -603,3 +615,53 @@ class EnableTokenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___EnableTokenResponse: _TypeAlias = EnableTokenResponse  # noqa: Y015
+
+@_typing.final
+class RefreshTokenRequest(_message.Message):
+    """Request of RefreshToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """A UUID made by the caller; repeating the call with it is safe."""
+    name: _builtins.str
+    """The name of the token."""
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshTokenRequest: _TypeAlias = RefreshTokenRequest  # noqa: Y015
+
+@_typing.final
+class RefreshTokenResponse(_message.Message):
+    """Response of RefreshToken."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def token(self) -> Global___Token:
+        """The token as it is now: to be read again."""
+
+    def __init__(
+        self,
+        *,
+        token: Global___Token | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefreshTokenResponse: _TypeAlias = RefreshTokenResponse  # noqa: Y015

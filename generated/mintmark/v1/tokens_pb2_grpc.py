@@ -60,6 +60,11 @@ class TokensServiceStub:
                 request_serializer=mintmark_dot_v1_dot_tokens__pb2.EnableTokenRequest.SerializeToString,
                 response_deserializer=mintmark_dot_v1_dot_tokens__pb2.EnableTokenResponse.FromString,
                 _registered_method=True)
+        self.RefreshToken = channel.unary_unary(
+                '/mintmark.v1.TokensService/RefreshToken',
+                request_serializer=mintmark_dot_v1_dot_tokens__pb2.RefreshTokenRequest.SerializeToString,
+                response_deserializer=mintmark_dot_v1_dot_tokens__pb2.RefreshTokenResponse.FromString,
+                _registered_method=True)
 
 
 class TokensServiceServicer:
@@ -103,6 +108,13 @@ class TokensServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RefreshToken(self, request, context):
+        """Has the token read again at the partner now. Refused with REFRESH_NOT_POSSIBLE where no account says how.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TokensServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +142,11 @@ def add_TokensServiceServicer_to_server(servicer, server):
                     servicer.EnableToken,
                     request_deserializer=mintmark_dot_v1_dot_tokens__pb2.EnableTokenRequest.FromString,
                     response_serializer=mintmark_dot_v1_dot_tokens__pb2.EnableTokenResponse.SerializeToString,
+            ),
+            'RefreshToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RefreshToken,
+                    request_deserializer=mintmark_dot_v1_dot_tokens__pb2.RefreshTokenRequest.FromString,
+                    response_serializer=mintmark_dot_v1_dot_tokens__pb2.RefreshTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +285,33 @@ class TokensService:
             '/mintmark.v1.TokensService/EnableToken',
             mintmark_dot_v1_dot_tokens__pb2.EnableTokenRequest.SerializeToString,
             mintmark_dot_v1_dot_tokens__pb2.EnableTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RefreshToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/mintmark.v1.TokensService/RefreshToken',
+            mintmark_dot_v1_dot_tokens__pb2.RefreshTokenRequest.SerializeToString,
+            mintmark_dot_v1_dot_tokens__pb2.RefreshTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,8 @@ class TokensServiceStub:
     """
     EnableToken: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.EnableTokenRequest, _tokens_pb2.EnableTokenResponse]
     """Takes a disabled token into use again. Enabling a token that is not disabled changes nothing."""
+    RefreshToken: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.RefreshTokenRequest, _tokens_pb2.RefreshTokenResponse]
+    """Has the token read again at the partner now. Refused with REFRESH_NOT_POSSIBLE where no account says how."""
 
 @_typing.type_check_only
 class TokensServiceAsyncStub(TokensServiceStub):
@@ -67,6 +69,8 @@ class TokensServiceAsyncStub(TokensServiceStub):
     """
     EnableToken: _aio.UnaryUnaryMultiCallable[_tokens_pb2.EnableTokenRequest, _tokens_pb2.EnableTokenResponse]  # type: ignore[assignment]
     """Takes a disabled token into use again. Enabling a token that is not disabled changes nothing."""
+    RefreshToken: _aio.UnaryUnaryMultiCallable[_tokens_pb2.RefreshTokenRequest, _tokens_pb2.RefreshTokenResponse]  # type: ignore[assignment]
+    """Has the token read again at the partner now. Refused with REFRESH_NOT_POSSIBLE where no account says how."""
 
 class TokensServiceServicer(metaclass=_abc_1.ABCMeta):
     """The payment tokens that partners hold for our merchants."""
@@ -114,5 +118,13 @@ class TokensServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tokens_pb2.EnableTokenResponse, _abc.Awaitable[_tokens_pb2.EnableTokenResponse]]:
         """Takes a disabled token into use again. Enabling a token that is not disabled changes nothing."""
+
+    @_abc_1.abstractmethod
+    def RefreshToken(
+        self,
+        request: _tokens_pb2.RefreshTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.RefreshTokenResponse, _abc.Awaitable[_tokens_pb2.RefreshTokenResponse]]:
+        """Has the token read again at the partner now. Refused with REFRESH_NOT_POSSIBLE where no account says how."""
 
 def add_TokensServiceServicer_to_server(servicer: TokensServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

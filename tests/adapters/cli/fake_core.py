@@ -137,6 +137,11 @@ class FakeCore:
             facts={"resource": request.name},
         )
 
+    def refresh_token(self, request: Any, context: Any) -> Any:
+        self._seen(request, context)
+        token = tokens_pb2.Token(name=request.name, refresh_generation=1)
+        return tokens_pb2.RefreshTokenResponse(token=token)
+
     def import_tokens(self, request: Any, context: Any) -> Any:
         self._seen(request, context)
         self._refuse_violations(context)

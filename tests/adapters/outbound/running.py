@@ -79,6 +79,11 @@ class DispatcherProcess:
         self._process = None
         return code
 
+    def ended(self, seconds: float = 20) -> int:
+        """The exit code of one that ends by itself."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
     def spooled(self) -> list[Path]:
         return sorted(self.spool.glob("*.attempt"))
 
