@@ -21,9 +21,12 @@ from adapters.core import AioAccessToken, Tls, aio_channel
 from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
+from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.failed_authentications import FailedAuthentications
+from adapters.inbound.issuer_callers import IssuerCallers
+from adapters.inbound.issuer_cards import Core, IssuerCards
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
@@ -119,6 +122,8 @@ async def _built(
         authentication = Authentication(principals, basic=settings.tsh_basic)
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
         event_streams = EventStreams(limits.streams, metrics.streams)
+        callers = IssuerCallers(authentication, principals)
+        cards = IssuerCards(settings, Core(internal, stream, access_token), callers, limits, CardMetrics(registry))
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             D1Issuer(authentication, principals, recorder, limits),
@@ -131,9 +136,10 @@ async def _built(
             settings.issuer_notifications_prefix,
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
-        )
-        watching = asyncio.create_task(watch(principals, stream, access_token))
-        stack.push_async_callback(_cancelled, watching)
+            cards.keys_route,
+        ).with_issuer_calls(cards.calls())
+        for work in (watch(principals, stream, access_token), *cards.background()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
         failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)
         gateway = Gateway(routes, limits, metrics, failed, _hosts(settings), tracer, event_streams.stop)
         yield principals, gateway, registry, traces
