@@ -2,6 +2,7 @@
 
 import re
 
+from google.protobuf.message import Message
 from mintmark.directory.v1 import card_directory_pb2 as pb
 from mintmark.v1 import card_verifications_pb2, consumers_pb2
 from mintmark.v1.card_verifications_pb2 import CardVerificationAnswer
@@ -32,8 +33,8 @@ def verification(
 ) -> card_verifications_pb2.CardVerificationAnswer:
     """The answer for D1. Raises AnswerOdd.
 
-    A security code counts as valid where D1 gave none, or where the issuer's system was asked, says so, and does not say
-    in the same breath that it does not compare any more (`code_asked`: whether D1's code was passed on).
+    A security code counts as valid where D1 gave none, or where the issuer's system was asked (`code_asked`), says so,
+    and does not say in the same breath that it does not compare any more.
     """
     _check_id("card_id", answer.card_id, CARD_ID)
     _check_id("consumer_id", answer.consumer_id, PERSON_ID)
@@ -82,7 +83,7 @@ def json_object(answer: pb.AuthenticateResponse | pb.GetAuthenticationResultResp
     return json.written(document.fields).encode()
 
 
-def nothing(_answer: object) -> None:
+def nothing(_answer: Message) -> None:
     """There is nothing in it."""
 
 
