@@ -52,10 +52,13 @@ class CardContent:
         """The last four digits."""
         return self.number[-4:]
 
+    def members(self) -> dict[str, str]:
+        """The members of the contract's JSON object, without what is not known."""
+        return {name: getattr(self, held) for name, held in _MEMBERS.items() if getattr(self, held)}
+
     def written(self) -> bytes:
-        """The JSON object of the contract, without what is not known."""
-        known = {name: getattr(self, held) for name, held in _MEMBERS.items() if getattr(self, held)}
-        return json.dumps(known, separators=(",", ":"), ensure_ascii=False).encode()
+        """That object."""
+        return json.dumps(self.members(), separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def could_be_a_number(digits: str) -> bool:

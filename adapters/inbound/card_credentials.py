@@ -5,12 +5,14 @@ import structlog
 from mintmark.v1 import accounts_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
 
+from adapters.inbound import card_contents, pinned_keys
+from adapters.inbound.card_contents import CardContent
 from adapters.inbound.card_keys import NO_KEYS, CardKeys
 from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.card_verifications import opened_at_rest
 from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
-from adapters.inbound.issuer_callers import IssuerCallers, IssuerPath
-from adapters.inbound.principals import Principals
+from adapters.inbound.directory import AskedBy, CardDirectories
+from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
 from adapters.inbound.problems import FORBIDDEN, NO_STORE, Answer, Problem, error, json_answer, unavailable
 from adapters.inbound.request import Request
 from adapters.jose.encryption import Recipient
@@ -29,26 +31,16 @@ class PinnedKeys:
     def __init__(self) -> None:
         self._made: dict[tuple[str, str, str], Recipient] = {}
 
-    def of(self, key: accounts_pb2.D1PublicKey) -> Recipient | None:
-        """None, with an alert, for a key that is not what it is pinned as."""
+    def of(self, key: accounts_pb2.D1PublicKey) -> Recipient:
+        """Raises Problem (503), with an alert, for a key that cannot be used or is not what it is pinned as."""
         which = (key.public_key, key.thumbprint, key.key_id)
         if which not in self._made:
             try:
-                made = _recipient(key.public_key, key.key_id or None)
+                self._made[which] = pinned_keys.recipient(key)
             except KeyInvalid as invalid:
                 log.error("a key of D1's cannot be used", alert=True, why=str(invalid), thumbprint=key.thumbprint)
-                return None
-            if made.thumbprint != key.thumbprint:
-                log.error("a key of D1's is not the one that is pinned", alert=True, thumbprint=key.thumbprint)
-                return None
-            self._made[which] = made
+                raise Problem(unavailable(NOT_ANSWERED)) from None
         return self._made[which]
-
-
-def _recipient(text: str, kid: str | None) -> Recipient:
-    if text.lstrip().startswith("{"):
-        return Recipient.from_jwk(text, kid)
-    return Recipient.from_pem(text, kid)
 
 
 class CardCredentials:
@@ -62,6 +54,7 @@ class CardCredentials:
         calls: CoreCalls,
         metrics: CardMetrics,
         path: IssuerPath,
+        directories: CardDirectories | None,
     ) -> None:
         self._callers = callers
         self._keys = keys
@@ -69,6 +62,7 @@ class CardCredentials:
         self._calls = calls
         self._metrics = metrics
         self._path = path
+        self._directories = directories
         self._pinned = PinnedKeys()
 
     async def tell(self, request: Request) -> Answer:
@@ -85,16 +79,14 @@ class CardCredentials:
         return answer
 
     async def _tell(self, request: Request) -> Answer:
-        admitted = self._callers.admitted(request, self._path)
+        sender, ids = self._callers.known(request, self._path)
+        issuer_id = ids[ISSUER]
         if not (request.certified or request.from_loopback):
             raise Problem(CERTIFICATE_NEEDED)
-        recipient = self._for_d1(self._callers.principals, admitted.issuer_id)
+        recipient = self._for_d1(issuer_id)
         held = self._keys.needed()
         asked = pb.ReadCardCredentialsRequest(
-            sender=admitted.sender,
-            issuer_id=admitted.issuer_id,
-            card_id=admitted.ids["cardId"],
-            correlation_id=request.correlation.text,
+            sender=sender, issuer_id=issuer_id, card_id=ids["cardId"], correlation_id=request.correlation.text
         )
         # Each call that is answered is an opening of its own in the record, so it is not repeated.
         with self._metrics.core_seconds.labels("read").time():
@@ -102,23 +94,24 @@ class CardCredentials:
                 self._stub.ReadCardCredentials, asked, Deadline(TOTAL_S)
             )
         if read.directory:
-            # The issuer's own system answers, and nobody here can ask it.
-            raise Problem(unavailable(NOT_ANSWERED))
-        card = opened_at_rest(held, read.encrypted_card)
+            card = await self._from_directory(AskedBy(issuer_id, request.correlation.text), ids["cardId"])
+        else:
+            card = opened_at_rest(held, read.encrypted_card)
         if card is None:
-            self._metrics.unopened.labels("rest").inc()
-            log.error(
-                "card data at rest cannot be opened: D1 is answered 503", alert=True, access=read.card_data_access
-            )
+            self._metrics.unopened.labels("directory" if read.directory else "rest").inc()
+            log.error("card data cannot be opened: D1 is answered 503", alert=True, access=read.card_data_access)
             raise Problem(unavailable(NO_KEYS))
         return json_answer(200, {"encryptedData": recipient.encrypt(card.written())}, *NO_STORE)
 
-    def _for_d1(self, principals: Principals, issuer_id: str) -> Recipient:
-        """The first key that D1 has in the issuer's account. Raises Problem: 403 where it has none."""
-        keys = [key for account in principals.issuer_accounts(issuer_id) for key in account.d1_issuer.d1_public_keys]
-        if not keys:
-            raise Problem(FORBIDDEN)
-        recipient = self._pinned.of(keys[0])
-        if recipient is None:
+    async def _from_directory(self, by: AskedBy, card_id: str) -> CardContent | None:
+        """What the issuer's own system has of the card. Raises Problem."""
+        if self._directories is None:
             raise Problem(unavailable(NOT_ANSWERED))
-        return recipient
+        return card_contents.kept(await self._directories.card_credentials(by, card_id))
+
+    def _for_d1(self, issuer_id: str) -> Recipient:
+        """The first key that D1 has in the issuer's account. Raises Problem: 403 where it has none."""
+        account = self._callers.principals.issuer_account(issuer_id)
+        if account is None or not account.d1_issuer.d1_public_keys:
+            raise Problem(FORBIDDEN)
+        return self._pinned.of(account.d1_issuer.d1_public_keys[0])

@@ -4,13 +4,14 @@ The number is opened here and looked for by its hash; the core counts the try, a
 compared here, in memory: neither it nor a hash of it goes anywhere.
 """
 
+import contextlib
 import hmac
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 import structlog
-from mintmark.v1 import card_fingerprints_pb2, card_verifications_pb2_grpc
+from mintmark.v1 import card_data_accesses_pb2, card_fingerprints_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
 
 from adapters import card_numbers, json
@@ -20,7 +21,8 @@ from adapters.inbound.card_keys import NO_KEYS, CardKeys, Held
 from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
 from adapters.inbound.d1_operations import CARD_ID
-from adapters.inbound.issuer_callers import Admitted, IssuerCallers, IssuerPath
+from adapters.inbound.directory import AskedBy, CardDirectories
+from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import NO_STORE, Answer, Problem, error, json_answer, unavailable
 from adapters.inbound.request import Request
@@ -29,6 +31,7 @@ from adapters.jose.encryption import JweInvalid
 PATH = "/issuers/{issuerId}/cards/credentials"
 # D1 wants an answer within a second; past this there is none that it would wait for.
 TOTAL_S = 2.0
+RECORD_S = 0.5
 SHORTEST_BIN, LONGEST_BIN = 6, 8
 
 # One text for each cause: it says nothing of what was in it.
@@ -44,7 +47,7 @@ log = structlog.get_logger("mintmark.card_verifications")
 class Question:
     """What D1 has sent: `encryptedData`, the card id that it proposes (empty where it does not), and `cardBin`."""
 
-    encrypted: str
+    encrypted: str = field(repr=False)
     proposed_card_id: str
     bin: str
 
@@ -61,6 +64,7 @@ class CardVerifications:
         limits: Limits,
         metrics: CardMetrics,
         path: IssuerPath,
+        directories: CardDirectories | None,
     ) -> None:
         self._callers = callers
         self._keys = keys
@@ -69,6 +73,7 @@ class CardVerifications:
         self._limits = limits
         self._metrics = metrics
         self._path = path
+        self._directories = directories
 
     async def verify(self, request: Request) -> Answer:
         """200 with what the core says, whatever that is. Raises Problem: 400, 401, 403, 404, 503."""
@@ -83,13 +88,35 @@ class CardVerifications:
         return answer
 
     async def _verify(self, request: Request) -> tuple[Answer, str]:
-        admitted = self._callers.admitted(request, self._path)
+        sender, ids = self._callers.known(request, self._path)
         request.check_content_type(b"application/json")
         deadline = Deadline(TOTAL_S)
         question = asked(await request.body(self._limits.body), self._limits.json_depth)
         held = self._keys.needed()
         content = self._opened(held, question.encrypted)
-        answer = await self._decided(request, admitted, question, content, held, deadline)
+        begin = pb.BeginCardVerificationRequest(
+            sender=sender,
+            issuer_id=ids[ISSUER],
+            proposed_card_id=question.proposed_card_id,
+            bin_matches=content.number.startswith(question.bin),
+            has_expiry=bool(content.expiry),
+            has_security_code=bool(content.security_code),
+            correlation_id=request.correlation.text,
+        )
+        if card_contents.could_be_a_number(content.number):
+            for made in held.hash_keys.hashes(begin.issuer_id, content.number):
+                begin.hashes.append(card_fingerprints_pb2.CardNumberHash(hash_key_id=made.key_id, hash=made.hash))
+        with self._metrics.core_seconds.labels("begin").time():
+            begun: pb.BeginCardVerificationResponse = await self._calls.once(
+                self._stub.BeginCardVerification, begin, deadline
+            )
+        match begun.WhichOneof("next"):
+            case "answer":
+                answer = begun.answer
+            case "comparison":
+                answer = await self._compared(begun, content, held, deadline)
+            case _:
+                answer = await self._left_to_directory(begun, begin, question, content)
         return _told(answer, question), _outcome(answer)
 
     def _opened(self, held: Held, encrypted: str) -> CardContent:
@@ -103,40 +130,6 @@ class CardVerifications:
             self._metrics.unopened.labels("request").inc()
             raise Problem(ENCRYPTED_INVALID)
         return content
-
-    async def _decided(
-        self,
-        request: Request,
-        admitted: Admitted,
-        question: Question,
-        content: CardContent,
-        held: Held,
-        deadline: Deadline,
-    ) -> pb.CardVerificationAnswer:
-        begin = pb.BeginCardVerificationRequest(
-            sender=admitted.sender,
-            issuer_id=admitted.issuer_id,
-            proposed_card_id=question.proposed_card_id,
-            bin_matches=content.number.startswith(question.bin),
-            has_expiry=bool(content.expiry),
-            has_security_code=bool(content.security_code),
-            correlation_id=request.correlation.text,
-        )
-        if card_contents.could_be_a_number(content.number):
-            for made in held.hash_keys.hashes(admitted.issuer_id, content.number):
-                begin.hashes.append(card_fingerprints_pb2.CardNumberHash(hash_key_id=made.key_id, hash=made.hash))
-        with self._metrics.core_seconds.labels("begin").time():
-            begun: pb.BeginCardVerificationResponse = await self._calls.once(
-                self._stub.BeginCardVerification, begin, deadline
-            )
-        match begun.WhichOneof("next"):
-            case "answer":
-                return begun.answer
-            case "comparison":
-                return await self._compared(begun, content, held, deadline)
-            case _:
-                # The issuer's own system answers, and nobody here can ask it.
-                raise Problem(unavailable(NOT_ANSWERED))
 
     async def _compared(
         self, begun: pb.BeginCardVerificationResponse, content: CardContent, held: Held, deadline: Deadline
@@ -163,6 +156,30 @@ class CardVerifications:
         if not finished.HasField("answer"):
             raise Problem(unavailable(NO_KEYS))
         return finished.answer
+
+    async def _left_to_directory(
+        self,
+        begun: pb.BeginCardVerificationResponse,
+        begin: pb.BeginCardVerificationRequest,
+        question: Question,
+        content: CardContent,
+    ) -> pb.CardVerificationAnswer:
+        """What the issuer's own system says. Raises Problem."""
+        if self._directories is None:
+            raise Problem(unavailable(NOT_ANSWERED))
+        if not begin.bin_matches:
+            # It is told that the number begins so.
+            answer = pb.CardVerificationAnswer(card_invalid=True, security_code_valid=not content.security_code)
+        else:
+            by = AskedBy(begin.issuer_id, begin.correlation_id)
+            answer = await self._directories.verify_card(by, question.proposed_card_id, question.bin, content.members())
+        finish = pb.FinishCardVerificationRequest(
+            card_data_access=begun.card_data_access, directory_result=_result(answer)
+        )
+        # For the record only: D1 gets its answer in any case.
+        with contextlib.suppress(Problem):
+            await self._calls.repeated(self._stub.FinishCardVerification, finish, Deadline(RECORD_S))
+        return answer
 
 
 def asked(body: bytes, depth_limit: int) -> Question:
@@ -252,3 +269,14 @@ def _outcome(answer: pb.CardVerificationAnswer) -> str:
     if answer.verification_attempts_exceeded:
         return "attempts_exceeded"
     return "verified" if answer.security_code_valid else "security_code_not_valid"
+
+
+def _result(answer: pb.CardVerificationAnswer) -> "card_data_accesses_pb2.CardDataAccessResult.ValueType":
+    """What the record calls what an issuer's own system came to."""
+    if answer.card_invalid:
+        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_NO_USABLE_CARD
+    if answer.verification_attempts_exceeded:
+        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_ATTEMPTS_EXCEEDED
+    if not answer.security_code_valid:
+        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_SECURITY_CODE_WRONG
+    return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_SUCCEEDED

@@ -25,8 +25,8 @@ from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.failed_authentications import FailedAuthentications
-from adapters.inbound.issuer_callers import IssuerCallers
 from adapters.inbound.issuer_cards import Core, IssuerCards
+from adapters.inbound.issuer_paths import IssuerCallers
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
@@ -126,7 +126,7 @@ async def _built(
         cards = IssuerCards(settings, Core(internal, stream, access_token), callers, limits, CardMetrics(registry))
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
-            D1Issuer(authentication, principals, recorder, limits),
+            D1Issuer(callers, recorder, limits),
             Tsh(authentication, recorder, limits),
             PaymentWebhooks(internal, access_token, limits),
             SibsNotifications(internal, access_token, limits, tracer is not None),

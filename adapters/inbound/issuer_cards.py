@@ -19,7 +19,8 @@ from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.card_verifications import PATH as VERIFICATIONS_PATH
 from adapters.inbound.card_verifications import CardVerifications
 from adapters.inbound.core_calls import CoreCalls
-from adapters.inbound.issuer_callers import IssuerCallers, IssuerPath
+from adapters.inbound.directory import CardDirectories
+from adapters.inbound.issuer_paths import IssuerCallers, IssuerPath
 from adapters.inbound.limits import Limits
 from adapters.inbound.routes import Route
 from adapters.logs import fault
@@ -43,19 +44,27 @@ class IssuerCards:
     """Everything of it, put together. Raises SettingsInvalid for files of keys that cannot be used."""
 
     def __init__(
-        self, settings: Settings, core: Core, callers: IssuerCallers, limits: Limits, metrics: CardMetrics
+        self,
+        settings: Settings,
+        core: Core,
+        callers: IssuerCallers,
+        limits: Limits,
+        metrics: CardMetrics,
+        directories: CardDirectories | None = None,
     ) -> None:
         self.keys = CardKeys(settings, metrics)
         self.publications = CardKeyPublications(self.keys, core.channel, core.access_token, metrics)
         self.fingerprints = CardFingerprints(self.keys, core.channel, core.waiting, core.access_token, metrics)
         calls = CoreCalls(core.access_token)
         self._keys_path = settings.card_keys_path
-        self._verifications_path = IssuerPath(settings.issuer_cards_prefix + VERIFICATIONS_PATH)
-        self._credentials_path = IssuerPath(settings.issuer_cards_prefix + CREDENTIALS_PATH)
+        self._verifications_path = IssuerPath.of(settings.issuer_cards_prefix + VERIFICATIONS_PATH)
+        self._credentials_path = IssuerPath.of(settings.issuer_cards_prefix + CREDENTIALS_PATH)
         self.verifications = CardVerifications(
-            callers, self.keys, core.channel, calls, limits, metrics, self._verifications_path
+            callers, self.keys, core.channel, calls, limits, metrics, self._verifications_path, directories
         )
-        self.credentials = CardCredentials(callers, self.keys, core.channel, calls, metrics, self._credentials_path)
+        self.credentials = CardCredentials(
+            callers, self.keys, core.channel, calls, metrics, self._credentials_path, directories
+        )
 
     @property
     def keys_route(self) -> Route:
