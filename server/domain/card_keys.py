@@ -13,14 +13,14 @@ LIVE = 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class CardKey:
-    """A public key. `current_time` is when a gateway first said that it is the one to encrypt for; 0 before that."""
+    """A public key. `first_current_time` is when a gateway first said that it is the one to encrypt for; 0 before."""
 
     name: str
     kid: str
     jwk_json: str
     thumbprint: str
     publish_time: int
-    current_time: int = 0
+    first_current_time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class CardHashKey:
     name: str
     hash_key_id: str
     publish_time: int
-    current_time: int
+    first_current_time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class PublishedKey:
 def live(keys: Iterable[CardKey], now: int) -> list[CardKey]:
     """The keys that a gateway was heard to have in the last hour, the current one first, then the newest."""
     heard = [key for key in keys if now - key.publish_time <= LIVE]
-    return sorted(heard, key=lambda key: (-key.current_time, -key.publish_time, key.kid))
+    return sorted(heard, key=lambda key: (-key.first_current_time, -key.publish_time, key.kid))
 
 
 def current(keys: Iterable[CardKey], now: int) -> str:
@@ -61,7 +61,7 @@ def current(keys: Iterable[CardKey], now: int) -> str:
 def current_hash_key(keys: Iterable[CardHashKey], now: int) -> str:
     """The id of the key to hash with; empty where no gateway has one."""
     heard = [key for key in keys if now - key.publish_time <= LIVE]
-    return max(heard, key=lambda key: (key.current_time, key.hash_key_id)).hash_key_id if heard else ""
+    return max(heard, key=lambda key: (key.first_current_time, key.hash_key_id)).hash_key_id if heard else ""
 
 
 def published(held: Mapping[str, CardKey], keys: Sequence[PublishedKey], now: int) -> list[CardKey]:
@@ -75,12 +75,12 @@ def published(held: Mapping[str, CardKey], keys: Sequence[PublishedKey], now: in
         known = held.get(key.name)
         if known is not None and known.thumbprint != key.thumbprint:
             raise FieldInvalid("jwks_json", f"the kid {key.kid!r} is another key's; each key needs one of its own")
-        first = known.current_time if known else 0
+        first = known.first_current_time if known else 0
         if place == 0 and not first:
             # Later than any other, also where clocks stood still.
-            first = max([now, *(each.current_time + 1 for each in held.values())])
+            first = max([now, *(each.first_current_time + 1 for each in held.values())])
         base = known or CardKey(key.name, key.kid, key.jwk_json, key.thumbprint, now)
-        after.append(replace(base, publish_time=max(now, base.publish_time), current_time=first))
+        after.append(replace(base, publish_time=max(now, base.publish_time), first_current_time=first))
     return after
 
 
@@ -90,5 +90,5 @@ def published_hash_key(held: Mapping[str, CardHashKey], hash_key_id: str, now: i
     known = held.get(name)
     if known is not None:
         return replace(known, publish_time=max(now, known.publish_time))
-    first = max([now, *(each.current_time + 1 for each in held.values())])
+    first = max([now, *(each.first_current_time + 1 for each in held.values())])
     return CardHashKey(name, hash_key_id, now, first)

@@ -78,7 +78,7 @@ class Card:
     @property
     def pending(self) -> bool:
         """Whether card data waits for a gateway."""
-        return bool(self.pending_card)
+        return bool(self.pending_key_id)
 
     @property
     def task(self) -> str:
@@ -127,7 +127,13 @@ class CurrentKeys:
 
 
 def register(
-    held: Card | None, issuer_id: str, card_id: str, consumer_id: str, account_id: str, encrypted: EncryptedCard, now: int
+    held: Card | None,
+    issuer_id: str,
+    card_id: str,
+    consumer_id: str,
+    account_id: str,
+    encrypted: EncryptedCard,
+    now: int,
 ) -> Card:
     """A new card, or one anew whose id is free again. Raises ResourceExists."""
     if held is not None and held.state not in GONE:
@@ -234,8 +240,9 @@ def needs_rotation(card: Card, current: CurrentKeys) -> bool:
     )
 
 
-def rotate(card: Card, seen: Fingerprint, current: CurrentKeys, now: int) -> Card:
-    """The card with what is nearer to the current keys; the same where nothing is, or another card was seen.
+def rotate(card: Card, seen: Fingerprint, current: CurrentKeys, now: int, *, number_taken: bool = False) -> Card:
+    """The card with what is nearer to the current keys; the same where nothing is, or another card was seen. With
+    `number_taken` another card has this hash, and this one keeps its own.
 
     A gateway that has not heard of the newest keys cannot lead a card back to older ones.
     """
@@ -250,7 +257,7 @@ def rotate(card: Card, seen: Fingerprint, current: CurrentKeys, now: int) -> Car
     encrypted, hashed = seen.encrypted, seen.number_hash
     if encrypted is not None and encrypted.key_id == current.card_key_id != card.card_key_id:
         after = replace(after, card_key_id=encrypted.key_id, encrypted_card=encrypted.jwe)
-    if hashed.hash_key_id == current.hash_key_id != card.hash_key_id:
+    if not number_taken and hashed.hash_key_id == current.hash_key_id != card.hash_key_id:
         after = replace(after, hash_key_id=hashed.hash_key_id, number_hash=hashed.hash)
     return card if after is card else _saved(after, now)
 
