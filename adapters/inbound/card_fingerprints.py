@@ -6,7 +6,6 @@ And encrypts for a newer key, and hashes with one, what is still under an older 
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import grpc
 import structlog
@@ -107,7 +106,7 @@ class CardFingerprints:
 
         async def some() -> None:
             for task in waiting:
-                self._metrics.fingerprints.labels(await self._look_at(task, held)).inc()
+                self._metrics.looks.labels(await self._look_at(task, held)).inc()
 
         await asyncio.gather(*(some() for _ in range(min(AT_ONCE, len(tasks)))))
 
@@ -165,19 +164,19 @@ def record(task: pb.CardFingerprintTask, held: Held) -> pb.RecordCardFingerprint
         return made
     content = card_contents.registered(plaintext)
     if isinstance(content, CardContent) and content.security_code and not task.store_security_codes:
-        if not task.key_rotation:
-            content = pb.CARD_FINGERPRINT_REFUSAL_SECURITY_CODE_NOT_ALLOWED
-        else:
-            # The account has changed since: from now on it is not kept.
-            content = replace(content, security_code="")
-            kid = ""
+        # What was taken in while they were stored stays as it is: a rotation only changes keys.
+        content = content if task.key_rotation else pb.CARD_FINGERPRINT_REFUSAL_SECURITY_CODE_NOT_ALLOWED
     if not isinstance(content, CardContent):
         made.refusal = content
         return made
-    hashed = held.hash_keys.hash(task.issuer_id, content.number)
+    current, *former = (
+        pb.CardNumberHash(hash_key_id=each.key_id, hash=each.hash)
+        for each in held.hash_keys.hashes(task.issuer_id, content.number)
+    )
     made.fingerprint.CopyFrom(
         pb.CardFingerprint(
-            hash=pb.CardNumberHash(hash_key_id=hashed.key_id, hash=hashed.hash),
+            hash=current,
+            former_hashes=former,
             bin=content.bin,
             last_digits=content.last_digits,
             expiry=content.expiry,

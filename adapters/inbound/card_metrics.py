@@ -15,9 +15,9 @@ class CardMetrics:
         self.credentials = Counter(
             "mintmark_card_credentials", "Calls for the credentials of a card.", ("outcome",), registry=registry
         )
-        self.fingerprints = Counter(
-            "mintmark_card_fingerprints",
-            "Card data that was looked at, by what came of it.",
+        self.looks = Counter(
+            "mintmark_card_looks",
+            "Looks of this gateway at registered card data, by how they ended.",
             ("outcome",),
             registry=registry,
         )

@@ -43,7 +43,7 @@ def test_what_is_no_file_of_keys_is_refused(tmp_path: Path) -> None:
     key_files.write(large, "x" * (key_files.LARGEST_FILE + 1))
     odd.touch(0o600)
     odd.write_bytes(b"\xff")
-    for unfit, why in ((pipe, "not a regular file"), (large, "larger"), (odd, "UTF-8"), (tmp_path, "regular")):
+    for unfit, why in ((pipe, "not a regular file"), (large, "larger"), (odd, "UTF-8"), (tmp_path, "directory")):
         with pytest.raises(KeyFileUnfit, match=why):
             key_files.read(unfit)
 
