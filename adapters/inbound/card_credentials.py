@@ -19,7 +19,7 @@ from adapters.jose.encryption import Recipient
 from adapters.jose.keys import KeyInvalid
 
 PATH = "/issuers/{issuerId}/cards/{cardId}/credentials"
-TOTAL_S = 2.0
+TOTAL_S = 3.0
 CERTIFICATE_NEEDED = error(403, "Card data is told only to callers with a client certificate", *NO_STORE)
 
 log = structlog.get_logger("mintmark.card_credentials")

@@ -18,7 +18,7 @@ from adapters.jose.key_files import KeyFileUnfit
 from adapters.jose.keys import KeyInvalid, PrivateKeys
 from adapters.settings import Settings, SettingsInvalid
 
-LOOKED_AT_EVERY_S = 1.0
+LOOKED_AT_EVERY_S = 0.5
 NO_KEYS = "Card data cannot be opened here right now; send it again"
 ENCRYPTION, HASHING = "encryption", "hashing"
 
