@@ -2,9 +2,9 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent import futures
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -13,6 +13,8 @@ from mintmark.directory.v1 import card_directory_pb2_grpc
 from mintmark.v1 import accounts_pb2, consumers_pb2
 
 from adapters.jose.keys import PrivateKeys, new_key
+
+A = TypeVar("A", bound=Message)
 
 GOOD: dict[str, Message] = {
     "VerifyCard": pb.VerifyCardResponse(card_id="card-7", consumer_id="consumer-7", security_code_valid=True),
@@ -122,7 +124,7 @@ class FakeDirectory(card_directory_pb2_grpc.CardDirectoryServiceServicer):
     ) -> pb.ActivatePhysicalCardResponse:
         return self._answer(request, context, pb.ActivatePhysicalCardResponse)
 
-    def _answer(self, request: Message, context: grpc.ServicerContext, kind: Callable[..., Any]) -> Any:
+    def _answer(self, request: Message, context: grpc.ServicerContext, kind: type[A]) -> A:
         method = type(request).__name__.removesuffix("Request")
         self.asked.append((method, request))
         self.metadata.append(dict(context.invocation_metadata()))
@@ -130,4 +132,5 @@ class FakeDirectory(card_directory_pb2_grpc.CardDirectoryServiceServicer):
         answer = self.answers[method]
         if isinstance(answer, grpc.StatusCode):
             context.abort(answer, "as the test wants: 4111111111111111")
-        return kind.FromString(answer.SerializeToString()) if isinstance(answer, Message) else kind()
+        assert isinstance(answer, kind)
+        return answer
