@@ -48,7 +48,10 @@ class CardData:
             raise ValueError("an auxiliary expiry date is MMYY")
 
     def encrypted(self, key: card_keys_pb2.CardKey) -> str:
-        """A compact JWE for the key: ECDH-ES, A256GCM, P-256. Another one each time. Raises Fault for a key that is none."""
+        """A compact JWE for the key: ECDH-ES, A256GCM, P-256; another one each time.
+
+        Raises Fault for a key that is none.
+        """
         # Who registers no cards needs no library for it.
         from jwcrypto.common import JWException
         from jwcrypto.jwe import JWE

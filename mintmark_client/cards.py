@@ -74,7 +74,9 @@ class Cards:
         """One card. Raises NotFound."""
         return self._stub.GetCard(pb.GetCardRequest(name=name)).card
 
-    def suspend(self, name: str, reason: pb.CardSuspensionReason, *, text: str = "", request_id: str = "") -> pb.Card:
+    def suspend(
+        self, name: str, reason: "pb.CardSuspensionReason.ValueType", *, text: str = "", request_id: str = ""
+    ) -> pb.Card:
         """Takes an active card out of use. Raises NotFound, PreconditionFailed."""
         request = pb.SuspendCardRequest(request_id=request_id, name=name, reason=reason, text=text)
         return self._stub.SuspendCard(request).card

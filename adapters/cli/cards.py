@@ -82,7 +82,7 @@ def register_card(
 ) -> None:
     """Make a card known. Its data is encrypted here and never leaves the command in clear.
 
-    It is PENDING until a gateway has looked at it, then ACTIVE or REJECTED; with --wait exit code 1 where it is REJECTED.
+    It is PENDING until a gateway has looked at it, then ACTIVE or REJECTED; exit code 1 where --wait shows it REJECTED.
     """
     from mintmark.v1 import cards_pb2 as pb
 
