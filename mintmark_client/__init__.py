@@ -10,7 +10,7 @@
 It imports nothing of Mintmark but the generated schema, `mintmark.v1`.
 """
 
-from mintmark_client.card_data import CardData
+from mintmark_client.card_contents import CardData
 from mintmark_client.channels import Tls
 from mintmark_client.client import Client
 from mintmark_client.errors import (

@@ -6,7 +6,7 @@ import grpc
 from mintmark.v1 import card_keys_pb2, cards_pb2_grpc
 from mintmark.v1 import cards_pb2 as pb
 
-from mintmark_client.card_data import CardData
+from mintmark_client.card_contents import CardData
 from mintmark_client.card_keys import CardKeys
 from mintmark_client.connection import new_id
 from mintmark_client.errors import InvalidRequest, Unavailable

@@ -9,7 +9,7 @@ import grpc
 from mintmark_client.acquirer_transactions import AcquirerTransactions
 from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
-from mintmark_client.card_data_accesses import CardDataAccesses
+from mintmark_client.card_accesses import CardDataAccesses
 from mintmark_client.card_keys import CardKeys
 from mintmark_client.cards import Cards
 from mintmark_client.connection import Connection

@@ -59,7 +59,7 @@ def test_a_card_is_verified_with_a_jwe_for_the_published_key(issuer: Gateway, co
     compact = call.json["encryptedData"]
     header = jwskate.JweCompact(compact).headers
     assert [header[name] for name in ("alg", "enc", "kid")] == [*ALGORITHMS, "ours"]
-    expected = {name: value for name, value in (SAMPLES["visa"] | {"cvv": "999"}).items() if name != "exp"}
+    expected = {name: value for name, value in {**SAMPLES["visa"], "cvv": "999"}.items() if name != "exp"}
     assert opened(compact) == expected
     assert header["epk"]["crv"] == "P-256"
 
@@ -113,7 +113,7 @@ def test_credentials_are_opened_with_d1s_key_and_veiled(
 
 def test_credentials_that_are_not_for_d1_are_told(issuer: Gateway, control: httpx.Client) -> None:
     key = control.get("/d1-issuer/key").json()["jwk"]
-    other = OURS.as_dict(private=False)
+    other: dict[str, Any] = OURS.as_dict(private=False)
     good = by_joserfc(b"{}", key)
     for compact, why in (
         (by_joserfc(b"{}", {**other, "kid": "ours"}), "its kid"),
