@@ -28,6 +28,9 @@ INTERNAL = frozenset(
         "acquirer_transactions.read",
         "acquirer_transactions.write",
         "issuer_operations.read",
+        "cards.read",
+        "cards.write",
+        "card_data_accesses.read",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

@@ -59,6 +59,7 @@ from server.store import (
     webhooks,
 )
 from server.store.acquirer_reads import SqlAcquirerView
+from server.store.card_reads import SqlCardView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.ledger import database_identity
@@ -91,6 +92,7 @@ class SqlView:
         self._tracer = tracer
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
+        self.cards = SqlCardView(self)
         self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):

@@ -13,6 +13,9 @@ from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.card_accesses import CardAccess
+from server.domain.card_keys import CardHashKey, CardKey
+from server.domain.cards import Card
 from server.domain.clients import Client
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
@@ -150,10 +153,16 @@ ACQUIRER_TRANSACTION = Shape(AcquirerTransaction)
 ACQUIRER_REPORT = Shape(AcquirerReport)
 UNREADABLE = Shape(UnreadableNotification)
 UNREADABLE_TALLY = Shape(UnreadableTally)
+CARD = Shape(Card)
+CARD_KEY = Shape(CardKey)
+CARD_HASH_KEY = Shape(CardHashKey)
+CARD_ACCESS = Shape(CardAccess)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
 _PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+# And of a card: nothing that is encrypted or hashed.
+_CARD_SNAPSHOT = Shape(Card, frozenset({"pending_card", "encrypted_card", "number_hash"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Token": TOKEN,
     "Binding": BINDING,
@@ -163,6 +172,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,
     "PaymentSubscription": PAYMENT_SUBSCRIPTION,
+    "Card": _CARD_SNAPSHOT,
 }
 
 

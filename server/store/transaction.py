@@ -21,6 +21,7 @@ from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
 from server.store import rows, schema, subscriptions
 from server.store.acquirer import SqlAcquirer
+from server.store.cards import SqlCards
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.ledger import SqlLedger
@@ -59,6 +60,7 @@ class SqlTransaction:
         self.ledger = SqlLedger(self)
         self.webhooks = SqlWebhooks(self)
         self.acquirer = SqlAcquirer(self)
+        self.cards = SqlCards(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
