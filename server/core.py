@@ -40,6 +40,7 @@ from server.rpc.bindings import Bindings
 from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
+from server.rpc.consumers import Consumers
 from server.rpc.events import Events
 from server.rpc.exports import JsonExport
 from server.rpc.issuer_operations import IssuerOperations
@@ -205,6 +206,7 @@ class Core:
             "TokensService": Tokens(store, views, calls, pages),
             "BindingsService": Bindings(store, views, pages),
             "IssuerOperationsService": IssuerOperations(store, pages),
+            "ConsumersService": Consumers(store, calls, pages, sealer),
             "MerchantsService": Merchants(store, pages),
             "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
             "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),

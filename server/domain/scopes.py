@@ -28,6 +28,8 @@ INTERNAL = frozenset(
         "acquirer_transactions.read",
         "acquirer_transactions.write",
         "issuer_operations.read",
+        "consumers.read",
+        "consumers.write",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

@@ -14,6 +14,7 @@ from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -127,6 +128,7 @@ TOKEN = Shape(Token)
 BINDING = Shape(Binding)
 MERCHANT = Shape(Merchant)
 ISSUER_OPERATION = Shape(IssuerOperation)
+CONSUMER = Shape(Consumer)
 NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
@@ -154,11 +156,14 @@ UNREADABLE_TALLY = Shape(UnreadableTally)
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
 _PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+# The same of a consumer: nobody is told more than that it is there.
+_CONSUMER_SNAPSHOT = Shape(Consumer, frozenset({"sealed_personal_data"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Token": TOKEN,
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "IssuerOperation": ISSUER_OPERATION,
+    "Consumer": _CONSUMER_SNAPSHOT,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,

@@ -18,6 +18,7 @@ FILES = (
     "issuer_operations",
     "cache_keys",
     "clients",
+    "consumers",
     "events",
     "merchants",
     "notifications",
