@@ -18,6 +18,7 @@ from server.ids import RandomIds
 from server.keys import cache_places, keyring
 from server.keys.acquirer import AcquirerKeys
 from server.keys.hashing import Hasher
+from server.keys.public_keys import EncryptionKeys
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
 from server.opening import (
@@ -214,7 +215,7 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "ClientsService": Clients(store, calls, pages, hasher, ids),
             "ApiKeysService": ApiKeys(store, calls, pages, hasher),
-            "AccountsService": Accounts(store, calls, pages, hasher, sealer),
+            "AccountsService": Accounts(store, calls, pages, hasher, sealer, EncryptionKeys()),
             "RetentionService": RetentionMethods(store, self.retention),
             "SubscriptionsService": Subscriptions(store, calls, pages, self.feed),
             "PaymentsService": Payments(self.payments, calls, pages, self.feed),

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from server.domain import payment_options, sibs_accounts
+from server.domain import d1_issuer_accounts, payment_options, sibs_accounts
+from server.domain.d1_issuer_accounts import D1Issuer
 from server.domain.money import MoneyInvalid, exponent
 from server.domain.payment_options import AmountUnit, PaymentOptions
 from server.domain.refusals import AccountInUse, FieldInvalid
@@ -85,6 +86,7 @@ class Account:
     sibs_secrets: tuple[KeptSecret, ...] = ()
     # Of D1_ISSUER, in place of the merchant gateway.
     issuer_id: str = ""
+    d1_issuer: D1Issuer | None = None
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
@@ -142,6 +144,8 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
             )
         check_payment_options(account, where)
     wrong = [each for place, account in enumerate(desired) for each in sibs_violations(account, f"accounts[{place}]")]
+    for place, account in enumerate(desired):
+        wrong += issuer_violations(account, f"accounts[{place}]")
     if wrong:
         raise FieldsInvalid(wrong)
 
@@ -174,6 +178,16 @@ def sibs_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
         if secret.name not in stated.needed_secrets:
             found.append((f"{where}.{secret.name}", "is not used with what else is stated", "provider"))
     return found
+
+
+def issuer_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
+    """Why D1's calls about the issuer's cards cannot be answered as it is stated."""
+    if account.d1_issuer is None:
+        return []
+    where = f"{where}.d1_issuer"
+    if account.provider is not AccountProvider.D1_ISSUER:
+        return [(where, "only with provider D1_ISSUER", "provider")]
+    return d1_issuer_accounts.violations(account.d1_issuer, where)
 
 
 def check_payment_options(account: Account, where: str) -> None:

@@ -9,8 +9,8 @@ from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
 from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
-from server.ports import Hasher, Sealer, Store, Transaction
-from server.rpc import sibs_accounts
+from server.ports import EncryptionKeys, Hasher, Sealer, Store, Transaction
+from server.rpc import d1_issuer_accounts, sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -37,6 +37,7 @@ def to_proto(account: Account) -> pb.Account:
         held=account.held,
         hold_reason=account.hold_reason,
         sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
+        d1_issuer=d1_issuer_accounts.to_proto(account.d1_issuer) if account.d1_issuer else None,
     )
 
 
@@ -114,8 +115,9 @@ def with_secrets(account: Account, options: pb.PaymentOptionsAccount, hasher: Ha
     )
 
 
-def stated(account: pb.Account) -> Account:
-    """The account that a caller states, with what is documented where it states nothing; without its secrets."""
+def stated(account: pb.Account, keys: EncryptionKeys, where: str) -> Account:
+    """The account that a caller states, with what is documented where it states nothing; without its secrets. Raises
+    FieldsInvalid."""
     provider = AccountProvider(pb.AccountProvider.Name(account.provider).removeprefix("ACCOUNT_PROVIDER_"))
     mode = pb.AccountMode.Name(account.mode).removeprefix("ACCOUNT_MODE_") if account.mode else AccountMode.TEST
     word = pb.InboundAuthentication.Name(account.inbound_authentication).removeprefix("INBOUND_AUTHENTICATION_")
@@ -133,6 +135,11 @@ def stated(account: pb.Account) -> Account:
         payment_options=options_of(account.payment_options) if account.HasField("payment_options") else None,
         sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
         issuer_id=account.issuer_id,
+        d1_issuer=(
+            d1_issuer_accounts.issuer_of(account.d1_issuer, keys, f"{where}.d1_issuer")
+            if account.HasField("d1_issuer")
+            else None
+        ),
     )
 
 
@@ -147,8 +154,11 @@ def change_to_proto(change: AccountChange) -> pb.AccountChange:
 class Accounts:
     """The methods of AccountsService, behind the wrapper of every call."""
 
-    def __init__(self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer) -> None:
+    def __init__(
+        self, store: Store, calls: Calls, pages: PageTokens, hasher: Hasher, sealer: Sealer, keys: EncryptionKeys
+    ) -> None:
         self._store = store
+        self._keys = keys
         self._calls = calls
         self._pages = pages
         self._hasher = hasher
@@ -159,9 +169,12 @@ class Accounts:
         hasher, sealer = self._hasher, self._sealer
         return [
             sibs_accounts.with_secrets(
-                with_secrets(stated(each), each.payment_options, hasher, sealer), each.sibs, hasher, sealer
+                with_secrets(stated(each, self._keys, f"accounts[{place}]"), each.payment_options, hasher, sealer),
+                each.sibs,
+                hasher,
+                sealer,
             )
-            for each in given
+            for place, each in enumerate(given)
         ]
 
     def PlanAccounts(self, request: pb.PlanAccountsRequest, _call: Call) -> pb.PlanAccountsResponse:

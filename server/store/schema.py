@@ -273,6 +273,7 @@ accounts = Table(
     Column("sibs", Text),
     Column("sibs_secrets", Text, nullable=False, server_default=text("'[]'")),
     Column("issuer_id", Text, nullable=False, server_default=""),
+    Column("d1_issuer", Text),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
