@@ -41,6 +41,7 @@ from server.rpc.bindings import Bindings
 from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
 from server.rpc.clients import Clients
+from server.rpc.consumer_reads import ConsumerReads
 from server.rpc.consumers import Consumers
 from server.rpc.events import Events
 from server.rpc.exports import JsonExport
@@ -240,6 +241,7 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "ConsumerReadsService": ConsumerReads(self.store, self.directory, Sealer(keys)),
             "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
 

@@ -47,12 +47,12 @@ class Principals:
             # They come by another way, with what authenticates them.
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if record.kind in TO_ISSUERS:
-            return self._issuer_standing(record)
+            return self.issuer_standing(record.sender, record.issuer_id)
         if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
             return self._tsh_standing(record)
         if record.sender in self.accounts:
             return self._certificate_standing(record, self.accounts[record.sender])
-        client = self._partner(record)
+        client = self._partner(record.sender)
         if isinstance(client, Standing):
             return client
         if not client.reach.gateway(record.merchant_gateway_id):
@@ -63,30 +63,36 @@ class Principals:
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing(record.merchant_gateway_id)
 
-    def _partner(self, record: Record) -> Client | Standing:
-        """The client that sent a record, or why it may not send any."""
-        client = self.clients.get(record.sender)
+    def _partner(self, sender: str) -> Client | Standing:
+        """The client that sends, or why it may not send anything."""
+        client = self.clients.get(sender)
         if client is None or client.state is not ClientState.ACTIVE:
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if not scopes.PARTNER & set(client.scopes):
             return Standing(refused=RecordOutcome.FORBIDDEN)
         return client
 
-    def _issuer_standing(self, record: Record) -> Standing:
-        account = self.accounts.get(record.sender)
+    def issuer_standing(self, sender: str, issuer_id: str) -> Standing:
+        """Whether a sender may speak for an issuer, which may be any text."""
+        account = self.accounts.get(sender)
         if account is not None:
             if not _certified(account, AccountProvider.D1_ISSUER):
                 return Standing(refused=RecordOutcome.UNAUTHENTICATED)
-            speaks = account.issuer_id == record.issuer_id
+            speaks = account.issuer_id == issuer_id
         else:
-            client = self._partner(record)
+            client = self._partner(sender)
             if isinstance(client, Standing):
                 return client
-            speaks = client.reach.issuer(record.issuer_id)
-        if not record.issuer_id or not speaks:
-            ours = record.issuer_id in self.issuer_ids
+            speaks = client.reach.issuer(issuer_id)
+        if not issuer_id or not speaks:
+            ours = issuer_id in self.issuer_ids
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing()
+
+    def issuer_account(self, issuer_id: str) -> Account | None:
+        """The account that says how D1's calls about the issuer are answered; there is one at most."""
+        found = (account for account in self.accounts.values() if account.issuer_id == issuer_id)
+        return next(found, None) if issuer_id else None
 
     def _certificate_standing(self, record: Record, account: Account) -> Standing:
         if not _certified(account, AccountProvider.D1_ECOM):

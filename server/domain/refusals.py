@@ -12,7 +12,7 @@
      ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
      ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
      ├─ AttemptRefused, TooEarly                                                                      what may be sent
-     ├─ ConsumerStateUnfit, ConsumerHasCards                                                          consumers' state
+     ├─ ConsumerStateUnfit, ConsumerHasCards, IssuerCallNotAllowed                                    issuers' own
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -366,3 +366,10 @@ class ConsumerHasCards(Refusal):
 
     def __init__(self, consumer: str, card: str) -> None:
         super().__init__(f"{consumer} has cards, such as {card}: delete them first", consumer=consumer, card=card)
+
+
+class IssuerCallNotAllowed(Refusal):
+    """A call of D1's that the issuer's account does not allow, or whose sender may not speak for the issuer."""
+
+    def __init__(self, account: str, setting: str) -> None:
+        super().__init__(f"{account}: {setting} does not allow this call", account=account, setting=setting)

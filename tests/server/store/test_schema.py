@@ -17,6 +17,7 @@ from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -36,7 +37,7 @@ from server.domain.unreadable_notifications import UnreadableNotification, Unrea
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 from server.ports import Identity, Request
-from server.store import acquirer_tables, migrate, payment_tables, schema, webhook_tables
+from server.store import acquirer_tables, consumer_tables, migrate, payment_tables, schema, webhook_tables
 from server.store.engine import parse_url, reader_engine, schema_revision
 from server.store.schema import REVISION, metadata
 from server.store.store import SqlStore
@@ -66,6 +67,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Task, payment_tables.tasks, set()),
     (UnknownCharge, payment_tables.unknown_charges, set()),
     (IssuerOperation, schema.issuer_operations, set()),
+    (Consumer, consumer_tables.consumers, set()),
     (PaymentSubscription, payment_tables.payment_subscriptions, set()),
     (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
     (AcquirerReport, acquirer_tables.acquirer_reports, set()),

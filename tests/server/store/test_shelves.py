@@ -26,6 +26,7 @@ KINDS = {
     "token": Kind(lambda t: t.tokens, "token", samples.token, {"state_text": "", "disable_time": None}),
     "binding": Kind(lambda t: t.bindings, "binding", samples.binding, {"partner_order_time": None}),
     "merchant": Kind(lambda t: t.merchants, "merchant", samples.merchant, {"scheme_registrations": ()}),
+    "consumer": Kind(lambda t: t.consumers, "consumer", samples.consumer, {"sealed_personal_data": b""}),
     "client": Kind(lambda t: t.clients, "client", samples.client, {"secrets": (), "scopes": ()}),
     "api_key": Kind(lambda t: t.api_keys, "api_key", samples.api_key, {"revoke_time": None, "taken_over": False}),
     "account": Kind(lambda t: t.accounts, "account", samples.account, {"merchant_ids": (), "payment_options": None}),
