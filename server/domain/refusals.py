@@ -12,7 +12,7 @@
      ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
      ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
      ├─ AttemptRefused, TooEarly                                                                      what may be sent
-     ├─ ConsumerStateUnfit, ConsumerHasCards, IssuerCallNotAllowed                                    issuers' own
+     ├─ ConsumerStateUnfit, IssuerCallNotAllowed                                                      issuers' own
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -359,13 +359,6 @@ class ConsumerStateUnfit(Refusal):
 
     def __init__(self, consumer: str, state: str) -> None:
         super().__init__(f"{consumer} is {state}, which does not allow this", consumer=consumer, state=state)
-
-
-class ConsumerHasCards(Refusal):
-    """The consumer has cards that are neither deleted nor rejected."""
-
-    def __init__(self, consumer: str, card: str) -> None:
-        super().__init__(f"{consumer} has cards, such as {card}: delete them first", consumer=consumer, card=card)
 
 
 class IssuerCallNotAllowed(Refusal):

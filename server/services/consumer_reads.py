@@ -21,7 +21,7 @@ def read(store: Store, principals: Principals, sender: str, issuer_id: str, cons
     if settings.directory is not None:
         return None
     name = names.consumer(issuer_id, consumer_id)
-    found = store.view.consumer(name)
+    found = store.view.consumers.get(name)
     if found is None or found.state is not ConsumerState.ACTIVE:
         raise ResourceNotFound(name)
     return found

@@ -104,11 +104,11 @@ def visible(caller: Caller, consumer: Consumer | None, name: str) -> Consumer:
 
 def get(store: Store, caller: Caller, name: str) -> Consumer:
     """Raises ResourceNotFound."""
-    return visible(caller, store.view.consumer(name), name)
+    return visible(caller, store.view.consumers.get(name), name)
 
 
 def list_page(store: Store, query: ConsumerQuery, page: Page) -> list[Consumer]:
-    return store.view.consumers(query, page)
+    return store.view.consumers.page(query, page)
 
 
 def _save(transaction: Transaction, after: Consumer, caller: Caller, now: int, **details: str) -> Consumer:

@@ -15,7 +15,6 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
-from server.domain.consumers import Consumer
 from server.domain.events import Event, cursor
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -27,7 +26,6 @@ from server.domain.payments import Payment
 from server.domain.principals import RevokedAccessToken
 from server.domain.queries import (
     BindingQuery,
-    ConsumerQuery,
     IssuerOperationQuery,
     MerchantQuery,
     NotificationQuery,
@@ -51,7 +49,6 @@ from server.ports import CachePause, PullState
 from server.store import (
     cache_pause,
     commits,
-    consumer_tables,
     payment_reads,
     payment_tables,
     rows,
@@ -62,6 +59,7 @@ from server.store import (
     webhooks,
 )
 from server.store.acquirer_reads import SqlAcquirerView
+from server.store.consumer_reads import SqlConsumerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.ledger import database_identity
@@ -95,6 +93,7 @@ class SqlView:
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
         self.payment_subscriptions = SqlPaymentSubscriptionView(self)
+        self.consumers = SqlConsumerView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -143,9 +142,6 @@ class SqlView:
 
     def issuer_operation(self, name: str) -> IssuerOperation | None:
         return self._one(schema.issuer_operations, rows.ISSUER_OPERATION, name)
-
-    def consumer(self, name: str) -> Consumer | None:
-        return self._one(consumer_tables.consumers, rows.CONSUMER, name)
 
     def notification(self, name: str) -> Notification | None:
         return self._one(schema.notifications, rows.NOTIFICATION, name)
@@ -196,9 +192,6 @@ class SqlView:
 
     def issuer_operations(self, query: IssuerOperationQuery, page: Page) -> list[IssuerOperation]:
         return self._page(schema.issuer_operations, rows.ISSUER_OPERATION, page, *searches.of_issuer_operations(query))
-
-    def consumers(self, query: ConsumerQuery, page: Page) -> list[Consumer]:
-        return self._page(consumer_tables.consumers, rows.CONSUMER, page, *searches.of_consumers(query))
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
         table = schema.notifications

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, false, func, literal, litera
 from server.domain import names
 from server.domain.notification_filters import NotificationFilter
 from server.domain.notifications import LONGEST_SEARCHABLE, NotificationFlag, NotificationState
-from server.domain.queries import ConsumerQuery, IssuerOperationQuery, NotificationQuery, ReplayQuery
-from server.store import consumer_tables, schema
+from server.domain.queries import IssuerOperationQuery, NotificationQuery, ReplayQuery
+from server.store import schema
 from server.store.reach import within_issuers
 
 # A clock that was set back leaves names ahead of the time of receipt, by no more than this.
@@ -122,17 +122,6 @@ def of_issuer_operations(query: IssuerOperationQuery) -> list[Condition]:
             conditions.append(table.c[column] == value)
     if query.kinds:
         conditions.append(among(table.c.kind, query.kinds))
-    if query.states:
-        conditions.append(among(table.c.state, query.states))
-    return conditions
-
-
-def of_consumers(query: ConsumerQuery) -> list[Condition]:
-    """The conditions of a list, the caller's reach among them."""
-    table = consumer_tables.consumers
-    conditions = [within_issuers(table, query.reach)]
-    if query.issuer_id:
-        conditions.append(table.c.issuer_id == query.issuer_id)
     if query.states:
         conditions.append(among(table.c.state, query.states))
     return conditions

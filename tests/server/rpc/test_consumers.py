@@ -262,7 +262,7 @@ def test_a_lone_surrogate_cannot_be_sent() -> None:
 def test_bytes_that_are_no_text_are_refused(core: RunningCore, place: str) -> None:
     request = registration(place, personal=pb.PersonalData(first_name="QQQ"))
     broken = request.SerializeToString().replace(b"QQQ", b"\xed\xa0\x80")
-    method = core.admin.channel.unary_unary(
+    method: Any = core.admin.channel.unary_unary(
         "/mintmark.v1.ConsumersService/RegisterConsumer", response_deserializer=pb.RegisterConsumerResponse.FromString
     )
     assert code_of(lambda: method(broken)) in ("INVALID_ARGUMENT", "INTERNAL")

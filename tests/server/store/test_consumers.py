@@ -13,7 +13,7 @@ EVERYBODY = Reach(issuer_ids=frozenset({ANY}))
 
 
 def listed(store: SqlStore, query: ConsumerQuery, page: Page = Page()) -> list[str]:  # noqa: B008  a value
-    return [each.name.removeprefix("issuers/") for each in store.view.consumers(query, page)]
+    return [each.name.removeprefix("issuers/") for each in store.view.consumers.page(query, page)]
 
 
 def test_lists_are_narrowed_by_reach_issuer_and_state_in_the_order_of_names(store: SqlStore) -> None:
