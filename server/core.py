@@ -40,6 +40,11 @@ from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
 from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
+from server.rpc.card_accesses import CardAccesses
+from server.rpc.card_fingerprints import CardFingerprints
+from server.rpc.card_keys import CardKeyPublications, CardKeys
+from server.rpc.card_verifications import CardVerifications
+from server.rpc.cards import Cards
 from server.rpc.clients import Clients
 from server.rpc.consumer_reads import ConsumerReads
 from server.rpc.consumers import Consumers
@@ -64,6 +69,7 @@ from server.rpc.webhook_configs import WebhookConfigs
 from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
 from server.services.acquirer_desk import AcquirerDesk
+from server.services.card_house import CardHouse
 from server.services.events import EventFeed
 from server.services.failovers import Failovers
 from server.services.notification_replays import Replayer
@@ -136,6 +142,8 @@ class Core:
             self._let_go(0.0)
             raise
         self.directory = Directory(self.store, self.clock)
+        lease = PaymentLimits.micros(settings.task_lease)
+        self.cards = CardHouse(self.store, self.clock, ids, self.directory, lease)
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
         self.store.listen(self.feed.committed)
@@ -224,6 +232,9 @@ class Core:
             "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
             "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
             "PaymentSubscriptionsService": PaymentSubscriptions(self.payments, calls, pages),
+            "CardsService": Cards(self.cards, calls, pages),
+            "CardKeysService": CardKeys(self.cards),
+            "CardDataAccessesService": CardAccesses(store, pages),
         }
 
     def _internal_services(
@@ -241,6 +252,9 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "CardKeyPublicationsService": CardKeyPublications(self.cards, EncryptionKeys()),
+            "CardFingerprintsService": CardFingerprints(self.cards, self.feed),
+            "CardVerificationsService": CardVerifications(self.cards),
             "ConsumerReadsService": ConsumerReads(self.store, self.directory, Sealer(keys)),
             "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }

@@ -24,6 +24,7 @@ from adapters.inbound.authentication import Authentication
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.failed_authentications import FailedAuthentications
+from adapters.inbound.issuer_paths import IssuerCallers
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
@@ -121,7 +122,7 @@ async def _built(
         event_streams = EventStreams(limits.streams, metrics.streams)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
-            D1Issuer(authentication, principals, recorder, limits),
+            D1Issuer(IssuerCallers(authentication, principals), recorder, limits),
             Tsh(authentication, recorder, limits),
             PaymentWebhooks(internal, access_token, limits),
             SibsNotifications(internal, access_token, limits, tracer is not None),

@@ -8,6 +8,7 @@ from functools import partial
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
+from adapters.inbound.issuer_paths import IssuerPath
 from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.problems import Answer, limited
@@ -115,7 +116,6 @@ def table(
 
 def _issuer(issuer_side: D1Issuer, prefix: str) -> Iterator[tuple[re.Pattern[bytes], Route]]:
     for call in d1_issuer.CALLS:
-        template = prefix + call.path
-        form = d1_issuer.form(template)
-        endpoint = partial(issuer_side.notify, call=call, form=form)
-        yield form, Route(template, endpoint, partner=True, authenticates=True)
+        path = IssuerPath.of(prefix + call.path)
+        endpoint = partial(issuer_side.notify, call=call, path=path)
+        yield path.form, Route(path.template, endpoint, partner=True, authenticates=True)

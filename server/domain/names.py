@@ -50,6 +50,31 @@ def consumer(issuer_id: str, consumer_id: str) -> str:
     return issuer_resource(issuer_id, "consumers", consumer_id)
 
 
+def card(issuer_id: str, card_id: str) -> str:
+    return issuer_resource(issuer_id, "cards", card_id)
+
+
+def fingerprint_task(card_name: str, generation: int) -> str:
+    """Short, however long the card's id is: one task for each card data of a card."""
+    return f"tasks/{sha256(card_name.encode()).hexdigest()[:40]}-fingerprint-{generation}"
+
+
+def rotation_task(card_name: str, generation: int) -> str:
+    return f"{fingerprint_task(card_name, generation)}-rotation"
+
+
+def card_key(kid: str) -> str:
+    return f"cardKeys/{segment(kid)}"
+
+
+def card_hash_key(hash_key_id: str) -> str:
+    return f"cardHashKeys/{segment(hash_key_id)}"
+
+
+def card_access(access_id: str) -> str:
+    return f"cardDataAccesses/{access_id}"
+
+
 def notification(notification_id: str) -> str:
     return f"notifications/{notification_id}"
 

@@ -40,6 +40,8 @@ class Principals:
     merchant_gateway_ids: frozenset[str] = frozenset()
     merchant_ids: frozenset[str] = frozenset()
     issuer_ids: frozenset[str] = frozenset()
+    # The account with D1 of each issuer.
+    issuer_accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def standing(self, record: Record) -> Standing:
         """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
@@ -47,14 +49,14 @@ class Principals:
             # They come by another way, with what authenticates them.
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if record.kind in TO_ISSUERS:
-            return self.issuer_standing(record.sender, record.issuer_id)
+            return Standing(refused=self.refused_for_issuer(record.sender, record.issuer_id))
         if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
             return self._tsh_standing(record)
         if record.sender in self.accounts:
             return self._certificate_standing(record, self.accounts[record.sender])
         client = self._partner(record.sender)
-        if isinstance(client, Standing):
-            return client
+        if isinstance(client, RecordOutcome):
+            return Standing(refused=client)
         if not client.reach.gateway(record.merchant_gateway_id):
             ours = record.merchant_gateway_id in self.merchant_gateway_ids
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
@@ -63,36 +65,30 @@ class Principals:
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing(record.merchant_gateway_id)
 
-    def _partner(self, sender: str) -> Client | Standing:
-        """The client that sends, or why it may not send anything."""
+    def _partner(self, sender: str) -> Client | RecordOutcome:
+        """The client that sent something, or why it may not send anything."""
         client = self.clients.get(sender)
         if client is None or client.state is not ClientState.ACTIVE:
-            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+            return RecordOutcome.UNAUTHENTICATED
         if not scopes.PARTNER & set(client.scopes):
-            return Standing(refused=RecordOutcome.FORBIDDEN)
+            return RecordOutcome.FORBIDDEN
         return client
 
-    def issuer_standing(self, sender: str, issuer_id: str) -> Standing:
-        """Whether a sender may speak for an issuer, which may be any text."""
+    def refused_for_issuer(self, sender: str, issuer_id: str) -> RecordOutcome | None:
+        """Why a sender may not speak to us for an issuer; None where it may."""
         account = self.accounts.get(sender)
         if account is not None:
             if not _certified(account, AccountProvider.D1_ISSUER):
-                return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+                return RecordOutcome.UNAUTHENTICATED
             speaks = account.issuer_id == issuer_id
         else:
             client = self._partner(sender)
-            if isinstance(client, Standing):
+            if isinstance(client, RecordOutcome):
                 return client
             speaks = client.reach.issuer(issuer_id)
         if not issuer_id or not speaks:
-            ours = issuer_id in self.issuer_ids
-            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
-        return Standing()
-
-    def issuer_account(self, issuer_id: str) -> Account | None:
-        """The account that says how D1's calls about the issuer are answered; there is one at most."""
-        found = (account for account in self.accounts.values() if account.issuer_id == issuer_id)
-        return next(found, None) if issuer_id else None
+            return RecordOutcome.FORBIDDEN if issuer_id in self.issuer_ids else RecordOutcome.NOT_OURS
+        return None
 
     def _certificate_standing(self, record: Record, account: Account) -> Standing:
         if not _certified(account, AccountProvider.D1_ECOM):
@@ -145,4 +141,5 @@ def picture(
         frozenset(gateways - {ANY, ""}),
         frozenset(merchants),
         frozenset(issuers - {ANY, ""}),
+        {account.issuer_id: account for account in held.values() if account.provider is AccountProvider.D1_ISSUER},
     )

@@ -12,7 +12,7 @@
      ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
      ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
      ├─ AttemptRefused, TooEarly                                                                      what may be sent
-     ├─ ConsumerStateUnfit, IssuerCallNotAllowed                                                      issuers' own
+     ├─ CardKeyUnknown, CardStateUnfit, ConsumerStateUnfit, ConsumerHasCards, IssuerCallNotAllowed    issuers' cards
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -354,6 +354,20 @@ class StatusQueryNotPossible(Refusal):
         super().__init__(f"{account} has no payments_base_url, so no status can be asked for", account=account)
 
 
+class CardKeyUnknown(Refusal):
+    """Card data is not encrypted as it must be, or for a key that no gateway has."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}; encrypt it for a key of GetCardKeys", field=field)
+
+
+class CardStateUnfit(Refusal):
+    """The card is not in a state for this."""
+
+    def __init__(self, card: str, state: str) -> None:
+        super().__init__(f"{card} is {state}, which does not allow this", card=card, state=state)
+
+
 class ConsumerStateUnfit(Refusal):
     """The consumer is deleted."""
 
@@ -366,3 +380,10 @@ class IssuerCallNotAllowed(Refusal):
 
     def __init__(self, account: str, setting: str) -> None:
         super().__init__(f"{account}: {setting} does not allow this call", account=account, setting=setting)
+
+
+class ConsumerHasCards(Refusal):
+    """The consumer has cards that are neither deleted nor rejected."""
+
+    def __init__(self, consumer: str, card: str) -> None:
+        super().__init__(f"{consumer} has cards, such as {card}: delete them first", consumer=consumer, card=card)

@@ -28,6 +28,9 @@ INTERNAL = frozenset(
         "acquirer_transactions.read",
         "acquirer_transactions.write",
         "issuer_operations.read",
+        "cards.read",
+        "cards.write",
+        "card_data_accesses.read",
         "consumers.read",
         "consumers.write",
     }

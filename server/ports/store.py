@@ -9,7 +9,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
-from server.domain.consumers import Consumer
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -36,6 +36,7 @@ from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
+from server.ports.cards import Cards, CardView
 from server.ports.consumers import ConsumerView
 from server.ports.ledger import Ledger
 from server.ports.payment_subscriptions import PaymentSubscriptionView
@@ -146,9 +147,14 @@ class Transaction(Protocol):
     @property
     def acquirer(self) -> Acquirer: ...
     @property
+    def cards(self) -> Cards: ...
+    @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
     def replays(self) -> Shelf[Replay]: ...
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        """Whether a consumer is in use, unlocked; None where there is none."""
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -319,6 +325,8 @@ class View(WebhookView, Protocol):
     def retained(self) -> Retained: ...
     @property
     def acquirer(self) -> AcquirerView: ...
+    @property
+    def cards(self) -> CardView: ...
     @property
     def payment_subscriptions(self) -> PaymentSubscriptionView: ...
     @property

@@ -20,7 +20,12 @@ class ConsumerReads:
 
     def ReadConsumer(self, request: pb.ReadConsumerRequest, _call: Call) -> pb.ReadConsumerResponse:
         found = consumer_reads.read(
-            self._store, self._directory.principals, request.sender, request.issuer_id, request.consumer_id
+            self._store,
+            self._directory.principals,
+            request.sender,
+            request.issuer_id,
+            request.consumer_id,
+            request.card_id,
         )
         if found is None:
             return pb.ReadConsumerResponse(directory=True)

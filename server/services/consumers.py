@@ -10,7 +10,7 @@ from server.domain.callers import Caller
 from server.domain.consumers import NOTHING, Consumer, ConsumerState, PersonalData, PostalAddress
 from server.domain.events import Event, EventKind
 from server.domain.queries import ConsumerQuery, Page
-from server.domain.refusals import ResourceNotFound
+from server.domain.refusals import ConsumerHasCards, ResourceNotFound
 from server.ports import Sealer, Store, Transaction
 
 
@@ -86,10 +86,12 @@ def set_state(transaction: Transaction, caller: Caller, name: str, state: Consum
 
 
 def delete(transaction: Transaction, caller: Caller, name: str, now: int) -> Consumer:
-    """Raises ResourceNotFound."""
+    """Raises ResourceNotFound, ConsumerHasCards."""
     held = visible(caller, transaction.consumers.get(name), name)
     after = consumers.deleted(held, now)
     if after is not held:
+        if card := transaction.cards.of_consumer(held.issuer_id, held.consumer_id):
+            raise ConsumerHasCards(held.name, card)
         transaction.consumers.update([after])
         transaction.append(_event(EventKind.CONSUMER_DELETED, after, caller, now))
     return after

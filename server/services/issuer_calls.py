@@ -1,34 +1,24 @@
-"""D1's calls about an issuer: whether who makes one may, and what the issuer's account says of it."""
+"""Calls of D1's about an issuer: whether their sender may speak for it, and whether its account allows them."""
 
-from server.domain import names
 from server.domain.accounts import Account
 from server.domain.d1_issuer_accounts import D1Issuer
 from server.domain.notifications import RecordOutcome
 from server.domain.principals import Principals
 from server.domain.refusals import IssuerCallNotAllowed, ResourceNotFound
 
-# What stands in for a setting where it is the sender, or the lack of an account with settings, that does not allow it.
-SENDER = "sender"
-SETTINGS = "d1_issuer"
 
-
-def settings_of(principals: Principals, sender: str, issuer_id: str) -> tuple[Account, D1Issuer]:
-    """The issuer's account and what it says of D1's calls.
+def allowed(principals: Principals, sender: str, issuer_id: str) -> tuple[Account, D1Issuer]:
+    """The issuer's account and what it states of cards, for a sender as a gateway has authenticated it.
 
     Raises ResourceNotFound where the issuer is not ours, IssuerCallNotAllowed where the sender may not speak for it or
-    no account allows any call.
+    the account states nothing.
     """
-    issuer = names.issuer(issuer_id)
-    refused = principals.issuer_standing(sender, issuer_id).refused
-    if refused is RecordOutcome.NOT_OURS:
-        raise ResourceNotFound(issuer)
-    account = principals.issuer_account(issuer_id)
-    of = account.name if account else issuer
+    refused = principals.refused_for_issuer(sender, issuer_id)
+    if refused is RecordOutcome.NOT_OURS or (refused is None and issuer_id not in principals.issuer_ids):
+        raise ResourceNotFound(f"issuers/{issuer_id}")
+    account = principals.issuer_accounts.get(issuer_id)
     if refused is not None:
-        raise IssuerCallNotAllowed(of, SENDER)
-    if account is None and issuer_id not in principals.issuer_ids:
-        # Whoever may speak for any issuer makes none ours.
-        raise ResourceNotFound(issuer)
+        raise IssuerCallNotAllowed(account.name if account else "", "sender")
     if account is None or account.d1_issuer is None:
-        raise IssuerCallNotAllowed(of, SETTINGS)
+        raise IssuerCallNotAllowed(account.name if account else "", "d1_issuer")
     return account, account.d1_issuer

@@ -13,6 +13,9 @@ from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.card_accesses import CardAccess
+from server.domain.card_keys import CardHashKey, CardKey
+from server.domain.cards import Card
 from server.domain.clients import Client
 from server.domain.consumers import Consumer
 from server.domain.events import Event
@@ -152,10 +155,16 @@ ACQUIRER_TRANSACTION = Shape(AcquirerTransaction)
 ACQUIRER_REPORT = Shape(AcquirerReport)
 UNREADABLE = Shape(UnreadableNotification)
 UNREADABLE_TALLY = Shape(UnreadableTally)
+CARD = Shape(Card)
+CARD_KEY = Shape(CardKey)
+CARD_HASH_KEY = Shape(CardHashKey)
+CARD_ACCESS = Shape(CardAccess)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
 _PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+# And of a card: nothing that is encrypted or hashed.
+_CARD_SNAPSHOT = Shape(Card, frozenset({"pending_card", "encrypted_card", "number_hash"}))
 # The same of a consumer: nobody is told more than that it is there.
 _CONSUMER_SNAPSHOT = Shape(Consumer, frozenset({"sealed_personal_data"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {
@@ -168,6 +177,7 @@ _SNAPSHOTS: dict[str, Shape[Any]] = {
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,
     "PaymentSubscription": PAYMENT_SUBSCRIPTION,
+    "Card": _CARD_SNAPSHOT,
 }
 
 

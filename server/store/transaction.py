@@ -10,7 +10,7 @@ from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
-from server.domain.consumers import Consumer
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -22,6 +22,7 @@ from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
 from server.store import consumer_tables, rows, schema, subscriptions
 from server.store.acquirer import SqlAcquirer
+from server.store.cards import SqlCards
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.ledger import SqlLedger
@@ -61,6 +62,7 @@ class SqlTransaction:
         self.ledger = SqlLedger(self)
         self.webhooks = SqlWebhooks(self)
         self.acquirer = SqlAcquirer(self)
+        self.cards = SqlCards(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
@@ -71,6 +73,11 @@ class SqlTransaction:
         kind = CACHED.get(table.name)
         if kind:
             self.changed.update((kind, name) for name in names)
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        table = consumer_tables.consumers
+        found = self.connection.execute(select(table.c.state).where(table.c.name == name)).scalar_one_or_none()
+        return None if found is None else ConsumerState(found)
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         if not digests:

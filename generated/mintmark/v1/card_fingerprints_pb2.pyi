@@ -200,6 +200,7 @@ class CardFingerprint(_message.Message):
     EXPIRY_FIELD_NUMBER: _builtins.int
     HAS_SECURITY_CODE_FIELD_NUMBER: _builtins.int
     ENCRYPTED_CARD_FIELD_NUMBER: _builtins.int
+    FORMER_HASHES_FIELD_NUMBER: _builtins.int
     bin: _builtins.str
     """The first 6 digits, 8 of a number of 16 digits or more."""
     last_digits: _builtins.str
@@ -214,6 +215,10 @@ class CardFingerprint(_message.Message):
     def hash(self) -> Global___CardNumberHash:
         """The keyed hash of the card number."""
 
+    @_builtins.property
+    def former_hashes(self) -> _containers.RepeatedCompositeFieldContainer[Global___CardNumberHash]:
+        """The number's hash under each other key that the gateway has, so that a number is found that was hashed before the key was changed."""
+
     def __init__(
         self,
         *,
@@ -223,10 +228,11 @@ class CardFingerprint(_message.Message):
         expiry: _builtins.str = ...,
         has_security_code: _builtins.bool = ...,
         encrypted_card: _builtins.str = ...,
+        former_hashes: _abc.Iterable[Global___CardNumberHash] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin", b"bin", "encrypted_card", b"encrypted_card", "expiry", b"expiry", "has_security_code", b"has_security_code", "hash", b"hash", "last_digits", b"last_digits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bin", b"bin", "encrypted_card", b"encrypted_card", "expiry", b"expiry", "former_hashes", b"former_hashes", "has_security_code", b"has_security_code", "hash", b"hash", "last_digits", b"last_digits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,6 +25,11 @@ from mintmark.v1 import (
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
     cache_keys_pb2_grpc,
+    card_data_accesses_pb2_grpc,
+    card_fingerprints_pb2_grpc,
+    card_keys_pb2_grpc,
+    card_verifications_pb2_grpc,
+    cards_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
     consumers_pb2_grpc,
@@ -119,6 +124,12 @@ class Session:
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
+        self.cards = cards_pb2_grpc.CardsServiceStub(self.channel)
+        self.card_keys = card_keys_pb2_grpc.CardKeysServiceStub(self.channel)
+        self.card_key_publications = card_keys_pb2_grpc.CardKeyPublicationsServiceStub(self.channel)
+        self.card_fingerprints = card_fingerprints_pb2_grpc.CardFingerprintsServiceStub(self.channel)
+        self.card_verifications = card_verifications_pb2_grpc.CardVerificationsServiceStub(self.channel)
+        self.card_data_accesses = card_data_accesses_pb2_grpc.CardDataAccessesServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
 
     @property

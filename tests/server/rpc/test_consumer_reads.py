@@ -86,7 +86,7 @@ def test_an_account_that_does_not_say_so_allows_nothing(core: RunningCore, place
     register(core.admin, place)
     with refused("PERMISSION_DENIED", "ISSUER_CALL_NOT_ALLOWED") as told:
         reading(core, sender, place)()
-    assert told.metadata == {"account": f"issuers/{place}", "setting": "d1_issuer"}
+    assert told.metadata == {"account": "", "setting": "d1_issuer"}
     name = account(core, place)
     with refused("PERMISSION_DENIED", "ISSUER_CALL_NOT_ALLOWED") as told:
         reading(core, sender, place)()
