@@ -10,6 +10,7 @@ from adapters.cli.accounts import accounts
 from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
+from adapters.cli.cards import cards
 from adapters.cli.clients import clients
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
@@ -65,6 +66,7 @@ for name, group in {
     "webhooks": webhooks,
     "acquirer-transactions": acquirer_transactions,
     "issuer-operations": issuer_operations,
+    "cards": cards,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
