@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
-from mintmark.v1 import cards_pb2
+from mintmark.v1 import cards_pb2, events_pb2
 
 from tests.postgres import Postgres
 from tests.server.rpc import carding
@@ -18,6 +18,7 @@ from tests.waiting import eventually
 
 _NUMBERS = count(1)
 T = TypeVar("T")
+EXCEEDED = events_pb2.EVENT_KIND_CARD_VERIFICATION_ATTEMPTS_EXCEEDED
 WITH = "CARD_VERIFICATION_MODE_WITH_SECURITY_CODE"
 
 
@@ -43,15 +44,9 @@ def test_one_of_two_cards_with_a_number_wins(cores: tuple[RunningCore, RunningCo
     for _ in range(8):
         pan = number()
         names = [register(cores[0].admin, place, f"c-{next(_NUMBERS)}").name for _ in cores]
-        seen = [fingerprint(place, pan) for _ in cores]
-        assert all(
-            at_once(
-                [
-                    lambda core=core, name=name, one=one: record(core, name, 1, fingerprint=one)
-                    for core, name, one in zip(cores, names, seen, strict=True)
-                ]
-            )
-        )
+        seen = fingerprint(place, pan)
+        runs = [partial(record, core, name, 1, fingerprint=seen) for core, name in zip(cores, names, strict=True)]
+        assert at_once(runs) == [True, True]
         cards = [read(cores[1].admin, name) for name in names]
         states = sorted(cards_pb2.CardState.Name(card.state) for card in cards)
         assert states == ["CARD_STATE_ACTIVE", "CARD_STATE_REJECTED"]
@@ -71,18 +66,18 @@ def test_no_more_than_three_wrong_codes_are_ever_compared(cores: tuple[RunningCo
     eventually(lambda: code_of(lambda: begin(cores[1], sender, place, number())) == "OK")
     pan = number()
     name = active(cores[0], place, "c-1", pan, has_security_code=True).name
-    begun = at_once([lambda core=core: begin(core, sender, place, pan) for core in cores * 8])
+    begun = at_once([partial(begin, core, sender, place, pan) for core in cores * 8])
     compared = [each for each in begun if not each.comparison.leave_out_security_code]
     assert len(compared) == 3
-    at_once([lambda one=one: carding.finish(cores[1], one.card_data_access, "EQUAL", "DIFFERENT") for one in compared])
+    at_once([partial(carding.finish, cores[1], one.card_data_access, "EQUAL", "DIFFERENT") for one in compared])
     assert read(cores[0].admin, name).verification_attempts == 16
-    told = [event for event in cores[0].admin.events_after("0", issuer_id=place) if event.kind == 87]
+    told = [event for event in cores[0].admin.events_after("0", issuer_id=place) if event.kind == EXCEEDED]
     assert len(told) == 1
 
 
 def test_no_card_data_is_leased_twice_at_once(cores: tuple[RunningCore, RunningCore], place: str) -> None:
     names = {register(cores[0].admin, place, f"c-{each}", "k2").name for each in range(12)}
-    given: list[Any] = at_once([lambda core=core: claim(core, "k2", most=5) for core in cores * 4])
+    given = at_once([partial(claim, core, "k2", most=5) for core in cores * 4])
     leased = [task.card for tasks in given for task in tasks]
     while rest := [task.card for core in cores for task in claim(core, "k2")]:
         leased += rest
@@ -96,9 +91,7 @@ def test_no_card_is_rotated_twice_at_once(cores: tuple[RunningCore, RunningCore]
         record(cores[each % 2], name, 1, fingerprint=fingerprint(place, number(), "only-these"))
         names.add(name)
     publish(cores[0], "k3", "k1", hash_key_id="new-hash")
-    given: list[Any] = at_once(
-        [lambda core=core: claim(core, "k1", "k3", hash_key_id="new-hash", most=5) for core in cores * 4]
-    )
+    given = at_once([partial(claim, core, "k1", "k3", hash_key_id="new-hash", most=5) for core in cores * 4])
     leased = [task.card for tasks in given for task in tasks]
     while rest := [task.card for core in cores for task in claim(core, "k1", "k3", hash_key_id="new-hash")]:
         leased += rest

@@ -4,7 +4,7 @@ import threading
 from itertools import count
 
 import pytest
-from mintmark.v1 import cards_pb2, events_pb2, tasks_pb2
+from mintmark.v1 import card_fingerprints_pb2, cards_pb2, events_pb2, tasks_pb2
 
 from tests.server.rpc import carding
 from tests.server.rpc.carding import (
@@ -46,7 +46,7 @@ def place() -> str:
     return f"LOOKS{next(_NUMBERS):05}"
 
 
-def names(tasks: list[carding.card_fingerprints_pb2.CardFingerprintTask]) -> list[str]:
+def names(tasks: list[card_fingerprints_pb2.CardFingerprintTask]) -> list[str]:
     return [task.card.rpartition("/")[2] for task in tasks]
 
 

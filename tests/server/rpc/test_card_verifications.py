@@ -148,7 +148,7 @@ def test_a_number_of_another_issuer_is_unknown(core: RunningCore, place: str, se
     ],
 )
 def test_a_suspended_card_is_invalid_for_the_reason_that_d1_knows(
-    core: RunningCore, place: str, sender: str, pan: str, reason: str, flags: dict[str, bool]
+    core: RunningCore, place: str, sender: str, pan: str, reason: str, flags: dict[str, Any]
 ) -> None:
     carding.suspend(core.admin, f"issuers/{place}/cards/c-1", reason)
     begun = begin(core, sender, place, pan)
