@@ -54,7 +54,7 @@ class CardCredentials:
         calls: CoreCalls,
         metrics: CardMetrics,
         path: IssuerPath,
-        directories: CardDirectories | None,
+        directories: CardDirectories,
     ) -> None:
         self._callers = callers
         self._keys = keys
@@ -105,8 +105,6 @@ class CardCredentials:
 
     async def _from_directory(self, by: AskedBy, card_id: str) -> CardContent | None:
         """What the issuer's own system has of the card. Raises Problem."""
-        if self._directories is None:
-            raise Problem(unavailable(NOT_ANSWERED))
         return card_contents.kept(await self._directories.card_credentials(by, card_id))
 
     def _for_d1(self, issuer_id: str) -> Recipient:

@@ -12,7 +12,7 @@ import structlog
 from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.problems import Problem, unavailable
 from adapters.jose import key_files
-from adapters.jose.encryption import Opener, Recipient
+from adapters.jose.encryption import JweInvalid, Opened, Opener, Recipient
 from adapters.jose.hash_keys import HashKeys
 from adapters.jose.key_files import KeyFileUnfit
 from adapters.jose.keys import KeyInvalid, PrivateKeys
@@ -67,6 +67,12 @@ class CardKeys:
         if self.held is None:
             raise Problem(unavailable(NO_KEYS))
         return self.held
+
+    def open(self, compact: str) -> Opened:
+        """What a JWE for one of our keys holds. Raises JweInvalid."""
+        if self.held is None:
+            raise JweInvalid
+        return self.held.opener.open(compact)
 
     async def change(self, seconds: float) -> bool:
         """Waits for the next change, for so many seconds at most. Whether there was one."""

@@ -19,7 +19,7 @@ from adapters.inbound import card_contents
 from adapters.inbound.card_contents import CardContent
 from adapters.inbound.card_keys import NO_KEYS, CardKeys, Held
 from adapters.inbound.card_metrics import CardMetrics
-from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
+from adapters.inbound.core_calls import CoreCalls, Deadline
 from adapters.inbound.d1_operations import CARD_ID
 from adapters.inbound.directory import AskedBy, CardDirectories
 from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
@@ -64,7 +64,7 @@ class CardVerifications:
         limits: Limits,
         metrics: CardMetrics,
         path: IssuerPath,
-        directories: CardDirectories | None,
+        directories: CardDirectories,
     ) -> None:
         self._callers = callers
         self._keys = keys
@@ -165,8 +165,6 @@ class CardVerifications:
         content: CardContent,
     ) -> pb.CardVerificationAnswer:
         """What the issuer's own system says. Raises Problem."""
-        if self._directories is None:
-            raise Problem(unavailable(NOT_ANSWERED))
         if not begin.bin_matches:
             # It is told that the number begins so.
             answer = pb.CardVerificationAnswer(card_invalid=True, security_code_valid=not content.security_code)

@@ -41,7 +41,7 @@ class Core:
 
 
 class IssuerCards:
-    """Everything of it, put together. Raises SettingsInvalid for files of keys that cannot be used."""
+    """Everything of it, put together."""
 
     def __init__(
         self,
@@ -50,9 +50,10 @@ class IssuerCards:
         callers: IssuerCallers,
         limits: Limits,
         metrics: CardMetrics,
-        directories: CardDirectories | None = None,
+        keys: CardKeys,
+        directories: CardDirectories,
     ) -> None:
-        self.keys = CardKeys(settings, metrics)
+        self.keys = keys
         self.publications = CardKeyPublications(self.keys, core.channel, core.access_token, metrics)
         self.fingerprints = CardFingerprints(self.keys, core.channel, core.waiting, core.access_token, metrics)
         calls = CoreCalls(core.access_token)

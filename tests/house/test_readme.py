@@ -54,8 +54,8 @@ def test_settings_that_several_roles_read_have_one_default() -> None:
 
 def test_every_command_of_the_readme_exists() -> None:
     blocks = re.findall(r"^```\w*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    typed = re.findall(r"(?:^|[\s$(])mintmark((?: [a-z][a-z-]*)+)", "\n".join(blocks))
-    typed += re.findall(r"`mintmark((?: [a-z-]+)+)", README)
+    typed = re.findall(r"(?:^|[\s$(])mintmark((?: [a-z][a-z0-9-]*)+)", "\n".join(blocks))
+    typed += re.findall(r"`mintmark((?: [a-z][a-z0-9-]*)+)", README)
     assert typed
     for line in typed:
         words = tuple(line.split())
