@@ -146,6 +146,15 @@ def test_credentials_are_asked_for_once(gateway: RelayedGateway, relay: Relay) -
     assert carding.results(gateway.core.admin, card=card.name)[0] == ("CREDENTIALS", "SUCCEEDED")
 
 
+def test_a_card_number_in_the_path_does_not_reach_the_core(gateway: RelayedGateway, relay: Relay) -> None:
+    issuer = Issuer(gateway)
+    relay.seen.clear()
+    assert issuer.credentials("4111111111111111").status_code == 404
+    assert relay.seen.count(READ) == 0
+    assert issuer.credentials("card").status_code == 404
+    assert relay.seen.count(READ) == 1
+
+
 def test_a_look_that_cannot_be_told_is_told_again(gateway: RelayedGateway, relay: Relay) -> None:
     issuer = Issuer(gateway)
     relay.dropped = {"RecordCardFingerprint"}
