@@ -169,15 +169,22 @@ def test_card_data_that_cannot_be_is_not_passed_on(issuer: DirectoryIssuer, cont
     compact = encrypted(content, issuer.gateway.public())
     issuer.directory.answers["GetCardCredentials"] = pb.GetCardCredentialsResponse(encrypted_card=compact)
     assert issuer.credentials("card-7").status_code == 503
+    assert issuer.results() == [("CREDENTIALS", "UNREADABLE")]
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [(grpc.StatusCode.NOT_FOUND, 404), (grpc.StatusCode.PERMISSION_DENIED, 403)]
+    ("code", "status", "result"),
+    [
+        (grpc.StatusCode.NOT_FOUND, 404, "NO_USABLE_CARD"),
+        (grpc.StatusCode.PERMISSION_DENIED, 403, "LEFT_TO_DIRECTORY"),
+        (grpc.StatusCode.INTERNAL, 503, "UNSPECIFIED"),
+    ],
 )
-def test_what_it_refuses(issuer: DirectoryIssuer, code: grpc.StatusCode, status: int) -> None:
+def test_what_it_refuses(issuer: DirectoryIssuer, code: grpc.StatusCode, status: int, result: str) -> None:
     issuer.directory.answers |= {"VerifyCard": code, "GetCardCredentials": code, "DeliverOneTimePassword": code}
     for told in (issuer.verified(), issuer.credentials("card-7"), issuer.deliver({"otp": {}})):
         assert (told.status_code, list(told.json())) == (status, ["error"])
+    assert issuer.results() == [("CREDENTIALS", result), ("VERIFICATION", result)]
 
 
 def test_a_slow_one_is_given_up_and_a_dead_one_left_alone(issuer: DirectoryIssuer, gateway: CardGateway) -> None:

@@ -31,5 +31,5 @@ def test_calls_are_found_by_their_paths() -> None:
 
 
 def test_two_calls_at_one_path_are_noticed_at_the_start() -> None:
-    with pytest.raises(SettingsInvalid, match="/issuers/{issuerId}/cards/{c}"):
+    with pytest.raises(SettingsInvalid, match="two of D1's calls have the path"):
         table("/issuers/{i}/cards/{cardId}", "/otp/{issuerId}", "/issuers/{issuerId}/cards/{c}")
