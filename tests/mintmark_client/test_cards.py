@@ -46,8 +46,7 @@ def client(core: RunningCore, keys: Keys, issuer: str) -> Iterator[Client]:
 
 def _client(core: RunningCore, issuer: str) -> Client:
     made = core.create(SCOPES, issuers=[issuer])
-    own = {"client_id": made.client.client_id, "client_secret": made.client_secret}
-    return Client(core.settings.grpc_address, **own)
+    return Client(core.settings.grpc_address, client_id=made.client.client_id, client_secret=made.client_secret)
 
 
 def card_data(**more: Any) -> CardData:
