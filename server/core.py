@@ -46,6 +46,8 @@ from server.rpc.card_keys import CardKeyPublications, CardKeys
 from server.rpc.card_verifications import CardVerifications
 from server.rpc.cards import Cards
 from server.rpc.clients import Clients
+from server.rpc.consumer_reads import ConsumerReads
+from server.rpc.consumers import Consumers
 from server.rpc.events import Events
 from server.rpc.exports import JsonExport
 from server.rpc.issuer_operations import IssuerOperations
@@ -214,6 +216,7 @@ class Core:
             "TokensService": Tokens(store, views, calls, pages),
             "BindingsService": Bindings(store, views, pages),
             "IssuerOperationsService": IssuerOperations(store, pages),
+            "ConsumersService": Consumers(store, calls, pages, sealer),
             "MerchantsService": Merchants(store, pages),
             "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
             "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),
@@ -252,6 +255,7 @@ class Core:
             "CardKeyPublicationsService": CardKeyPublications(self.cards, EncryptionKeys()),
             "CardFingerprintsService": CardFingerprints(self.cards, self.feed),
             "CardVerificationsService": CardVerifications(self.cards),
+            "ConsumerReadsService": ConsumerReads(self.store, self.directory, Sealer(keys)),
             "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.feed, self.high_water),
         }
 

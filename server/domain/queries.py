@@ -7,6 +7,7 @@ from server.domain.bindings import BindingState
 from server.domain.callers import Reach
 from server.domain.card_accesses import CardDataAccessResult, CardDataPurpose
 from server.domain.cards import CardState
+from server.domain.consumers import ConsumerState
 from server.domain.issuer_operations import IssuerOperationKind, IssuerOperationState
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
 from server.domain.payment_subscriptions import SubscriptionState
@@ -139,6 +140,13 @@ class IssuerOperationQuery:
     card_id: str = ""
     digital_card_id: str = ""
     operation_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerQuery:
+    reach: Reach
+    issuer_id: str = ""
+    states: frozenset[ConsumerState] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

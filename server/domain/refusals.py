@@ -12,7 +12,7 @@
      ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
      ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
      ├─ AttemptRefused, TooEarly                                                                      what may be sent
-     ├─ CardKeyUnknown, CardStateUnfit, IssuerCallNotAllowed                                          issuers' cards
+     ├─ CardKeyUnknown, CardStateUnfit, ConsumerStateUnfit, ConsumerHasCards, IssuerCallNotAllowed    issuers' cards
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -368,8 +368,22 @@ class CardStateUnfit(Refusal):
         super().__init__(f"{card} is {state}, which does not allow this", card=card, state=state)
 
 
+class ConsumerStateUnfit(Refusal):
+    """The consumer is deleted."""
+
+    def __init__(self, consumer: str, state: str) -> None:
+        super().__init__(f"{consumer} is {state}, which does not allow this", consumer=consumer, state=state)
+
+
 class IssuerCallNotAllowed(Refusal):
     """A call of D1's that the issuer's account does not allow, or whose sender may not speak for the issuer."""
 
     def __init__(self, account: str, setting: str) -> None:
         super().__init__(f"{account}: {setting} does not allow this call", account=account, setting=setting)
+
+
+class ConsumerHasCards(Refusal):
+    """The consumer has cards that are neither deleted nor rejected."""
+
+    def __init__(self, consumer: str, card: str) -> None:
+        super().__init__(f"{consumer} has cards, such as {card}: delete them first", consumer=consumer, card=card)

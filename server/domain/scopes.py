@@ -31,6 +31,8 @@ INTERNAL = frozenset(
         "cards.read",
         "cards.write",
         "card_data_accesses.read",
+        "consumers.read",
+        "consumers.write",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

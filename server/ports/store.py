@@ -9,6 +9,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -36,6 +37,7 @@ from server.domain.tokens import Token
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
 from server.ports.cards import Cards, CardView
+from server.ports.consumers import ConsumerView
 from server.ports.ledger import Ledger
 from server.ports.payment_subscriptions import PaymentSubscriptionView
 from server.ports.removal import Removal, Retained
@@ -127,6 +129,8 @@ class Transaction(Protocol):
     @property
     def issuer_operations(self) -> Shelf[IssuerOperation]: ...
     @property
+    def consumers(self) -> Shelf[Consumer]: ...
+    @property
     def clients(self) -> Shelf[Client]: ...
     @property
     def api_keys(self) -> Shelf[ApiKey]: ...
@@ -148,6 +152,9 @@ class Transaction(Protocol):
     def notifications(self) -> Shelf[Notification]: ...
     @property
     def replays(self) -> Shelf[Replay]: ...
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        """Whether a consumer is in use, unlocked; None where there is none."""
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -322,6 +329,8 @@ class View(WebhookView, Protocol):
     def cards(self) -> CardView: ...
     @property
     def payment_subscriptions(self) -> PaymentSubscriptionView: ...
+    @property
+    def consumers(self) -> ConsumerView: ...
 
 
 class Store(Protocol):

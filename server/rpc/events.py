@@ -8,6 +8,7 @@ from mintmark.v1 import events_pb2 as pb
 from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
 from server.domain.cards import Card
+from server.domain.consumers import Consumer
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -21,6 +22,7 @@ from server.rpc import (
     acquirer_transactions,
     bindings,
     cards,
+    consumers,
     issuer_operations,
     merchants,
     payment_subscriptions,
@@ -80,6 +82,8 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.issuer_operation.CopyFrom(issuer_operations.to_proto(operation))
         case Card() as card:
             shown.card.CopyFrom(cards.to_proto(card))
+        case Consumer() as consumer:
+            shown.consumer.CopyFrom(consumers.to_proto(consumer))
     return shown
 
 

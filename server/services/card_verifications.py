@@ -11,6 +11,7 @@ from server.domain.callers import Caller
 from server.domain.card_accesses import CardAccess, CardDataAccessResult, CardDataPurpose, Step
 from server.domain.card_verifications import Answer, Findings, Question
 from server.domain.cards import Card, CardState, NumberHash
+from server.domain.consumers import ConsumerState
 from server.domain.d1_issuer_accounts import CardVerificationMode, D1Issuer
 from server.domain.events import EventKind
 from server.domain.refusals import FieldInvalid, IssuerCallNotAllowed, ResourceNotFound
@@ -168,8 +169,8 @@ def _tellable(card: Card, stated: D1Issuer) -> bool:
 
 
 def _consumer_usable(transaction: Transaction, card: Card) -> bool:
-    """Whether the card's consumer is not known to be out of use."""
-    return True
+    """Whether the card's consumer is not known to be out of use. One that nobody has registered is not."""
+    return transaction.consumer_state(names.consumer(card.issuer_id, card.consumer_id)) in (None, ConsumerState.ACTIVE)
 
 
 def _access(house: CardHouse, asking: Asking, purpose: CardDataPurpose, now: int) -> CardAccess:

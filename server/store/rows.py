@@ -17,6 +17,7 @@ from server.domain.card_accesses import CardAccess
 from server.domain.card_keys import CardHashKey, CardKey
 from server.domain.cards import Card
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -130,6 +131,7 @@ TOKEN = Shape(Token)
 BINDING = Shape(Binding)
 MERCHANT = Shape(Merchant)
 ISSUER_OPERATION = Shape(IssuerOperation)
+CONSUMER = Shape(Consumer)
 NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
@@ -163,11 +165,14 @@ _EVENT = Shape(Event, frozenset({"snapshot"}))
 _PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
 # And of a card: nothing that is encrypted or hashed.
 _CARD_SNAPSHOT = Shape(Card, frozenset({"pending_card", "encrypted_card", "number_hash"}))
+# The same of a consumer: nobody is told more than that it is there.
+_CONSUMER_SNAPSHOT = Shape(Consumer, frozenset({"sealed_personal_data"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Token": TOKEN,
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "IssuerOperation": ISSUER_OPERATION,
+    "Consumer": _CONSUMER_SNAPSHOT,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,

@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0018"
+REVISION = "0019"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")

@@ -10,6 +10,7 @@ from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -19,7 +20,7 @@ from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
-from server.store import rows, schema, subscriptions
+from server.store import consumer_tables, rows, schema, subscriptions
 from server.store.acquirer import SqlAcquirer
 from server.store.cards import SqlCards
 from server.store.deliveries import SqlDeliveries
@@ -49,6 +50,7 @@ class SqlTransaction:
         self.issuer_operations: TableShelf[IssuerOperation] = TableShelf(
             self, schema.issuer_operations, rows.ISSUER_OPERATION
         )
+        self.consumers: TableShelf[Consumer] = TableShelf(self, consumer_tables.consumers, rows.CONSUMER)
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
@@ -71,6 +73,11 @@ class SqlTransaction:
         kind = CACHED.get(table.name)
         if kind:
             self.changed.update((kind, name) for name in names)
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        table = consumer_tables.consumers
+        found = self.connection.execute(select(table.c.state).where(table.c.name == name)).scalar_one_or_none()
+        return None if found is None else ConsumerState(found)
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         if not digests:

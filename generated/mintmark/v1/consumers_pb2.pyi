@@ -176,7 +176,9 @@ class Consumer(_message.Message):
     """Changes with every change of the consumer."""
     @_builtins.property
     def personal_data(self) -> Global___PersonalData:
-        """The personal data. Only GetConsumer and the calls that write return it; absent otherwise, and in repeated answers."""
+        """The personal data. Only GetConsumer returns it, and RegisterConsumer and ReplaceConsumer, which were just told it; absent otherwise, in repeated answers, and of
+        deleted consumers.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

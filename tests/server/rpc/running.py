@@ -32,6 +32,7 @@ from mintmark.v1 import (
     cards_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
+    consumers_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
     issuer_operations_pb2_grpc,
@@ -100,6 +101,8 @@ class Session:
         self.tokens = tokens_pb2_grpc.TokensServiceStub(self.channel)
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
         self.issuer_operations = issuer_operations_pb2_grpc.IssuerOperationsServiceStub(self.channel)
+        self.consumers = consumers_pb2_grpc.ConsumersServiceStub(self.channel)
+        self.consumer_reads = consumers_pb2_grpc.ConsumerReadsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
         self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)

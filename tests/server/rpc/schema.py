@@ -23,6 +23,7 @@ FILES = (
     "card_verifications",
     "cards",
     "clients",
+    "consumers",
     "events",
     "merchants",
     "notifications",

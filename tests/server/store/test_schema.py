@@ -20,6 +20,7 @@ from server.domain.card_accesses import CardAccess
 from server.domain.card_keys import CardHashKey, CardKey
 from server.domain.cards import Card
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
 from server.domain.merchants import Merchant
@@ -39,7 +40,15 @@ from server.domain.unreadable_notifications import UnreadableNotification, Unrea
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 from server.ports import Identity, Request
-from server.store import acquirer_tables, card_tables, migrate, payment_tables, schema, webhook_tables
+from server.store import (
+    acquirer_tables,
+    card_tables,
+    consumer_tables,
+    migrate,
+    payment_tables,
+    schema,
+    webhook_tables,
+)
 from server.store.engine import parse_url, reader_engine, schema_revision
 from server.store.schema import REVISION, metadata
 from server.store.store import SqlStore
@@ -69,6 +78,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (Task, payment_tables.tasks, set()),
     (UnknownCharge, payment_tables.unknown_charges, set()),
     (IssuerOperation, schema.issuer_operations, set()),
+    (Consumer, consumer_tables.consumers, set()),
     (PaymentSubscription, payment_tables.payment_subscriptions, set()),
     (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
     (AcquirerReport, acquirer_tables.acquirer_reports, set()),
