@@ -1,5 +1,5 @@
-"""Cards from the issuer's own service to D1 and back: registered by a client that encrypts, verified and fetched by D1's
-twin, and nothing of them readable where anything was written."""
+"""Cards from the issuer's own service to D1 and back: registered by a client that encrypts, verified and fetched by
+D1's twin, and nothing of them readable where anything was written."""
 
 import base64
 import hashlib
@@ -240,7 +240,7 @@ def test_each_opening_is_written_down(house: House) -> None:
 
 
 def test_nothing_that_was_written_shows_a_number_or_a_code(house: House) -> None:
-    """The last test here: the folder, its databases, their logs, what the roles logged, the twins' ledger, and Redis."""
+    """The last test here: databases and their logs, what the roles logged, the twins' ledger, keys, and Redis."""
     for name, more in (("a", {}), ("b", {"name": "N", "auxiliary_number": house.number(), "auxiliary_expiry": "0149"})):
         card, pan = house.register(**more)
         for code in (RIGHT, WRONG, None):
@@ -253,17 +253,26 @@ def test_nothing_that_was_written_shows_a_number_or_a_code(house: House) -> None
     files = {str(path): path.read_bytes() for path in _files(house)}
     house.stack.stop()
     files |= {f"{path} at the end": path.read_bytes() for path in _files(house)}
+    # What may be known of a card is there: the search looks in the right places.
+    assert any(card.name.encode() in content and pan[:8].encode() in content for content in files.values())
     assert kept
     assert any(name.endswith("mintmark.sqlite") for name in files)
     assert any(name.endswith("-wal") for name in files)
     wanted = [form for each in house.numbers for form in forms(each)]
-    # Digits amid other digits are no code: times and numbers are full of them.
-    codes = re.compile(rb"(?<![0-9A-Za-z.:+/_-])(?:%b|%b)(?![0-9A-Za-z.:+/_-])" % (RIGHT.encode(), WRONG.encode()))
+    # Amid other digits and letters they are no code: times, ids and ciphertexts are full of them.
+    codes = re.compile(rb"(?<![0-9A-Za-z._-])(?:%b|%b)(?![0-9A-Za-z._-])" % (RIGHT.encode(), WRONG.encode()))
     hashed = [form(code.encode()) for code in (RIGHT, WRONG) for form in (_sha, _sha_hex)]
     for name, content in (files | kept).items():
         assert not [form for form in [*wanted, *hashed] if form in content], name
         assert not [content[max(0, at.start() - 80) : at.end() + 80] for at in codes.finditer(content)], name
         assert b'"cvv"' not in content, name
+
+
+def test_the_search_finds_what_it_looks_for() -> None:
+    pan = number()
+    card = json.dumps({"name": "Zoë", "pan": pan}).encode()
+    for written in (card, card.hex().encode(), *(base64.b64encode(b"x" * shift + card) for shift in range(3))):
+        assert [form for form in forms(pan) if form in written]
 
 
 def _held(client: Any, key: bytes) -> bytes:
@@ -283,7 +292,7 @@ def _sha_hex(value: bytes) -> bytes:
 
 
 def forms(digits: str) -> list[bytes]:
-    """How a card number can be written: as it is, in groups, in hexadecimal, in Base64 at each place, as a plain hash."""
+    """How a card number may be written: as it is, in groups, hexadecimal, Base64 at each place, or as a plain hash."""
     text = digits.encode()
     grouped = [separator.join(digits[at : at + 4] for at in range(0, len(digits), 4)).encode() for separator in " -"]
     # What of it does not depend on its neighbours.
