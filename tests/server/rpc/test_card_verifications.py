@@ -4,11 +4,11 @@ from itertools import count
 from typing import Any
 
 import pytest
-from mintmark.v1 import accounts_pb2, card_verifications_pb2, events_pb2
+from mintmark.v1 import accounts_pb2, card_verifications_pb2, consumers_pb2, events_pb2
 
 from tests.server.rpc import carding
 from tests.server.rpc.carding import account, active, begin, finish, number, publish, read, record, register, results
-from tests.server.rpc.running import RunningCore, code_of, refused
+from tests.server.rpc.running import RunningCore, code_of, refused, request_id
 
 _NUMBERS = count(1)
 Answer = card_verifications_pb2.CardVerificationAnswer
@@ -156,6 +156,25 @@ def test_a_suspended_card_is_invalid_for_the_reason_that_d1_knows(
     assert attempts(core, place) == 0
     carding.resume(core.admin, f"issuers/{place}/cards/c-1")
     assert verify(core, sender, place, pan) == right()
+
+
+def test_a_card_whose_consumer_is_out_of_use_is_invalid(core: RunningCore, place: str, sender: str, pan: str) -> None:
+    """Where the consumer is registered; one that is not says nothing."""
+    consumers, name = core.admin.consumers, f"issuers/{place}/consumers/u-1"
+    assert verify(core, sender, place, pan) == right()
+    consumers.RegisterConsumer(
+        consumers_pb2.RegisterConsumerRequest(request_id=request_id(), issuer_id=place, consumer_id="u-1")
+    )
+    assert verify(core, sender, place, pan) == right()
+    consumers.SuspendConsumer(consumers_pb2.SuspendConsumerRequest(request_id=request_id(), name=name))
+    assert begin(core, sender, place, pan).answer == Answer(card_id="c-1", card_invalid=True)
+    assert attempts(core, place) == 0
+    consumers.ResumeConsumer(consumers_pb2.ResumeConsumerRequest(request_id=request_id(), name=name))
+    assert verify(core, sender, place, pan) == right()
+    carding.delete(core.admin, f"issuers/{place}/cards/c-1")
+    consumers.DeleteConsumer(consumers_pb2.DeleteConsumerRequest(request_id=request_id(), name=name))
+    active(core, place, "c-2", pan, has_security_code=True)
+    assert begin(core, sender, place, pan).answer == Answer(card_id="c-2", card_invalid=True)
 
 
 def test_cards_that_are_not_in_use_are_unknown(core: RunningCore, place: str, sender: str, pan: str) -> None:
