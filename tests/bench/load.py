@@ -1,4 +1,5 @@
-"""Closed loops: so many callers, each of which calls again when it has its answer."""
+"""Closed loops, so many callers, each of which calls again when it has its answer; and an even pace, kept whatever the
+answers take."""
 
 import asyncio
 import threading
@@ -81,6 +82,40 @@ async def _connections(count: int, seconds: float, address: tuple[str, int], req
         await writer.wait_closed()
 
     await asyncio.gather(*(work() for _ in range(count)))
+    return sample
+
+
+def paced(rate: float, seconds: float, address: tuple[str, int], requests: Iterator[bytes]) -> Sample:
+    """So many HTTP requests a second over connections that are kept alive; anything but 2xx has failed.
+
+    A call's time counts from when it was due: what waits because the one before it is slow counts as slow too.
+    """
+    return asyncio.run(_paced(rate, seconds, address, requests))
+
+
+async def _paced(rate: float, seconds: float, address: tuple[str, int], requests: Iterator[bytes]) -> Sample:
+    sample = Sample(seconds=seconds)
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    started = time.perf_counter()
+
+    async def call(due: float) -> None:
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(*address)
+        writer.write(next(requests))
+        status = await _status(reader)
+        if not 200 <= status < 300:
+            sample.failed += 1
+        elif due >= started + WARM_UP_S:
+            sample.latencies.append(time.perf_counter() - due)
+        idle.append((reader, writer))
+
+    async with asyncio.TaskGroup() as calls:
+        for number in range(int((WARM_UP_S + seconds) * rate)):
+            due = started + number / rate
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            calls.create_task(call(due))
+    for _, writer in idle:
+        writer.close()
+        await writer.wait_closed()
     return sample
 
 
