@@ -18,6 +18,7 @@ import redis
 from joserfc import jwe as joserfc
 from joserfc.jwk import ECKey
 from mintmark.v1 import cards_pb2 as pb
+from mintmark.v1 import consumers_pb2, consumers_pb2_grpc
 from mintmark.v1.events_pb2 import EventFilter, EventKind
 
 from adapters.cli.supervisor.credentials import ISSUER
@@ -29,7 +30,7 @@ from tests.waiting import eventually
 ALGORITHMS = ["ECDH-ES", "A256GCM"]
 EXPIRY, RIGHT, WRONG = "1249", "4629", "8153"
 _NUMBERS = count(400_000_900_000_000)
-SCOPES = ["cards.read", "cards.write", "card_data_accesses.read", "events.read"]
+SCOPES = ["cards.read", "cards.write", "card_data_accesses.read", "consumers.write", "events.read"]
 
 
 def number() -> str:
@@ -53,11 +54,13 @@ class House:
         self.numbers.append(number())
         return self.numbers[-1]
 
-    def register(self, expiry: str = EXPIRY, code: str = RIGHT, **more: Any) -> tuple[pb.Card, str]:
+    def register(
+        self, expiry: str = EXPIRY, code: str = RIGHT, consumer: str = "consumer-1", **more: Any
+    ) -> tuple[pb.Card, str]:
         """A card that a gateway has looked at, and its number."""
         pan = self.number()
         card = CardData(pan, expiry, security_code=code, **more)
-        made = self.service.cards.register(ISSUER, f"card-{next(self._ids)}", "consumer-1", card)
+        made = self.service.cards.register(ISSUER, f"card-{next(self._ids)}", consumer, card)
         return self.looked(made.name), pan
 
     def looked(self, name: str) -> pb.Card:
@@ -158,6 +161,19 @@ def test_a_suspended_card_is_invalid_to_d1_and_good_again_when_it_is_resumed(
     assert (flags(answer), answer["cardId"], "consumerId" in answer) == (told, card.card_id, False)
     assert house.twin("get-credentials", cardId=card.card_id)["status"] == 404
     house.service.cards.resume(card.name)
+    assert flags(house.verified(pan)) == {"valid"}
+
+
+def test_the_card_of_a_suspended_consumer_is_invalid(house: House) -> None:
+    consumers = house.service.stub(consumers_pb2_grpc.ConsumersServiceStub)
+    name = f"issuers/{ISSUER}/consumers/suspended"
+    consumers.RegisterConsumer(consumers_pb2.RegisterConsumerRequest(issuer_id=ISSUER, consumer_id="suspended"))
+    card, pan = house.register(consumer="suspended")
+    assert house.verified(pan)["consumerId"] == "suspended"
+    consumers.SuspendConsumer(consumers_pb2.SuspendConsumerRequest(name=name))
+    answer = house.verified(pan)
+    assert (flags(answer), answer["cardId"], "consumerId" in answer) == ({"invalid"}, card.card_id, False)
+    consumers.ResumeConsumer(consumers_pb2.ResumeConsumerRequest(name=name))
     assert flags(house.verified(pan)) == {"valid"}
 
 
