@@ -16,7 +16,9 @@ from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
-from adapters.settings import Settings
+from adapters.settings import Settings, SettingsInvalid
+
+_ID = re.compile(r"\{[A-Za-z]+\}")
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 
@@ -57,8 +59,15 @@ class Routes:
     issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
 
     def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
-        """The table with more calls of D1's to issuers, by what their paths look like."""
-        return replace(self, issuer=(*self.issuer, *calls))
+        """The table with more calls of D1's to issuers, by what their paths look like. Raises SettingsInvalid."""
+        issuer = (*self.issuer, *calls)
+        seen: set[str] = set()
+        for _, route in issuer:
+            shape = _ID.sub("{}", route.template)
+            if shape in seen:
+                raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {route.template}")
+            seen.add(shape)
+        return replace(self, issuer=issuer)
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
@@ -84,7 +93,6 @@ def table(
     paths: Paths,
     tsh_prefix: str,
     issuer_prefix: str,
-    asked_of_issuers: Iterable[tuple[re.Pattern[bytes], Route]],
     rest: Callable[[bytes], Route | None],
     *others: Route,
 ) -> Routes:
@@ -116,7 +124,7 @@ def table(
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
     notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
-    issuer = (*_issuer(issuer_side, issuer_prefix), *asked_of_issuers)
+    issuer = tuple(_issuer(issuer_side, issuer_prefix))
     exact = {route.template.encode(): route for route in routes}
     return Routes(exact, notify_update, webhook, notification, rest, issuer)
 
