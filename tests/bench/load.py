@@ -95,8 +95,11 @@ def paced(rate: float, seconds: float, address: tuple[str, int], requests: Itera
 
 async def _paced(rate: float, seconds: float, address: tuple[str, int], requests: Iterator[bytes]) -> Sample:
     sample = Sample(seconds=seconds)
+    loop = asyncio.get_running_loop()
+    count, started = int((WARM_UP_S + seconds) * rate), loop.time()
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-    started = time.perf_counter()
+    calls: list[asyncio.Task[None]] = []
+    begun = asyncio.Event()
 
     async def call(due: float) -> None:
         reader, writer = idle.pop() if idle else await asyncio.open_connection(*address)
@@ -105,14 +108,19 @@ async def _paced(rate: float, seconds: float, address: tuple[str, int], requests
         if not 200 <= status < 300:
             sample.failed += 1
         elif due >= started + WARM_UP_S:
-            sample.latencies.append(time.perf_counter() - due)
+            sample.latencies.append(loop.time() - due)
         idle.append((reader, writer))
 
-    async with asyncio.TaskGroup() as calls:
-        for number in range(int((WARM_UP_S + seconds) * rate)):
-            due = started + number / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            calls.create_task(call(due))
+    def begin(number: int) -> None:
+        calls.append(loop.create_task(call(started + number / rate)))
+        if number + 1 < count:
+            loop.call_at(started + (number + 1) / rate, begin, number + 1)
+        else:
+            begun.set()
+
+    begin(0)
+    await begun.wait()
+    await asyncio.gather(*calls)
     for _, writer in idle:
         writer.close()
         await writer.wait_closed()
