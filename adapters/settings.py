@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,13 @@ FIXED_PATHS = (
     "/problems/",
     "/payment-options/",
 )
+WELL_KNOWN = ("/.well-known/jwks.json", "/.well-known/oauth-authorization-server")
+
+
+# The ids that a path of D1's towards issuers may hold, and the path's letters besides.
+_PLACEHOLDER = re.compile(r"\{([A-Za-z]{1,64})\}")
+_PATH_TEMPLATE = re.compile(r"(/([A-Za-z0-9._~:-]+|\{[A-Za-z]{1,64}\}))+")
+_OTP_IDS = {"issuerId", "consumerId", "cardId"}
 
 
 class SettingsInvalid(Exception):
@@ -49,6 +57,29 @@ def _prefix(value: str) -> str:
     return value if value == "" else _path(value)
 
 
+def path_ids(template: str) -> list[str]:
+    """The names of the ids in a path's template, in their order."""
+    return _PLACEHOLDER.findall(template)
+
+
+def _path_template(value: str) -> str:
+    if value and not _PATH_TEMPLATE.fullmatch(value):
+        raise ValueError("must be a path whose parts are text or an id in braces, such as /issuers/{issuerId}/otp")
+    names = path_ids(value)
+    if len(set(names)) < len(names):
+        raise ValueError("must hold each id once")
+    if value and "issuerId" not in names:
+        raise ValueError("must hold {issuerId}")
+    return value
+
+
+def _otp_path(value: str) -> str:
+    names = set(path_ids(_path_template(value)))
+    if value and (not names <= _OTP_IDS or names == {"issuerId"}):
+        raise ValueError("must hold {consumerId} or {cardId} besides {issuerId}, and no other id")
+    return value
+
+
 def _loopback(value: str) -> str:
     host = _address(value).rpartition(":")[0].strip("[]")
     if not value.startswith("unix:") and host not in {"localhost", "::1"} and not host.startswith("127."):
@@ -61,6 +92,8 @@ LoopbackAddress = Annotated[str, AfterValidator(_loopback)]
 OptionalLoopbackAddress = Annotated[str, AfterValidator(lambda value: value and _loopback(value))]
 HttpPath = Annotated[str, AfterValidator(_path)]
 HttpPrefix = Annotated[str, AfterValidator(_prefix)]
+PathTemplate = Annotated[str, AfterValidator(_path_template)]
+OtpPath = Annotated[str, AfterValidator(_otp_path)]
 
 
 class Settings(BaseSettings):
@@ -73,6 +106,8 @@ class Settings(BaseSettings):
     admin_address: Address = "127.0.0.1:9090"
     internal_address: str = ""
     sandbox_address: LoopbackAddress = "127.0.0.1:8090"
+    # The core's: read here only to know whether there may be other gateways.
+    database_url: str = Field(default="", repr=False)
     redis_url: str = Field(default="", pattern=r"^((redis|rediss|unix)://.+)?$")
     data_dir: Path = Path("data")
     credentials_file: Path | None = None
@@ -108,12 +143,27 @@ class Settings(BaseSettings):
     internal_certificate: Path | None = None
     internal_key: Path | None = None
 
+    # TLS towards issuers' own systems: their authority, and our certificate.
+    directory_ca_file: Path | None = None
+    directory_certificate_file: Path | None = None
+    directory_key_file: Path | None = None
+
     # Where partners find us. Paths are given to Thales at onboarding.
     ecom_token_path: HttpPath = "/oauth2/token"
     issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"
     tsh_prefix: HttpPrefix = "/tsh-cof"
     issuer_notifications_prefix: HttpPrefix = "/notifications/d1"
+    issuer_cards_prefix: HttpPrefix = "/cms/api/v1"
+    card_keys_path: HttpPath = "/.well-known/card-keys.json"
+    # Paths that Thales does not document, as templates with {issuerId}; without one the call is not served.
+    issuer_otp_path: OtpPath = ""
+    issuer_authenticate_path: PathTemplate = ""
+    issuer_authentication_result_path: PathTemplate = ""
     tsh_basic: bool = False
+
+    # The gateway's own keys of issuers' cards: what card data is encrypted for, and what numbers are hashed with.
+    card_keys_file: Path | None = None
+    card_number_hash_keys_file: Path | None = None
 
     # Limits of what comes in over HTTP; bytes, seconds, counts.
     http_request_line_limit: int = Field(default=8 * 1024, ge=256)
@@ -154,6 +204,8 @@ class Settings(BaseSettings):
             wrong.append("MINTMARK_INTERNAL_CERTIFICATE and MINTMARK_INTERNAL_KEY: both or neither")
         if (self.dispatcher_d1_certificate is None) != (self.dispatcher_d1_key is None):
             wrong.append("MINTMARK_DISPATCHER_D1_CERTIFICATE and MINTMARK_DISPATCHER_D1_KEY: both or neither")
+        if (self.directory_certificate_file is None) != (self.directory_key_file is None):
+            wrong.append("MINTMARK_DIRECTORY_CERTIFICATE_FILE and MINTMARK_DIRECTORY_KEY_FILE: both or neither")
         if self.ecom_token_path == self.issuer_token_path:
             wrong.append("MINTMARK_ECOM_TOKEN_PATH and MINTMARK_ISSUER_TOKEN_PATH: must differ, as their answers do")
         for name in ("ecom_token_path", "issuer_token_path", "tsh_prefix"):
@@ -162,9 +214,27 @@ class Settings(BaseSettings):
         # Below it everything begins with a version: at the root that would be REST's.
         if f"{self.issuer_notifications_prefix}/v1/".startswith(FIXED_PATHS):
             wrong.append("MINTMARK_ISSUER_NOTIFICATIONS_PREFIX: the gateway serves something else there")
+        if f"{self.issuer_cards_prefix}/issuers/".startswith(FIXED_PATHS):
+            wrong.append("MINTMARK_ISSUER_CARDS_PREFIX: the gateway serves something else there")
+        if self.card_keys_path in WELL_KNOWN or (
+            f"{self.card_keys_path}/".startswith(FIXED_PATHS) and not self.card_keys_path.startswith("/.well-known/")
+        ):
+            wrong.append("MINTMARK_CARD_KEYS_PATH: the gateway serves something else there")
+        wrong += self._paths_of_directories()
         if wrong:
             raise ValueError("\n  ".join(wrong))
         return self
+
+    def _paths_of_directories(self) -> list[str]:
+        wrong, seen = [], {self.ecom_token_path, self.issuer_token_path}
+        for name in ("issuer_otp_path", "issuer_authenticate_path", "issuer_authentication_result_path"):
+            template = getattr(self, name)
+            shape = _PLACEHOLDER.sub("{}", template)
+            below = f"{self.issuer_notifications_prefix}/"
+            if template and (f"{template}/".startswith((*FIXED_PATHS, below)) or shape in seen):
+                wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
+            seen.add(shape)
+        return wrong
 
     @property
     def pid_dir(self) -> Path:
@@ -188,6 +258,21 @@ class Settings(BaseSettings):
     def credentials(self, client: str) -> Path:
         """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether everything is in the data folder, so that what is missing may be made there."""
+        return not self.database_url or self.database_url.startswith("sqlite:")
+
+    @property
+    def card_keys(self) -> Path:
+        """The file with the private keys that card data is encrypted for."""
+        return self.card_keys_file or self.data_dir / "card_keys.json"
+
+    @property
+    def card_number_hash_keys(self) -> Path:
+        """The file with the keys that card numbers are hashed with."""
+        return self.card_number_hash_keys_file or self.data_dir / "card_number_hash_keys.json"
 
     @property
     def spool_dir(self) -> Path:

@@ -10,6 +10,7 @@
 It imports nothing of Mintmark but the generated schema, `mintmark.v1`.
 """
 
+from mintmark_client.card_contents import CardData
 from mintmark_client.channels import Tls
 from mintmark_client.client import Client
 from mintmark_client.errors import (
@@ -34,6 +35,7 @@ from mintmark_client.services import Services
 
 __all__ = [
     "AlreadyExists",
+    "CardData",
     "Client",
     "CredentialsUnreadable",
     "CursorOutOfRange",

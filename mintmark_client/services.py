@@ -9,6 +9,9 @@ import grpc
 from mintmark_client.acquirer_transactions import AcquirerTransactions
 from mintmark_client.bindings import Bindings
 from mintmark_client.calls import Calls, Options
+from mintmark_client.card_accesses import CardDataAccesses
+from mintmark_client.card_keys import CardKeys
+from mintmark_client.cards import Cards
 from mintmark_client.connection import Connection
 from mintmark_client.digital_cards import DigitalCards
 from mintmark_client.events import Events
@@ -46,6 +49,9 @@ class Services:
         self.acquirer_transactions = AcquirerTransactions(self._channel)
         self.issuer_operations = IssuerOperations(self._channel)
         self.digital_cards = DigitalCards(self._channel)
+        self.cards = Cards(self._channel)
+        self.card_keys = CardKeys(self._channel)
+        self.card_data_accesses = CardDataAccesses(self._channel)
         self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)

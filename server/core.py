@@ -19,6 +19,7 @@ from server.keys import cache_places, keyring
 from server.keys.acquirer import AcquirerKeys
 from server.keys.assertions import Assertions
 from server.keys.hashing import Hasher
+from server.keys.public_keys import EncryptionKeys
 from server.keys.sealing import Sealer
 from server.keys.signing import Signer
 from server.opening import (
@@ -40,7 +41,14 @@ from server.rpc.auth import DEVELOPMENT, Authenticator
 from server.rpc.bindings import Bindings
 from server.rpc.cache_keys import CacheKeys
 from server.rpc.calls import Calls
+from server.rpc.card_accesses import CardAccesses
+from server.rpc.card_fingerprints import CardFingerprints
+from server.rpc.card_keys import CardKeyPublications, CardKeys
+from server.rpc.card_verifications import CardVerifications
+from server.rpc.cards import Cards
 from server.rpc.clients import Clients
+from server.rpc.consumer_reads import ConsumerReads
+from server.rpc.consumers import Consumers
 from server.rpc.digital_cards import DigitalCards
 from server.rpc.events import Events
 from server.rpc.exports import JsonExport
@@ -63,6 +71,8 @@ from server.rpc.webhook_configs import WebhookConfigs
 from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
 from server.services.acquirer_desk import AcquirerDesk
+from server.services.card_chores import CardsWaiting
+from server.services.card_house import CardHouse
 from server.services.events import EventFeed
 from server.services.failovers import Failovers
 from server.services.notification_replays import Replayer
@@ -138,6 +148,8 @@ class Core:
             self._let_go(0.0)
             raise
         self.directory = Directory(self.store, self.clock)
+        lease = PaymentLimits.micros(settings.task_lease)
+        self.cards = CardHouse(self.store, self.clock, ids, self.directory, lease)
         self.store.listen(self.directory.saw)
         self.feed = EventFeed(self.store, self.directory.saw, self.directory.heard, self.directory.missed, self.clock)
         self.store.listen(self.feed.committed)
@@ -150,7 +162,7 @@ class Core:
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
         times = (PaymentTimes(self.payments), PaymentCycles(self.payments), webhook_times)
         refreshes = TokenRefreshes(self.refreshes, self.directory)
-        chores = (*times, self.retention, replaying, unreadable, failovers, refreshes)
+        chores = (*times, self.retention, replaying, unreadable, failovers, refreshes, CardsWaiting(self.cards))
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:
@@ -212,6 +224,7 @@ class Core:
             "BindingsService": Bindings(store, views, pages),
             "IssuerOperationsService": IssuerOperations(store, pages),
             "DigitalCardsService": DigitalCards(store, pages),
+            "ConsumersService": Consumers(store, calls, pages, sealer),
             "MerchantsService": Merchants(store, pages),
             "NotificationsService": Notifications(store, sealer, pages, NotificationReplays(replayer, calls)),
             "ReplaysService": Replays(store, calls, pages, ids, lambda: self.steward.wake(REPLAYS)),
@@ -225,6 +238,7 @@ class Core:
                 pages,
                 hasher,
                 sealer,
+                EncryptionKeys(),
                 self.refreshes.signer,
                 lambda: self.steward.wake(TokenRefreshes.name),
             ),
@@ -235,6 +249,9 @@ class Core:
             "AcquirerTransactionsService": AcquirerTransactions(self.desk, calls, pages),
             "UnreadableNotificationsService": UnreadableNotifications(self.desk, calls, pages),
             "PaymentSubscriptionsService": PaymentSubscriptions(self.payments, calls, pages),
+            "CardsService": Cards(self.cards, calls, pages),
+            "CardKeysService": CardKeys(self.cards),
+            "CardDataAccessesService": CardAccesses(store, pages),
         }
 
     def _internal_services(
@@ -252,6 +269,10 @@ class Core:
             "AccessTokensService": AccessTokenMethods(access_tokens, signer.jwks),
             "PaymentWebhooksService": PaymentWebhooks(self.payments),
             "AcquirerNotificationsService": AcquirerNotifications(self.desk),
+            "CardKeyPublicationsService": CardKeyPublications(self.cards, EncryptionKeys()),
+            "CardFingerprintsService": CardFingerprints(self.cards, self.feed),
+            "CardVerificationsService": CardVerifications(self.cards),
+            "ConsumerReadsService": ConsumerReads(self.store, self.directory, Sealer(keys)),
             "TasksService": Tasks(self.payments, self.desk, self.webhooks, self.refreshes, self.feed, self.high_water),
         }
 

@@ -26,6 +26,9 @@ class RandomIds:
     def replay_id(self, now: int) -> str:
         return self.notification_id(now)
 
+    def access_id(self, now: int) -> str:
+        return self.notification_id(now)
+
     def payment_id(self, now: int) -> str:
         """As of notifications: those of payments sort in the order in which they were made too."""
         return self.notification_id(now)

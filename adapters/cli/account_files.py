@@ -35,6 +35,8 @@ SECRETS = {
     "client_credentials": ("client_secret",),
     "d1_api": ("signing_key",),
 }
+# What is public may stand here or in a file beside, such as a PEM.
+FILES = {"d1_public_keys": ("public_key",), "public_key": ("public_key",)}
 MANDATORY = {"account_id": "accountId", "provider": "provider"}
 # What an account is about: an issuer with D1_ISSUER, a merchant gateway with all others.
 GATEWAY = {"merchant_gateway_id": "merchantGatewayId"}
@@ -82,10 +84,9 @@ def _read(root: Any, read: AccountsFile) -> Iterator[tuple[int, str]]:
         yield from entry.twice
         document, lines = dict(entry.document), entry.lines
         for name, value in document.items():
-            if isinstance(value, dict):
-                document[name], problem = _with_secrets(name, value, read.path.parent)
-                if problem:
-                    yield lines[name], problem
+            document[name], problem = _with_files(name, value, read.path.parent)
+            if problem:
+                yield lines[name], problem
         account, wrongs = message_of(accounts_pb2.Account, document)
         for wrong in wrongs:
             yield lines.get(wrong.field.partition(".")[0], begins), str(wrong)
@@ -122,23 +123,27 @@ def _provider(document: dict[str, Any]) -> int:
     return number
 
 
-def _with_secrets(of: str, fields: dict[str, Any], folder: Path) -> tuple[dict[str, Any], str]:
-    """The fields with the secrets from the files that they name; and what is wrong with that."""
+def _with_files(of: str, value: Any, folder: Path) -> tuple[Any, str]:
+    """The value with what is in the files that it names; and what is wrong with that."""
+    if isinstance(value, list):
+        items = [_with_files(of, each, folder) for each in value]
+        return [item for item, _ in items], next((problem for _, problem in items if problem), "")
+    if not isinstance(value, dict):
+        return value, ""
     secrets = {spelling: name for name in SECRETS.get(_snake(of), ()) for spelling in (name, _camel(name))}
+    files = secrets | {spelling: name for name in FILES.get(_snake(of), ()) for spelling in (name, _camel(name))}
     read: dict[str, Any] = {}
-    for name, value in fields.items():
+    for name, each in value.items():
         if name in secrets:
-            return fields, f"{name}: secrets don't belong here; name a file with it in {secrets[name]}_file"
-        secret = secrets.get(name.removesuffix("_file").removesuffix("File"))
-        if secret is not None:
-            read[secret], problem = stated_files.secret_of(folder, value)
+            return value, f"{name}: secrets don't belong here; name a file with it in {secrets[name]}_file"
+        filed = files.get(name.removesuffix("_file").removesuffix("File"))
+        if filed is not None and name not in files:
+            read[filed], problem = stated_files.text_of(folder, each)
             problem = f"{name}: {problem}" if problem else ""
-        elif isinstance(value, dict):
-            read[name], problem = _with_secrets(name, value, folder)
         else:
-            read[name], problem = value, ""
+            read[name], problem = _with_files(name, each, folder)
         if problem:
-            return fields, problem
+            return value, problem
     return read, ""
 
 

@@ -10,6 +10,9 @@ from adapters.cli.accounts import accounts
 from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
+from adapters.cli.card_keys import card_keys
+from adapters.cli.card_number_hash_keys import card_number_hash_keys
+from adapters.cli.cards import cards
 from adapters.cli.clients import clients
 from adapters.cli.digital_cards import digital_cards
 from adapters.cli.events import events
@@ -67,6 +70,7 @@ for name, group in {
     "acquirer-transactions": acquirer_transactions,
     "issuer-operations": issuer_operations,
     "digital-cards": digital_cards,
+    "cards": cards,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
@@ -74,6 +78,8 @@ for name, group in {
     "retention": retention,
     "replays": replays,
     "keyring": keyring,
+    "card-keys": card_keys,
+    "card-number-hash-keys": card_number_hash_keys,
 }.items():
     app.add_typer(group, name=name)
 

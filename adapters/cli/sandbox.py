@@ -10,15 +10,20 @@ import typer
 from adapters.cli.output import Form, Output, console, form_of, json_line, line, note
 from adapters.cli.refusals import Refused, usage
 from adapters.cli.roles import become
+from adapters.cli.sandbox_cards import d1_key, get_credentials, sample_card, verify_card
 from adapters.cli.sandbox_control import connected
 from adapters.cli.sandbox_d1_api import d1_api
+from adapters.cli.sandbox_directory import activate_card, deliver_otp
 from adapters.cli.sandbox_payment_options import payment_options
 from adapters.cli.sandbox_sibs import sibs
+from adapters.cli.words import members
 
 sandbox = typer.Typer(help="The partners' local twins. Without a command: run them in the foreground.")
 sandbox.add_typer(payment_options, name="payment-options", no_args_is_help=True)
 sandbox.add_typer(sibs, name="sibs", no_args_is_help=True)
 sandbox.add_typer(d1_api, name="d1-api", no_args_is_help=True)
+for command in (d1_key, sample_card, verify_card, get_credentials, deliver_otp, activate_card):
+    sandbox.command()(command)
 
 POLL_SECONDS = 0.3
 D1_KIND = "d1-token-update"
@@ -82,7 +87,7 @@ def send(
         fields: dict[str, str | None] = {
             name: value for name, value in (("merchantId", merchant), ("tokenId", token), ("deviceId", device)) if value
         }
-        fields |= _fields(field)
+        fields |= members(field)
         order |= {"fields": fields, "outOfOrder": out_of_order, "malformedTimestamp": malformed_timestamp}
         path = f"/notifications/tsh/{kind.removeprefix('tsh-')}"
     with connected() as control:
@@ -112,7 +117,7 @@ def send_issuer(
     if kind not in ISSUER_KINDS:
         raise usage(f"KIND: one of {', '.join(ISSUER_KINDS)}")
     order: dict[str, Any] = {
-        **{"issuerId": issuer, "cardId": card, "digitalCardId": digital_card, "fields": _fields(field)},
+        **{"issuerId": issuer, "cardId": card, "digitalCardId": digital_card, "fields": members(field)},
         **{"bad": bad, "regroup": regroup, "repeat": repeat, "correlationId": correlation_id, "deadline": deadline},
     }
     if count is not None:
@@ -120,14 +125,6 @@ def send_issuer(
     with connected() as control:
         deliveries = control.call("POST", f"/notifications/d1-issuer/{kind}", order)["deliveries"]
     _show_deliveries(deliveries, output)
-
-
-def _fields(given: list[str] | None) -> dict[str, str | None]:
-    fields: dict[str, str | None] = {}
-    for text in given or ():
-        name, equals, value = text.partition("=")
-        fields[name] = value if equals else None
-    return fields
 
 
 def _show_deliveries(deliveries: list[dict[str, Any]], output: Form | None) -> None:
@@ -218,6 +215,9 @@ def configure(
     ] = None,
     speed: Annotated[float | None, typer.Option(help="How many of the partner's seconds pass in one of ours.")] = None,
     tsh_prefix: Annotated[str | None, typer.Option(help="The prefix of TSH's paths, such as /tsh-cof.")] = None,
+    card_keys: Annotated[
+        Path | None, typer.Option(help="A file with the public keys for cards (JWK Set), else fetched.", exists=True)
+    ] = None,
     output: Output = None,
 ) -> None:
     """Change the target, the credentials or the speed until the sandbox ends. Secrets come from files."""
@@ -227,11 +227,13 @@ def configure(
         order |= {"clientId": document["client_id"], "clientSecret": document["client_secret"]}
     if api_key:
         order["apiKey"] = _document(api_key, "api_key")["api_key"]
+    if card_keys:
+        order["cardKeys"] = {"keys": _keys(card_keys)}
     for name, value in (("targetUrl", target), ("speed", speed), ("tshPrefix", tsh_prefix)):
         if value is not None:
             order[name] = value
     if not order:
-        raise usage("say what to change: --target, --client, --api-key, --speed or --tsh-prefix")
+        raise usage("say what to change: --target, --client, --api-key, --speed, --tsh-prefix or --card-keys")
     with connected() as control:
         _show_state(control.call("POST", "/configure", order), output)
 
@@ -274,6 +276,16 @@ def _weights(kinds: list[str] | None) -> dict[str, float]:
         except ValueError:
             raise usage(f"--kind: {weight!r} is not a weight") from None
     return weights
+
+
+def _keys(path: Path) -> list[Any]:
+    try:
+        keys = json.loads(path.read_text())["keys"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise usage(f"cannot read {path}: {type(error).__name__}") from None
+    if not isinstance(keys, list):
+        raise usage(f"{path} is no JWK Set")
+    return keys
 
 
 def _document(path: Path, *keys: str) -> dict[str, str]:

@@ -47,13 +47,13 @@ def entry_of(node: Any, ignored: frozenset[str] = frozenset()) -> Entry:
     return Entry(document, lines, twice)
 
 
-def secret_of(folder: Path, file: object) -> tuple[str, str]:
-    """The secret in a file beside, and what is wrong with it."""
+def text_of(folder: Path, file: object) -> tuple[str, str]:
+    """The text of a file beside, such as a secret, and what is wrong with it."""
     try:
-        secret = (folder / str(file)).read_text(encoding="utf-8").strip()
+        text = (folder / str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeError) as error:
         return "", f"cannot be read ({type(error).__name__})"
-    return secret, "" if secret else "the file is empty"
+    return text, "" if text else "the file is empty"
 
 
 def plain(node: Any) -> Any:

@@ -78,7 +78,7 @@ def _read_config(node: Any, read: WebhooksFile, first_lines: dict[str, int]) -> 
         del document["key"]
     for name in KEY_FILE:
         if name in document:
-            secret, problem = stated_files.secret_of(read.path.parent, document.pop(name))
+            secret, problem = stated_files.text_of(read.path.parent, document.pop(name))
             if problem:
                 yield entry.lines[name], f"{name}: {problem}"
             document["key"] = secret

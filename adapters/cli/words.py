@@ -54,6 +54,15 @@ def secret_from_stdin() -> str:
     return text
 
 
+def members(given: list[str] | None) -> dict[str, str | None]:
+    """`NAME=VALUE` texts by name; NAME alone is None, which leaves a field out."""
+    found: dict[str, str | None] = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        found[name] = value if equals else None
+    return found
+
+
 def seconds(text: str, option: str) -> int:
     """A span of time such as `0`, `90s`, `30m`, `24h`, `7d` in seconds. Raises Refused (usage)."""
     match = _SPAN.match(text)

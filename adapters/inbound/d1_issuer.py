@@ -1,36 +1,21 @@
 """Thales D1 towards a card issuer: operations on cards, digital cards and consumers, 3-D Secure, and authorisations."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 
 from mintmark.v1 import notifications_pb2 as pb
 
 from adapters import card_numbers
 from adapters.inbound import d1_operations as operations
-from adapters.inbound.authentication import CHALLENGE_BEARER, Authentication
+from adapters.inbound.authentication import CHALLENGE_BEARER
 from adapters.inbound.correlation import CorrelationId
 from adapters.inbound.d1_batch import Batch
+from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
 from adapters.inbound.limits import Limits
-from adapters.inbound.principals import Client, Principals
-from adapters.inbound.problems import (
-    BATCH_TOO_LONG,
-    FORBIDDEN,
-    NOT_FOUND,
-    PATH_INVALID,
-    Answer,
-    Problem,
-)
+from adapters.inbound.problems import BATCH_TOO_LONG, Answer, Problem
 from adapters.inbound.received import Received, store, store_all
 from adapters.inbound.recorder import Recorder
-from adapters.inbound.request import Request, decoded
-
-_FORMS = {
-    "issuerId": re.compile(r"[A-Za-z0-9_-]{10}"),
-    "cardId": operations.CARD_ID,
-    "digitalCardId": re.compile(r"[A-Za-z0-9_-]{1,64}"),
-}
-_PLACEHOLDER = re.compile(r"\\\{[A-Za-z]+\\\}")
+from adapters.inbound.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +24,6 @@ class Call:
 
     path: str
     content: operations.Words | Batch
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the path's ids; the issuer's is the first."""
-        return re.findall(r"\{([A-Za-z]+)\}", self.path)
 
 
 CALLS = (
@@ -56,35 +36,21 @@ CALLS = (
 )
 
 
-def form(template: str) -> re.Pattern[bytes]:
-    """What paths of this template look like before percent-decoding, with a group for each id."""
-    return re.compile(_PLACEHOLDER.sub("([^/]*)", re.escape(template)).encode())
-
-
 @dataclass(frozen=True, slots=True)
 class D1Issuer:
     """The endpoints."""
 
-    authentication: Authentication
-    principals: Principals
+    callers: IssuerCallers
     recorder: Recorder
     limits: Limits
 
-    async def notify(self, request: Request, call: Call, form: re.Pattern[bytes]) -> Answer:
+    async def notify(self, request: Request, call: Call, path: IssuerPath) -> Answer:
         """204 once it is stored, each item of a batch. Raises Problem and NotStored."""
-        found = form.fullmatch(request.raw_path)
-        ids = decoded(found.groups()) if found else None
-        accounts = self.principals.issuer_certificate_accounts(ids[0] if ids else "")
-        sender = self.authentication.d1(request, accounts)
-        request.authenticated()
-        named = dict(zip(call.names, ids or (), strict=False))
-        if ids is None or not all(_FORMS[name].fullmatch(text) for name, text in named.items()):
-            raise Problem(PATH_INVALID)
-        self._check_binding(sender, named["issuerId"])
+        sender, named = self.callers.known(request, path)
         request.check_content_type(b"application/json")
         record = pb.NotificationRecord(
-            sender=sender if isinstance(sender, str) else sender.name,
-            issuer_id=named["issuerId"],
+            sender=sender,
+            issuer_id=named[ISSUER],
             card_id=card_numbers.cut_identifier(named.get("cardId", "")),
             digital_card_id=card_numbers.cut_identifier(named.get("digitalCardId", "")),
             correlation_id=request.correlation.text,
@@ -129,9 +95,3 @@ class D1Issuer:
         if len(items) > self.limits.batch_items:
             raise Problem(BATCH_TOO_LONG)
         return received, batch.records(received, items, correlation_id, record) if items else []
-
-    def _check_binding(self, sender: Client | str, issuer: str) -> None:
-        if issuer not in self.principals.issuer_ids:
-            raise Problem(NOT_FOUND)
-        if isinstance(sender, Client) and not sender.speaks_for_issuer(issuer):
-            raise Problem(FORBIDDEN)

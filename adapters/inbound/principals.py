@@ -97,6 +97,12 @@ class Principals:
         certified = self._certified(accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER)
         return [account for account in certified if account.issuer_id == issuer_id]
 
+    def issuer_account(self, issuer_id: str) -> accounts_pb2.Account | None:
+        """The account of an issuer; None where it has none."""
+        of_issuers = accounts_pb2.ACCOUNT_PROVIDER_D1_ISSUER
+        found = (account for account in self.accounts.values() if account.provider == of_issuers)
+        return next((account for account in found if account.issuer_id == issuer_id), None)
+
     def _certified(self, provider: "accounts_pb2.AccountProvider.ValueType") -> Iterator[accounts_pb2.Account]:
         by_certificate = accounts_pb2.INBOUND_AUTHENTICATION_CERTIFICATE
         for account in self.accounts.values():

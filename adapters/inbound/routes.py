@@ -1,19 +1,24 @@
 """Every path of the gateway, and what answers there. Paths are matched as they were sent, before percent-decoding."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
+from adapters.inbound.d1_directory import ACTIVATE, D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
+from adapters.inbound.issuer_paths import IssuerPath
 from adapters.inbound.oauth import OAuth, Paths
 from adapters.inbound.payment_options import PaymentWebhooks
 from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
+from adapters.settings import Settings, SettingsInvalid
+
+_ID = re.compile(r"\{[A-Za-z]+\}")
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 
@@ -52,6 +57,17 @@ class Routes:
     rest: Callable[[bytes], Route | None]
     # Those of D1 towards issuers, by what their paths look like.
     issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
+
+    def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
+        """The table with more calls of D1's to issuers, by what their paths look like. Raises SettingsInvalid."""
+        issuer = (*self.issuer, *calls)
+        seen: set[str] = set()
+        for _, route in issuer:
+            shape = _ID.sub("{}", route.template)
+            if shape in seen:
+                raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {route.template}")
+            seen.add(shape)
+        return replace(self, issuer=issuer)
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
@@ -108,14 +124,27 @@ def table(
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
     notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
-    issuer = _issuer(issuer_side, issuer_prefix)
+    issuer = tuple(_issuer(issuer_side, issuer_prefix))
     exact = {route.template.encode(): route for route in routes}
-    return Routes(exact, notify_update, webhook, notification, rest, tuple(issuer))
+    return Routes(exact, notify_update, webhook, notification, rest, issuer)
+
+
+def of_directories(directory: D1Directory, settings: Settings) -> Iterator[tuple[re.Pattern[bytes], Route]]:
+    """The routes of what only an issuer's own system answers, as far as their paths are known."""
+    for template, methods, endpoint in (
+        (settings.issuer_otp_path, ("POST",), directory.deliver_one_time_password),
+        (settings.issuer_authenticate_path, ("POST",), directory.authenticate),
+        (settings.issuer_authentication_result_path, ("GET",), directory.authentication_result),
+        (settings.issuer_cards_prefix + ACTIVATE, ("POST",), directory.activate),
+    ):
+        if template:
+            path = IssuerPath.of(template)
+            asked = partial(endpoint, path=path)
+            yield path.form, Route(template, asked, methods, partner=True, authenticates=True)
 
 
 def _issuer(issuer_side: D1Issuer, prefix: str) -> Iterator[tuple[re.Pattern[bytes], Route]]:
     for call in d1_issuer.CALLS:
-        template = prefix + call.path
-        form = d1_issuer.form(template)
-        endpoint = partial(issuer_side.notify, call=call, form=form)
-        yield form, Route(template, endpoint, partner=True, authenticates=True)
+        path = IssuerPath.of(prefix + call.path)
+        endpoint = partial(issuer_side.notify, call=call, path=path)
+        yield path.form, Route(path.template, endpoint, partner=True, authenticates=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from mintmark.v1 import tasks_pb2 as pb
 from mintmark.v1 import webhook_configs_pb2 as configs
 
+from adapters.breaker import Breaker
 from adapters.outbound import sibs, sibs_answers
 from adapters.outbound.access_tokens import AccessTokens, NoAccessToken
-from adapters.outbound.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
 from adapters.outbound.outcomes import Answered, NotSent, Result

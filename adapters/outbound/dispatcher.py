@@ -14,12 +14,12 @@ from enum import Enum
 import structlog
 from mintmark.v1 import tasks_pb2 as pb
 
+from adapters.breaker import Breaker
 from adapters.logs import fault
 from adapters.outbound import reports
 from adapters.outbound.access_tokens import AccessTokens
 from adapters.outbound.acquirer import Acquirer
 from adapters.outbound.acquirer_tasks import AcquirerTasks, Work
-from adapters.outbound.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.core_tasks import CLAIM_WAIT_S, MOST_TASKS, CoreTasks
 from adapters.outbound.core_trouble import CORE_TROUBLE, LONGEST_PAUSE_S, away, passes, pause, why

@@ -21,7 +21,12 @@ from adapters.sandbox.bursts import Bursts
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
 from adapters.sandbox.d1_api.twin import D1ApiTwin
+from adapters.sandbox.d1_calls import D1Calls
+from adapters.sandbox.d1_calls_control import D1CallsControl
+from adapters.sandbox.d1_directory import D1DirectoryCalls
+from adapters.sandbox.d1_directory_control import D1DirectoryControl
 from adapters.sandbox.d1_issuer_control import SendD1Issuer
+from adapters.sandbox.d1_key import D1Key
 from adapters.sandbox.delivery import Deliveries
 from adapters.sandbox.feeds import all_feeds
 from adapters.sandbox.guard import Endpoint, error, guarded
@@ -34,6 +39,8 @@ from adapters.settings import Settings
 
 CALLS = (
     "POST /notifications/d1-token-update, POST /notifications/d1-issuer/{kind}, POST /notifications/tsh/{kind}, "
+    "GET /d1-issuer/key, GET /d1-issuer/samples, POST /d1-issuer/verify-card, POST /d1-issuer/get-credentials, "
+    "POST /d1-issuer/deliver-otp, POST /d1-issuer/activate-card, "
     "POST /bursts, GET and DELETE /bursts/{name}, "
     "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
     "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control, "
@@ -51,7 +58,13 @@ class Sandbox:
         self.clock = TwinClock(settings.sandbox_speed)
         self.target = Target(settings.sandbox_target_url, settings.sandbox_client, settings.sandbox_api_key)
         self.target.issuer_prefix = settings.issuer_notifications_prefix
+        self.target.cards_prefix = settings.issuer_cards_prefix
+        self.target.card_keys_path = settings.card_keys_path
+        self.target.otp_path = settings.issuer_otp_path
+        self.target.token_path = settings.ecom_token_path
+        self.target.issuer_token_path = settings.issuer_token_path
         self.sender = Sender(self.target, wall)
+        self.d1_calls = D1Calls(self.sender, D1Key(settings.data_dir / "sandbox" / "d1_key.json"))
         self.feeds = all_feeds()
         self.ledger = Ledger(settings.data_dir / "sandbox" / "ledger.jsonl", self.now)
         self.deliveries = Deliveries(self.sender, self.feeds, self.ledger, self.clock, Random(), self.now)
@@ -142,20 +155,25 @@ class Sandbox:
         self.target.url = order.target_url or self.target.url
         self.target.api_key = order.api_key or self.target.api_key
         self.target.token_path = order.token_path or self.target.token_path
+        self.target.issuer_token_path = order.issuer_token_path or self.target.issuer_token_path
         self.target.issuer_prefix = order.issuer_prefix or self.target.issuer_prefix
+        self.target.cards_prefix = order.cards_prefix or self.target.cards_prefix
+        if order.card_keys is not None:
+            self.d1_calls.give(order.card_keys)
         if order.tsh_prefix is not None:
             self.target.tsh_prefix = order.tsh_prefix
         if order.speed is not None:
             self.clock.speed = order.speed
-        if order.client_id is not None or order.target_url is not None or order.token_path is not None:
-            self.sender.forget_access_token()
+        if any((order.client_id is not None, order.target_url, order.token_path, order.issuer_token_path)):
+            self.sender.forget_access_tokens()
+            self.d1_calls.forget()
         return JSONResponse(self.document())
 
     async def fetch_access_token(self, _request: Request, _body: bytes) -> Response:
         """POST /access-token: D1 fetches a new access token now. The token itself is not shown."""
         self.target.check(D1)
         try:
-            refused = await self.sender.renew(anew=True)
+            refused = await self.sender.ecom_tokens.renew(anew=True)
         except (httpx.HTTPError, TimeoutError) as failed:
             return error(502, f"the token endpoint did not answer: {type(failed).__name__}")
         if refused is not None:
@@ -168,7 +186,7 @@ class Sandbox:
         if feed is None:
             return error(404, f"there is no such feed; there are {', '.join(self.feeds)}")
         # Whoever resumes has settled the matter: with new credentials perhaps.
-        self.sender.forget_access_token()
+        self.sender.forget_access_tokens()
         return JSONResponse({"resumed": feed.resume(), **feed.document()})
 
     async def state(self, _request: Request, _body: bytes) -> Response:
@@ -207,7 +225,7 @@ class Sandbox:
         }
 
     def _access_token(self) -> dict[str, Any]:
-        held = self.sender.access_token
+        held = self.sender.ecom_tokens.held
         expires = timestamp(datetime.fromtimestamp(held.expires, UTC)) if held.text else None
         return {"held": bool(held.text), "expireTime": expires, "scope": held.scope, "fetched": held.fetched}
 
@@ -250,11 +268,20 @@ def build(sandbox: Sandbox) -> Starlette:
     def route(method: str, path: str, endpoint: Endpoint) -> Route:
         return Route(path, guarded(endpoint), methods=[method])
 
+    d1_calls = D1CallsControl(sandbox.d1_calls)
+    d1_directory = D1DirectoryControl(D1DirectoryCalls(sandbox.d1_calls, sandbox.target), sandbox.now)
+
     return Starlette(
         routes=[
             route("POST", "/notifications/d1-token-update", sandbox.send_d1),
             route("POST", "/notifications/d1-issuer/{kind}", sandbox.send_d1_issuer),
             route("POST", "/notifications/tsh/{kind}", sandbox.send_tsh),
+            route("GET", "/d1-issuer/key", d1_calls.key),
+            route("GET", "/d1-issuer/samples", d1_calls.samples),
+            route("POST", "/d1-issuer/verify-card", d1_calls.verify_card),
+            route("POST", "/d1-issuer/get-credentials", d1_calls.get_credentials),
+            route("POST", "/d1-issuer/deliver-otp", d1_directory.deliver_one_time_password),
+            route("POST", "/d1-issuer/activate-card", d1_directory.activate_card),
             route("POST", "/bursts", sandbox.start_burst),
             route("GET", "/bursts/{name}", sandbox.get_burst),
             route("DELETE", "/bursts/{name}", sandbox.cancel_burst),

@@ -82,7 +82,11 @@ class Configure(Struct, rename="camel", forbid_unknown_fields=True):
     api_key: str | None = None
     tsh_prefix: Annotated[str, Meta(pattern=r"^(/[^?#\s]*[^/?#\s])?$")] | None = None
     issuer_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
+    cards_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
+    # The issuer's public keys as a JWK Set, where they are not to be fetched.
+    card_keys: dict[str, Any] | None = None
     token_path: Annotated[str, Meta(pattern=r"^/[^?#\s]+$")] | None = None
+    issuer_token_path: Annotated[str, Meta(pattern=r"^/[^?#\s]+$")] | None = None
     speed: Annotated[float, Meta(gt=0, le=10_000)] | None = None
 
 

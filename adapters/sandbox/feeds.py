@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
+from adapters.sandbox.answer import Answer
 from adapters.sandbox.notifications import D1, D1_ISSUER, D1_ISSUER_BATCHES, TSH, timestamp
-from adapters.sandbox.target import Answer
 
 log = structlog.get_logger("mintmark.sandbox")
 

@@ -1,43 +1,25 @@
-"""The gateway that the twins send to: their credentials there, the access token, one HTTP call at a time."""
+"""The gateway that the twins send to: their credentials there, one HTTP call at a time."""
 
 import asyncio
-import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from adapters.sandbox.access_tokens import AccessTokens
+from adapters.sandbox.answer import Answer
 from adapters.sandbox.notifications import D1_ISSUER, D1_ISSUER_BATCHES, TSH, Notification
 
 # One attempt in total, in our own seconds. Thales publishes no time-out.
 ATTEMPT_SECONDS = 10.0
-# An access token is used until this many seconds before its end.
-RENEWAL_SECONDS = 60.0
+ISSUER_FEEDS = (D1_ISSUER, D1_ISSUER_BATCHES)
 
 
 class NotConfigured(Exception):
     """A twin lacks its target or credentials. The text says what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an attempt brought: the status, or None and what happened instead."""
-
-    status: int | None
-    error: str = ""
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether the receiver has taken the notification."""
-        return self.status is not None and 200 <= self.status < 300
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the partner sends it again by itself: 429, 5xx, a time-out, a broken connection."""
-        return self.status is None or self.status in (408, 429) or self.status >= 500
 
 
 @dataclass(slots=True)
@@ -49,7 +31,12 @@ class Target:
     api_key_file: Path
     tsh_prefix: str = ""
     issuer_prefix: str = "/notifications/d1"
+    cards_prefix: str = "/cms/api/v1"
+    # A template; empty where the gateway serves no Deliver OTP.
+    otp_path: str = ""
+    card_keys_path: str = "/.well-known/card-keys.json"
     token_path: str = "/oauth2/token"
+    issuer_token_path: str = "/authz/d1/v1/oauth2/token"
     client: tuple[str, str] | None = None
     api_key: str = ""
 
@@ -75,7 +62,7 @@ class Target:
 
     def prefix(self, feed: str) -> str:
         """Where the feed's paths begin."""
-        if feed in (D1_ISSUER, D1_ISSUER_BATCHES):
+        if feed in ISSUER_FEEDS:
             return self.issuer_prefix
         return self.tsh_prefix if feed == TSH else ""
 
@@ -92,28 +79,18 @@ def _read(path: Path, problem: str) -> dict[str, Any]:
     return document
 
 
-@dataclass(slots=True)
-class AccessToken:
-    """D1's access token: fetched when first needed, and again near its end, not when a call is refused."""
-
-    text: str = field(default="", repr=False)
-    expires: float = 0.0
-    scope: str = ""
-    fetched: int = 0
-
-
 class Sender:
     """Sends notifications to the target. Counts nothing and decides nothing."""
 
     def __init__(self, target: Target, wall: Callable[[], float], timeout: float = ATTEMPT_SECONDS) -> None:
         self.target = target
-        self.access_token = AccessToken()
-        self._wall = wall
-        self._timeout = timeout
-        self._lock = asyncio.Lock()
-        self._http = httpx.AsyncClient(
+        self.http = httpx.AsyncClient(
             timeout=timeout, trust_env=False, limits=httpx.Limits(max_connections=512, max_keepalive_connections=128)
         )
+        credentials = target.client_credentials
+        self.ecom_tokens = AccessTokens(lambda: target.url + target.token_path, credentials, self.http, wall)
+        self.issuer_tokens = AccessTokens(lambda: target.url + target.issuer_token_path, credentials, self.http, wall)
+        self._timeout = timeout
 
     async def send(self, notification: Notification) -> Answer:
         """One attempt; never raises for what the network or the receiver does."""
@@ -122,59 +99,34 @@ class Sender:
                 headers = {"x-correlation-id": notification.correlation_id, "content-type": "application/json"}
                 path = self.target.prefix(notification.feed) + notification.path
                 if notification.feed != TSH:
-                    refused = await self.renew()
+                    tokens = self.access_tokens(notification.feed)
+                    refused = await tokens.renew()
                     if refused is not None:
                         return refused
-                    headers["authorization"] = f"Bearer {self.access_token.text}"
+                    headers["authorization"] = f"Bearer {tokens.held.text}"
                 else:
                     headers["authorization"] = f"APIKEY {self.target.key()}"
-                answer = await self._http.post(self.target.url + path, content=notification.content, headers=headers)
+                answer = await self.http.post(self.target.url + path, content=notification.content, headers=headers)
         except (httpx.HTTPError, TimeoutError, NotConfigured) as error:
-            return Answer(None, _word(error))
+            return Answer(None, word(error))
         return Answer(answer.status_code)
 
-    async def renew(self, *, anew: bool = False) -> Answer | None:
-        """Sees to it that there is an access token (contract, section 2.1). Returns the token endpoint's answer where
-        it refuses or fails, None where all is well. Raises what httpx raises."""
-        async with self._lock:
-            now = self._wall()
-            if self.access_token.text and not anew and now < self.access_token.expires - RENEWAL_SECONDS:
-                return None
-            client_id, client_secret = self.target.client_credentials()
-            basic = base64.urlsafe_b64encode(f"{client_id}:{client_secret}".encode()).decode()
-            answer = await self._http.post(
-                self.target.url + self.target.token_path,
-                content=b"grant_type=client_credentials",
-                headers={
-                    "authorization": f"Basic {basic}",
-                    "content-type": "application/x-www-form-urlencoded",
-                    "accept": "application/json",
-                },
-            )
-            if answer.status_code != 200:
-                return Answer(answer.status_code, f"the token endpoint answered {answer.status_code}")
-            try:
-                document = answer.json()
-                text, seconds = str(document["access_token"]), float(document["expires_in"])
-            except (ValueError, KeyError, TypeError):
-                return Answer(None, "the token endpoint's answer cannot be read")
-            # A token that lives for less than the margin is used for half of its life.
-            expires = now + max(seconds, RENEWAL_SECONDS + seconds / 2)
-            self.access_token = AccessToken(
-                text, expires, str(document.get("scope", "")), self.access_token.fetched + 1
-            )
-            return None
+    def access_tokens(self, feed: str) -> AccessTokens:
+        """Those that the feed is sent with. TSH's is not."""
+        return self.issuer_tokens if feed in ISSUER_FEEDS else self.ecom_tokens
 
-    def forget_access_token(self) -> None:
-        """The next D1 notification fetches a new one: the credentials or the target have changed."""
-        self.access_token = AccessToken(fetched=self.access_token.fetched)
+    def forget_access_tokens(self) -> None:
+        """D1's next calls fetch new ones: the credentials or the target have changed."""
+        self.ecom_tokens.forget()
+        self.issuer_tokens.forget()
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        await self.http.aclose()
 
 
-def _word(error: Exception) -> str:
+def word(error: Exception) -> str:
+    """What went wrong with a call, in a word."""
     if isinstance(error, NotConfigured):
         return str(error)
     return "time-out" if isinstance(error, TimeoutError | httpx.TimeoutException) else type(error).__name__

@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
-from server.domain import d1_accounts, payment_options, sibs_accounts
+from server.domain import d1_accounts, d1_issuer_accounts, payment_options, sibs_accounts
 from server.domain.d1_accounts import D1Api
+from server.domain.d1_issuer_accounts import D1Issuer
 from server.domain.money import MoneyInvalid, exponent
 from server.domain.payment_options import AmountUnit, PaymentOptions
 from server.domain.refusals import AccountInUse, FieldInvalid
@@ -89,6 +90,7 @@ class Account:
     # How we call D1, where we do; of D1_ECOM.
     d1_api: D1Api | None = None
     d1_api_secrets: tuple[KeptSecret, ...] = ()
+    d1_issuer: D1Issuer | None = None
 
 
 # An operator states the rest. Held accounts are released, and the other way round, by verbs of their own.
@@ -149,7 +151,7 @@ def check(desired: Collection[Account], staying: Collection[Account]) -> None:
     wrong = [
         each
         for place, account in enumerate(desired)
-        for of in (sibs_violations, d1_violations)
+        for of in (sibs_violations, d1_violations, issuer_violations)
         for each in of(account, f"accounts[{place}]")
     ]
     if wrong:
@@ -193,6 +195,16 @@ def d1_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
     if account.provider is not AccountProvider.D1_ECOM:
         return [(f"{where}.d1_api", "only with provider D1_ECOM", "provider")]
     return d1_accounts.violations(account.d1_api, f"{where}.d1_api")
+
+
+def issuer_violations(account: Account, where: str) -> list[tuple[str, str, str]]:
+    """Why D1's calls about the issuer's cards cannot be answered as it is stated."""
+    if account.d1_issuer is None:
+        return []
+    where = f"{where}.d1_issuer"
+    if account.provider is not AccountProvider.D1_ISSUER:
+        return [(where, "only with provider D1_ISSUER", "provider")]
+    return d1_issuer_accounts.violations(account.d1_issuer, where)
 
 
 def check_payment_options(account: Account, where: str) -> None:

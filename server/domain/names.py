@@ -36,10 +36,43 @@ def binding(gateway: str, merchant_id: str, token_id: str, device_id: str) -> st
     return f"{token(gateway, merchant_id, token_id)}/bindings/{segment(device_id)}"
 
 
+def issuer(issuer_id: str) -> str:
+    return f"issuers/{segment(issuer_id)}"
+
+
 def issuer_resource(issuer_id: str, *parts: str) -> str:
     """Something below an issuer: collections and ids in turn."""
     path = "/".join(part if place % 2 == 0 else segment(part) for place, part in enumerate(parts))
-    return f"issuers/{segment(issuer_id)}/{path}"
+    return f"{issuer(issuer_id)}/{path}"
+
+
+def consumer(issuer_id: str, consumer_id: str) -> str:
+    return issuer_resource(issuer_id, "consumers", consumer_id)
+
+
+def card(issuer_id: str, card_id: str) -> str:
+    return issuer_resource(issuer_id, "cards", card_id)
+
+
+def fingerprint_task(card_name: str, generation: int) -> str:
+    """Short, however long the card's id is: one task for each card data of a card."""
+    return f"tasks/{sha256(card_name.encode()).hexdigest()[:40]}-fingerprint-{generation}"
+
+
+def rotation_task(card_name: str, generation: int) -> str:
+    return f"{fingerprint_task(card_name, generation)}-rotation"
+
+
+def card_key(kid: str) -> str:
+    return f"cardKeys/{segment(kid)}"
+
+
+def card_hash_key(hash_key_id: str) -> str:
+    return f"cardHashKeys/{segment(hash_key_id)}"
+
+
+def card_access(access_id: str) -> str:
+    return f"cardDataAccesses/{access_id}"
 
 
 def notification(notification_id: str) -> str:

@@ -42,6 +42,8 @@ class Principals:
     issuer_ids: frozenset[str] = frozenset()
     # The names of the accounts that say how D1 is called, by their gateways.
     d1_accounts: dict[str, str] = field(default_factory=dict)
+    # The account with D1 of each issuer.
+    issuer_accounts: Mapping[str, Account] = field(default_factory=dict)
 
     def standing(self, record: Record) -> Standing:
         """Whether the sender of a record may speak for the merchant gateway and merchant it names."""
@@ -49,14 +51,14 @@ class Principals:
             # They come by another way, with what authenticates them.
             return Standing(refused=RecordOutcome.UNAUTHENTICATED)
         if record.kind in TO_ISSUERS:
-            return self._issuer_standing(record)
+            return Standing(refused=self.refused_for_issuer(record.sender, record.issuer_id))
         if record.kind is not NotificationKind.D1_TOKEN_UPDATE:
             return self._tsh_standing(record)
         if record.sender in self.accounts:
             return self._certificate_standing(record, self.accounts[record.sender])
-        client = self._partner(record)
-        if isinstance(client, Standing):
-            return client
+        client = self._partner(record.sender)
+        if isinstance(client, RecordOutcome):
+            return Standing(refused=client)
         if not client.reach.gateway(record.merchant_gateway_id):
             ours = record.merchant_gateway_id in self.merchant_gateway_ids
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
@@ -65,30 +67,30 @@ class Principals:
             return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
         return Standing(record.merchant_gateway_id)
 
-    def _partner(self, record: Record) -> Client | Standing:
-        """The client that sent a record, or why it may not send any."""
-        client = self.clients.get(record.sender)
+    def _partner(self, sender: str) -> Client | RecordOutcome:
+        """The client that sent something, or why it may not send anything."""
+        client = self.clients.get(sender)
         if client is None or client.state is not ClientState.ACTIVE:
-            return Standing(refused=RecordOutcome.UNAUTHENTICATED)
+            return RecordOutcome.UNAUTHENTICATED
         if not scopes.PARTNER & set(client.scopes):
-            return Standing(refused=RecordOutcome.FORBIDDEN)
+            return RecordOutcome.FORBIDDEN
         return client
 
-    def _issuer_standing(self, record: Record) -> Standing:
-        account = self.accounts.get(record.sender)
+    def refused_for_issuer(self, sender: str, issuer_id: str) -> RecordOutcome | None:
+        """Why a sender may not speak to us for an issuer; None where it may."""
+        account = self.accounts.get(sender)
         if account is not None:
             if not _certified(account, AccountProvider.D1_ISSUER):
-                return Standing(refused=RecordOutcome.UNAUTHENTICATED)
-            speaks = account.issuer_id == record.issuer_id
+                return RecordOutcome.UNAUTHENTICATED
+            speaks = account.issuer_id == issuer_id
         else:
-            client = self._partner(record)
-            if isinstance(client, Standing):
+            client = self._partner(sender)
+            if isinstance(client, RecordOutcome):
                 return client
-            speaks = client.reach.issuer(record.issuer_id)
-        if not record.issuer_id or not speaks:
-            ours = record.issuer_id in self.issuer_ids
-            return Standing(refused=RecordOutcome.FORBIDDEN if ours else RecordOutcome.NOT_OURS)
-        return Standing()
+            speaks = client.reach.issuer(issuer_id)
+        if not issuer_id or not speaks:
+            return RecordOutcome.FORBIDDEN if issuer_id in self.issuer_ids else RecordOutcome.NOT_OURS
+        return None
 
     def _certificate_standing(self, record: Record, account: Account) -> Standing:
         if not _certified(account, AccountProvider.D1_ECOM):
@@ -142,4 +144,5 @@ def picture(
         frozenset(merchants),
         frozenset(issuers - {ANY, ""}),
         {account.merchant_gateway_id: account.name for account in held.values() if account.d1_api is not None},
+        {account.issuer_id: account for account in held.values() if account.provider is AccountProvider.D1_ISSUER},
     )

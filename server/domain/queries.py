@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from server.domain.acquirer_tellings import AcquirerState
 from server.domain.bindings import BindingState
 from server.domain.callers import Reach
+from server.domain.card_accesses import CardDataAccessResult, CardDataPurpose
+from server.domain.cards import CardState
+from server.domain.consumers import ConsumerState
 from server.domain.digital_cards import DigitalCardState
 from server.domain.issuer_operations import IssuerOperationKind, IssuerOperationState
 from server.domain.notification_filters import ANY_NOTIFICATION, NotificationFilter
@@ -149,8 +152,35 @@ class DigitalCardQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsumerQuery:
+    reach: Reach
+    issuer_id: str = ""
+    states: frozenset[ConsumerState] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadableNotificationQuery:
     """Of one webhook config, or of all; the newest first."""
 
     reach: Reach
     webhook_config: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardQuery:
+    reach: Reach
+    issuer_id: str = ""
+    consumer_id: str = ""
+    states: frozenset[CardState] = frozenset()
+    last_digits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CardAccessQuery:
+    """The newest first. `card` is a name."""
+
+    reach: Reach
+    issuer_id: str = ""
+    card: str = ""
+    purposes: frozenset[CardDataPurpose] = frozenset()
+    results: frozenset[CardDataAccessResult] = frozenset()

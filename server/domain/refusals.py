@@ -12,6 +12,7 @@
      ├─ AmountUnsendable, AmountExceeded, CeilingExceeded                                             how much
      ├─ MerchantPaymentIdUsed, OperationInDoubt, PaymentStateUnfit, AlreadySent, AccountInUse         payments' state
      ├─ AttemptRefused, TooEarly                                                                      what may be sent
+     ├─ CardKeyUnknown, CardStateUnfit, ConsumerStateUnfit, ConsumerHasCards, IssuerCallNotAllowed    issuers' cards
      └─ RequestInProgress, TooManyCalls, StoreUnavailable, ShuttingDown, DeadlinePassed               our own state
 
 `metadata` holds what a program needs, with the keys that `ErrorReason` documents; the text is for people.
@@ -359,3 +360,38 @@ class RefreshNotPossible(Refusal):
     def __init__(self, token: str, why: str) -> None:
         text = "only D1's eCom tokens can be" if why == "provider" else "no account says how D1 is called (d1_api)"
         super().__init__(f"{token} cannot be read again: {text}", token=token, why=why)
+
+
+class CardKeyUnknown(Refusal):
+    """Card data is not encrypted as it must be, or for a key that no gateway has."""
+
+    def __init__(self, field: str, why: str) -> None:
+        super().__init__(f"{field}: {why}; encrypt it for a key of GetCardKeys", field=field)
+
+
+class CardStateUnfit(Refusal):
+    """The card is not in a state for this."""
+
+    def __init__(self, card: str, state: str) -> None:
+        super().__init__(f"{card} is {state}, which does not allow this", card=card, state=state)
+
+
+class ConsumerStateUnfit(Refusal):
+    """The consumer is deleted."""
+
+    def __init__(self, consumer: str, state: str) -> None:
+        super().__init__(f"{consumer} is {state}, which does not allow this", consumer=consumer, state=state)
+
+
+class IssuerCallNotAllowed(Refusal):
+    """A call of D1's that the issuer's account does not allow, or whose sender may not speak for the issuer."""
+
+    def __init__(self, account: str, setting: str) -> None:
+        super().__init__(f"{account}: {setting} does not allow this call", account=account, setting=setting)
+
+
+class ConsumerHasCards(Refusal):
+    """The consumer has cards that are neither deleted nor rejected."""
+
+    def __init__(self, consumer: str, card: str) -> None:
+        super().__init__(f"{consumer} has cards, such as {card}: delete them first", consumer=consumer, card=card)

@@ -29,6 +29,11 @@ INTERNAL = frozenset(
         "acquirer_transactions.write",
         "issuer_operations.read",
         "digital_cards.read",
+        "cards.read",
+        "cards.write",
+        "card_data_accesses.read",
+        "consumers.read",
+        "consumers.write",
     }
 )
 # What these open belongs to no merchant gateway in particular, and whoever may write clients may give what they like.

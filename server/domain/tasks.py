@@ -1,4 +1,4 @@
-"""What we want partners to do: tasks, leased to one dispatcher at a time."""
+"""What we want partners to do, or gateways: tasks, leased to one dispatcher or gateway at a time."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,11 +25,15 @@ class TaskKind(StrEnum):
     LIST_WEBHOOK_CONFIGS = "LIST_WEBHOOK_CONFIGS"
     QUERY_ACQUIRER_TRANSACTION = "QUERY_ACQUIRER_TRANSACTION"
     REFRESH_TOKEN = "REFRESH_TOKEN"
+    FINGERPRINT_CARD = "FINGERPRINT_CARD"
 
 
 OF_PAYMENTS = frozenset({TaskKind.SUBMIT_PAYMENT_OPERATION, TaskKind.QUERY_TRANSACTION, TaskKind.ATTEND_SUBSCRIPTION})
 # Of these `resource` says what they are for.
 OF_WEBHOOKS = frozenset({TaskKind.APPLY_WEBHOOK_CONFIG, TaskKind.LIST_WEBHOOK_CONFIGS})
+# Gateways do these; dispatchers do all others.
+OF_GATEWAYS = frozenset({TaskKind.FINGERPRINT_CARD})
+OF_DISPATCHERS = frozenset(TaskKind) - OF_GATEWAYS
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,12 @@ from server.ports.cache import CachePlaces as CachePlaces
 from server.ports.cache import Changed as Changed
 from server.ports.cache import Views as Views
 from server.ports.keys import Assertions as Assertions
+from server.ports.keys import EncryptionKeys as EncryptionKeys
 from server.ports.keys import Hasher as Hasher
 from server.ports.keys import KeyUnfit as KeyUnfit
 from server.ports.keys import MessageKeys as MessageKeys
+from server.ports.keys import PublicKeyInvalid as PublicKeyInvalid
+from server.ports.keys import ReadPublicKey as ReadPublicKey
 from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer
 from server.ports.keys import Signer as Signer

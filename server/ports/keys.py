@@ -1,6 +1,7 @@
 """What is done with the keyring by those who never see it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 
@@ -56,3 +57,21 @@ class Signer(Protocol):
 
     def verify(self, token: str) -> dict[str, object] | None:
         """The claims of a token that we signed, whatever its times say; None for anything else."""
+
+
+class PublicKeyInvalid(Exception):
+    """A public key cannot be used. The text, which follows the key's name, says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPublicKey:
+    """What a public key is known by: the `kid` that JWEs for it name, and its thumbprint (RFC 7638, SHA-256)."""
+
+    key_id: str
+    thumbprint: str
+
+
+class EncryptionKeys(Protocol):
+    def read(self, text: str, kid: str) -> ReadPublicKey:
+        """A public key for ECDH-ES on P-256 as JWK, PEM or certificate; `kid` where it is not empty. Raises
+        PublicKeyInvalid."""

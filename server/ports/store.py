@@ -9,6 +9,7 @@ from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.callers import Reach
 from server.domain.clients import Client
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
@@ -35,6 +36,8 @@ from server.domain.tasks import TaskKind
 from server.domain.tokens import Token
 from server.ports.acquirer import Acquirer, AcquirerView
 from server.ports.cache import CachePause
+from server.ports.cards import Cards, CardView
+from server.ports.consumers import ConsumerView
 from server.ports.issuers import IssuerView
 from server.ports.ledger import Ledger
 from server.ports.payment_subscriptions import PaymentSubscriptionView
@@ -130,6 +133,8 @@ class Transaction(Protocol):
     @property
     def digital_cards(self) -> Shelf[DigitalCard]: ...
     @property
+    def consumers(self) -> Shelf[Consumer]: ...
+    @property
     def clients(self) -> Shelf[Client]: ...
     @property
     def api_keys(self) -> Shelf[ApiKey]: ...
@@ -148,9 +153,14 @@ class Transaction(Protocol):
     @property
     def token_refreshes(self) -> TokenRefreshes: ...
     @property
+    def cards(self) -> Cards: ...
+    @property
     def notifications(self) -> Shelf[Notification]: ...
     @property
     def replays(self) -> Shelf[Replay]: ...
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        """Whether a consumer is in use, unlocked; None where there is none."""
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         """Those that are known."""
@@ -320,11 +330,15 @@ class View(WebhookView, Protocol):
     @property
     def acquirer(self) -> AcquirerView: ...
     @property
+    def cards(self) -> CardView: ...
+    @property
     def payment_subscriptions(self) -> PaymentSubscriptionView: ...
     @property
     def issuers(self) -> IssuerView: ...
     @property
     def token_refreshes(self) -> TokenRefreshView: ...
+    @property
+    def consumers(self) -> ConsumerView: ...
 
 
 class Store(Protocol):

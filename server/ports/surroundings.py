@@ -61,6 +61,9 @@ class Ids(Protocol):
     def first_notification_id(self, time: int) -> str:
         """What sorts after every id made before `time`, and before all others."""
 
+    def access_id(self, now: int) -> str:
+        """A new id for an access to card data; later ones sort after earlier ones."""
+
     def replay_id(self, now: int) -> str:
         """A new id for a replay; later ones sort after earlier ones."""
 

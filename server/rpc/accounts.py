@@ -9,8 +9,8 @@ from server.domain import accounts as domain
 from server.domain import names, payment_options
 from server.domain.accounts import Account, AccountChange, AccountMode, AccountProvider, InboundAuthentication
 from server.domain.payment_options import AmountUnit, HostedPagePath, PaymentCurrency, PaymentOptions, PurchasePath
-from server.ports import Assertions, Hasher, Sealer, Store, Transaction
-from server.rpc import d1_accounts, sibs_accounts
+from server.ports import Assertions, EncryptionKeys, Hasher, Sealer, Store, Transaction
+from server.rpc import d1_accounts, d1_issuer_accounts, sibs_accounts
 from server.rpc.calls import Call, Calls
 from server.rpc.pages import PageTokens
 from server.rpc.words import timestamp
@@ -38,6 +38,7 @@ def to_proto(account: Account) -> pb.Account:
         hold_reason=account.hold_reason,
         sibs=sibs_accounts.to_proto(account.sibs) if account.sibs else None,
         d1_api=d1_accounts.to_proto(account.d1_api) if account.d1_api else None,
+        d1_issuer=d1_issuer_accounts.to_proto(account.d1_issuer) if account.d1_issuer else None,
     )
 
 
@@ -115,8 +116,9 @@ def with_secrets(account: Account, options: pb.PaymentOptionsAccount, hasher: Ha
     )
 
 
-def stated(account: pb.Account) -> Account:
-    """The account that a caller states, with what is documented where it states nothing; without its secrets."""
+def stated(account: pb.Account, keys: EncryptionKeys, where: str) -> Account:
+    """The account that a caller states, with what is documented where it states nothing; without its secrets. Raises
+    FieldsInvalid."""
     provider = AccountProvider(pb.AccountProvider.Name(account.provider).removeprefix("ACCOUNT_PROVIDER_"))
     mode = pb.AccountMode.Name(account.mode).removeprefix("ACCOUNT_MODE_") if account.mode else AccountMode.TEST
     word = pb.InboundAuthentication.Name(account.inbound_authentication).removeprefix("INBOUND_AUTHENTICATION_")
@@ -135,6 +137,11 @@ def stated(account: pb.Account) -> Account:
         sibs=sibs_accounts.sibs_of(account.sibs) if account.HasField("sibs") else None,
         issuer_id=account.issuer_id,
         d1_api=d1_accounts.api_of(account.d1_api) if account.HasField("d1_api") else None,
+        d1_issuer=(
+            d1_issuer_accounts.issuer_of(account.d1_issuer, keys, f"{where}.d1_issuer")
+            if account.HasField("d1_issuer")
+            else None
+        ),
     )
 
 
@@ -156,11 +163,13 @@ class Accounts:
         pages: PageTokens,
         hasher: Hasher,
         sealer: Sealer,
+        keys: EncryptionKeys,
         assertions: Assertions,
         changed: Callable[[], None],
     ) -> None:
         """`changed` is called when accounts have changed."""
         self._store = store
+        self._keys = keys
         self._calls = calls
         self._pages = pages
         self._hasher = hasher
@@ -173,7 +182,7 @@ class Accounts:
         hasher, sealer = self._hasher, self._sealer
         made = []
         for place, each in enumerate(given):
-            account = with_secrets(stated(each), each.payment_options, hasher, sealer)
+            account = with_secrets(stated(each, self._keys, f"accounts[{place}]"), each.payment_options, hasher, sealer)
             account = sibs_accounts.with_secrets(account, each.sibs, hasher, sealer)
             made.append(
                 d1_accounts.with_key(account, each.d1_api, f"accounts[{place}]", hasher, sealer, self._assertions)

@@ -3,7 +3,7 @@
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -184,17 +184,20 @@ class Calls:
         key: str,
         run: Callable[[Transaction], R],
         repeated: Callable[[R], R] | None = None,
+        apart: Sequence[str] = (),
     ) -> R:
         """Runs a unit of work once per `request_id`; the same request again gets the first answer.
 
-        `repeated` makes the answer that a repeat gets, without what is shown once. Raises RequestIdReused,
-        RequestInProgress, and what `run` refuses with.
+        `repeated` makes the answer that a repeat gets, without what is shown once. `apart` names the fields that are
+        not compared: what is encrypted anew looks different each time. Raises RequestIdReused, RequestInProgress, and
+        what `run` refuses with.
         """
         bare = type(request)()
         bare.CopyFrom(request)
         bare.DiscardUnknownFields()
         # It is the key, and a UUID is the same in capitals.
-        bare.ClearField("request_id")
+        for field in ("request_id", *apart):
+            bare.ClearField(field)
         # A keyed digest: the request may hold a secret.
         fingerprint = self._hasher.identity_hash(
             call.policy.method.encode(), bare.SerializeToString(deterministic=True)

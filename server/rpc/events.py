@@ -7,6 +7,8 @@ from mintmark.v1 import events_pb2 as pb
 
 from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.bindings import Binding
+from server.domain.cards import Card
+from server.domain.consumers import Consumer
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event, EventFilter, EventKind
 from server.domain.issuer_operations import IssuerOperation
@@ -20,6 +22,8 @@ from server.ports import Store
 from server.rpc import (
     acquirer_transactions,
     bindings,
+    cards,
+    consumers,
     digital_cards,
     issuer_operations,
     merchants,
@@ -80,6 +84,10 @@ def to_proto(event: Event, generation: str) -> pb.Event:
             shown.digital_card.CopyFrom(digital_cards.to_proto(card))
         case IssuerOperation() as operation:
             shown.issuer_operation.CopyFrom(issuer_operations.to_proto(operation))
+        case Card() as card:
+            shown.card.CopyFrom(cards.to_proto(card))
+        case Consumer() as consumer:
+            shown.consumer.CopyFrom(consumers.to_proto(consumer))
     return shown
 
 

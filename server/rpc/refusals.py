@@ -59,6 +59,11 @@ TOLD_AS: dict[type[Refusal], tuple[errors_pb2.ErrorReason.ValueType, grpc.Status
     refusals.WebhookKeysFull: (Reason.ERROR_REASON_WEBHOOK_KEYS_FULL, Code.FAILED_PRECONDITION),
     refusals.StatusQueryNotPossible: (Reason.ERROR_REASON_STATUS_QUERY_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
     refusals.RefreshNotPossible: (Reason.ERROR_REASON_REFRESH_NOT_POSSIBLE, Code.FAILED_PRECONDITION),
+    refusals.CardKeyUnknown: (Reason.ERROR_REASON_CARD_KEY_UNKNOWN, Code.INVALID_ARGUMENT),
+    refusals.CardStateUnfit: (Reason.ERROR_REASON_CARD_STATE_UNFIT, Code.FAILED_PRECONDITION),
+    refusals.ConsumerStateUnfit: (Reason.ERROR_REASON_CONSUMER_STATE_UNFIT, Code.FAILED_PRECONDITION),
+    refusals.ConsumerHasCards: (Reason.ERROR_REASON_CONSUMER_HAS_CARDS, Code.FAILED_PRECONDITION),
+    refusals.IssuerCallNotAllowed: (Reason.ERROR_REASON_ISSUER_CALL_NOT_ALLOWED, Code.PERMISSION_DENIED),
 }
 NUMBERS: dict[grpc.StatusCode, int] = {code: code.value[0] for code in grpc.StatusCode}
 

@@ -17,7 +17,7 @@ from server.domain.payment_evidence import Outcome
 from server.domain.payment_options import PageLink
 from server.domain.payment_subscription_calls import CallKind
 from server.domain.refusals import ResourceNotFound
-from server.domain.tasks import OF_PAYMENTS, OF_WEBHOOKS, TaskKind
+from server.domain.tasks import OF_DISPATCHERS, OF_PAYMENTS, OF_WEBHOOKS, TaskKind
 from server.ports import Feed, HighWater, Transaction
 from server.rpc import acquirer_transactions, token_refreshes
 from server.rpc.calls import Call
@@ -37,7 +37,7 @@ from server.services.webhook_house import WebhookHouse
 LOOK_S = 0.5
 ANSWER_S = 0.2
 
-KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in TaskKind}
+KINDS = {pb.TaskKind.Value(f"TASK_KIND_{kind}"): kind for kind in OF_DISPATCHERS}
 OUTCOMES = {pb.CallOutcome.Value(f"CALL_OUTCOME_{each}"): each for each in Outcome if each is not Outcome.UNREPORTED}
 CALL_KINDS = {pb.SubscriptionCallKind.Value(f"SUBSCRIPTION_CALL_KIND_{kind}"): kind for kind in CallKind}
 LONGEST_BODY = 64 * 1024
@@ -185,7 +185,7 @@ class Tasks:
         self._high_water = high_water
 
     def ClaimTasks(self, request: pb.ClaimTasksRequest, call: Call) -> pb.ClaimTasksResponse:
-        kinds = frozenset(KINDS[kind] for kind in request.kinds) or frozenset(TaskKind)
+        kinds = frozenset(KINDS[kind] for kind in request.kinds) or OF_DISPATCHERS
         paused = frozenset(request.paused_accounts)
         wait = request.wait.ToTimedelta().total_seconds()
         until = min(time.monotonic() + wait, call.deadline - ANSWER_S)

@@ -57,6 +57,8 @@ from server.store import (
     webhooks,
 )
 from server.store.acquirer_reads import SqlAcquirerView
+from server.store.card_reads import SqlCardView
+from server.store.consumer_reads import SqlConsumerView
 from server.store.engine import CLOCKS
 from server.store.faults import Fault, classify, describe
 from server.store.issuer_reads import SqlIssuerView
@@ -79,8 +81,9 @@ IN_USE = Gauge("mintmark_store_reader_connections_in_use", "Database connections
 LIMIT = Gauge("mintmark_store_reader_connections_limit", "Database connections that reads may hold at once.")
 
 
-def equal(table: Table, wanted: Mapping[str, str]) -> list[ColumnElement[bool]]:
-    return [table.c[column] == value for column, value in wanted.items() if value]
+def equal(table: Table, query: object, *columns: str) -> list[ColumnElement[bool]]:
+    """The rows that have what the query says in these columns; where it says nothing, any."""
+    return [table.c[column] == value for column in columns if (value := getattr(query, column))]
 
 
 class SqlView:
@@ -91,9 +94,11 @@ class SqlView:
         self._tracer = tracer
         self.retained = SqlRetained(self)
         self.acquirer = SqlAcquirerView(self)
+        self.cards = SqlCardView(self)
         self.payment_subscriptions = SqlPaymentSubscriptionView(self)
         self.issuers = SqlIssuerView(self)
         self.token_refreshes = SqlTokenRefreshView(self)
+        self.consumers = SqlConsumerView(self)
         pool = engine.pool
         if isinstance(pool, QueuePool):
             IN_USE.set_function(pool.checkedout)
@@ -155,7 +160,7 @@ class SqlView:
     def tokens(self, query: TokenQuery, page: Page) -> list[Token]:
         table = schema.tokens
         conditions = [within(table, query.reach)]
-        conditions += equal(table, {"merchant_gateway_id": query.merchant_gateway_id, "merchant_id": query.merchant_id})
+        conditions += equal(table, query, "merchant_gateway_id", "merchant_id")
         if query.provider:
             conditions.append(table.c.provider == query.provider.value)
         if query.states:
@@ -169,22 +174,14 @@ class SqlView:
     def bindings(self, query: BindingQuery, page: Page) -> list[Binding]:
         table = schema.bindings
         conditions = [within(table, query.reach)]
-        conditions += equal(
-            table,
-            {
-                "merchant_gateway_id": query.merchant_gateway_id,
-                "merchant_id": query.merchant_id,
-                "token_id": query.token_id,
-                "device_id": query.device_id,
-            },
-        )
+        conditions += equal(table, query, "merchant_gateway_id", "merchant_id", "token_id", "device_id")
         if query.states:
             conditions.append(table.c.state.in_(sorted(state.value for state in query.states)))
         return self._page(table, rows.BINDING, page, *conditions)
 
     def merchants(self, query: MerchantQuery, page: Page) -> list[Merchant]:
         table = schema.merchants
-        conditions = [within(table, query.reach), *equal(table, {"merchant_gateway_id": query.merchant_gateway_id})]
+        conditions = [within(table, query.reach), *equal(table, query, "merchant_gateway_id")]
         return self._page(table, rows.MERCHANT, page, *conditions)
 
     def notifications(self, query: NotificationQuery, page: Page) -> list[Notification]:
@@ -267,7 +264,7 @@ class SqlView:
 
     def unknown_charges(self, query: UnknownChargeQuery, page: Page) -> list[UnknownCharge]:
         table = payment_tables.unknown_charges
-        conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
+        conditions = [within(table, query.reach), *equal(table, query, "account")]
         return self._page(table, rows.UNKNOWN_CHARGE, page, *conditions)
 
     def webhook_config(self, name: str) -> WebhookConfig | None:
@@ -276,14 +273,7 @@ class SqlView:
     def webhook_configs(self, query: WebhookConfigQuery, page: Page) -> list[WebhookConfig]:
         table = webhook_tables.webhook_configs
         conditions = [within(table, query.reach), webhooks.in_states(query.states)]
-        conditions += equal(
-            table,
-            {
-                "account": query.account,
-                "merchant_gateway_id": query.merchant_gateway_id,
-                "merchant_id": query.merchant_id,
-            },
-        )
+        conditions += equal(table, query, "account", "merchant_gateway_id", "merchant_id")
         return self._page(table, rows.WEBHOOK_CONFIG, page, *conditions)
 
     def webhook_keys(self, configs: Sequence[str]) -> dict[str, list[WebhookKey]]:
@@ -292,7 +282,7 @@ class SqlView:
 
     def unmanaged_webhooks(self, query: UnmanagedWebhookQuery, page: Page) -> list[UnmanagedWebhook]:
         table = webhook_tables.unmanaged_webhooks
-        conditions = [within(table, query.reach), *equal(table, {"account": query.account})]
+        conditions = [within(table, query.reach), *equal(table, query, "account")]
         return self._page(table, rows.UNMANAGED_WEBHOOK, page, *conditions)
 
     def webhook_config_counts(self) -> dict[tuple[str, str], int]:

@@ -13,7 +13,11 @@ from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.card_accesses import CardAccess
+from server.domain.card_keys import CardHashKey, CardKey
+from server.domain.cards import Card
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
@@ -135,6 +139,7 @@ BINDING = Shape(Binding)
 MERCHANT = Shape(Merchant)
 ISSUER_OPERATION = Shape(IssuerOperation)
 DIGITAL_CARD = Shape(DigitalCard)
+CONSUMER = Shape(Consumer)
 NOTIFICATION = Shape(Notification, frozenset({"event_sequence"}))
 CLIENT = Shape(Client)
 API_KEY = Shape(ApiKey)
@@ -158,20 +163,30 @@ ACQUIRER_TRANSACTION = Shape(AcquirerTransaction)
 ACQUIRER_REPORT = Shape(AcquirerReport)
 UNREADABLE = Shape(UnreadableNotification)
 UNREADABLE_TALLY = Shape(UnreadableTally)
+CARD = Shape(Card)
+CARD_KEY = Shape(CardKey)
+CARD_HASH_KEY = Shape(CardHashKey)
+CARD_ACCESS = Shape(CardAccess)
 
 _EVENT = Shape(Event, frozenset({"snapshot"}))
 # What an event shows of a payment: nothing that is sealed.
 _PAYMENT_SNAPSHOT = Shape(Payment, frozenset({"sealed_details", "sealed_redirect_url"}))
+# And of a card: nothing that is encrypted or hashed.
+_CARD_SNAPSHOT = Shape(Card, frozenset({"pending_card", "encrypted_card", "number_hash"}))
+# The same of a consumer: nobody is told more than that it is there.
+_CONSUMER_SNAPSHOT = Shape(Consumer, frozenset({"sealed_personal_data"}))
 _SNAPSHOTS: dict[str, Shape[Any]] = {
     "Token": TOKEN,
     "Binding": BINDING,
     "Merchant": MERCHANT,
     "IssuerOperation": ISSUER_OPERATION,
     "DigitalCard": DIGITAL_CARD,
+    "Consumer": _CONSUMER_SNAPSHOT,
     "Payment": _PAYMENT_SNAPSHOT,
     "WebhookConfig": WEBHOOK_CONFIG,
     "AcquirerTransaction": ACQUIRER_TRANSACTION,
     "PaymentSubscription": PAYMENT_SUBSCRIPTION,
+    "Card": _CARD_SNAPSHOT,
 }
 
 

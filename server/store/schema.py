@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 from sqlalchemy.types import TypeEngine
 
 # The newest migration. The core starts without Alembic when the database says the same.
-REVISION = "0016"
+REVISION = "0019"
 
 # Byte order, as Python and SQLite sort, whatever the database's locale is.
 Name: TypeEngine[str] = Text().with_variant(Text(collation="C"), "postgresql")
@@ -282,6 +282,7 @@ accounts = Table(
     Column("issuer_id", Text, nullable=False, server_default=""),
     Column("d1_api", Text),
     Column("d1_api_secrets", Text, nullable=False, server_default=text("'[]'")),
+    Column("d1_issuer", Text),
     Column("create_time", BigInteger, nullable=False),
     Column("update_time", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),

@@ -10,6 +10,7 @@ from server.domain.accounts import Account
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
 from server.domain.clients import Client
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
@@ -20,8 +21,9 @@ from server.domain.replays import Replay, ReplayResult
 from server.domain.subscriptions import Standing, Subscription
 from server.domain.tokens import Token
 from server.ports import CachedKind, Identity, Request
-from server.store import digital_card_tables, rows, schema, subscriptions
+from server.store import consumer_tables, digital_card_tables, rows, schema, subscriptions
 from server.store.acquirer import SqlAcquirer
+from server.store.cards import SqlCards
 from server.store.deliveries import SqlDeliveries
 from server.store.engine import CLOCKS
 from server.store.ledger import SqlLedger
@@ -53,6 +55,7 @@ class SqlTransaction:
         self.digital_cards: TableShelf[DigitalCard] = TableShelf(
             self, digital_card_tables.digital_cards, rows.DIGITAL_CARD
         )
+        self.consumers: TableShelf[Consumer] = TableShelf(self, consumer_tables.consumers, rows.CONSUMER)
         self.clients: TableShelf[Client] = TableShelf(self, schema.clients, rows.CLIENT)
         self.api_keys: TableShelf[ApiKey] = TableShelf(self, schema.api_keys, rows.API_KEY)
         self.accounts: TableShelf[Account] = TableShelf(self, schema.accounts, rows.ACCOUNT)
@@ -65,6 +68,7 @@ class SqlTransaction:
         self.webhooks = SqlWebhooks(self)
         self.acquirer = SqlAcquirer(self)
         self.token_refreshes = SqlTokenRefreshes(self)
+        self.cards = SqlCards(self)
 
     def change(self, statement: Executable, parameters: list[dict[str, Any]]) -> None:
         self.changes += 1
@@ -75,6 +79,11 @@ class SqlTransaction:
         kind = CACHED.get(table.name)
         if kind:
             self.changed.update((kind, name) for name in names)
+
+    def consumer_state(self, name: str) -> ConsumerState | None:
+        table = consumer_tables.consumers
+        found = self.connection.execute(select(table.c.state).where(table.c.name == name)).scalar_one_or_none()
+        return None if found is None else ConsumerState(found)
 
     def identities(self, digests: Sequence[bytes]) -> dict[bytes, Identity]:
         if not digests:

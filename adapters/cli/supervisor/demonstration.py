@@ -47,7 +47,7 @@ class Demonstration:
     def _run(self, core_ready: Callable[[], bool], all_ready: Callable[[], bool], wake: Callable[[], None]) -> None:
         from adapters.cli import session  # noqa: F401  imported while the core starts
         from adapters.cli.output import console
-        from adapters.cli.supervisor import acquirer, credentials, d1_api, payments
+        from adapters.cli.supervisor import acquirer, credentials, d1_api, issuer, payments
 
         out = console()
         made: DevelopmentCredentials | None = None
@@ -60,6 +60,8 @@ class Demonstration:
                     acquirer.ensure(self._settings)
                 if d1_api.possible(self._settings) and self._until(lambda: d1_api.ready(self._settings)):
                     d1_api.ensure(self._settings)
+                if self._until(lambda: issuer.ready(self._settings)):
+                    issuer.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
         finally:

@@ -21,6 +21,7 @@ MERCHANT = "merchantGateways/*/merchants/*"
 TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
 ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
+CARD = "/v1/{name=issuers/*/cards/*}"
 # An operation is named below what it is about.
 ISSUER_OPERATIONS = tuple(
     f"/v1/{{name=issuers/*/{about}}}"
@@ -80,6 +81,16 @@ TABLE = (
     RestRoute("ApiKeysService.RevokeApiKey", "POST", "/v1/{name=apiKeys/*}:revoke"),
     RestRoute("BindingsService.GetBinding", "GET", f"/v1/{{name={TOKEN}/bindings/*}}"),
     RestRoute("BindingsService.ListBindings", "GET", f"/v1/{{parent={TOKEN}}}/bindings", also=("/v1/bindings",)),
+    RestRoute("CardDataAccessesService.ListCardDataAccesses", "GET", "/v1/cardDataAccesses"),
+    RestRoute("CardKeysService.GetCardKeys", "GET", "/v1/cardKeys"),
+    RestRoute("CardsService.RegisterCard", "POST", "/v1/cards"),
+    RestRoute("CardsService.GetCard", "GET", CARD),
+    RestRoute("CardsService.ListCards", "GET", "/v1/cards"),
+    RestRoute("CardsService.ReplaceCard", "POST", f"{CARD}:replace"),
+    RestRoute("CardsService.SuspendCard", "POST", f"{CARD}:suspend"),
+    RestRoute("CardsService.ResumeCard", "POST", f"{CARD}:resume"),
+    RestRoute("CardsService.DeleteCard", "DELETE", CARD),
+    RestRoute("CardsService.ResetCardVerificationAttempts", "POST", f"{CARD}:resetVerificationAttempts"),
     RestRoute("ClientsService.CreateClient", "POST", "/v1/clients", status=201),
     RestRoute("ClientsService.GetClient", "GET", "/v1/{name=clients/*}"),
     RestRoute("ClientsService.ListClients", "GET", "/v1/clients"),

@@ -196,6 +196,30 @@ HOSTED_PAGE_PATH_OLDER: HostedPagePath.ValueType  # 2
 """The older `/hpp/generate/link`."""
 Global___HostedPagePath: _TypeAlias = HostedPagePath  # noqa: Y015
 
+class _CardVerificationMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CardVerificationModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CardVerificationMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CARD_VERIFICATION_MODE_UNSPECIFIED: _CardVerificationMode.ValueType  # 0
+    """None: D1 is answered 403."""
+    CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE: _CardVerificationMode.ValueType  # 1
+    """Number and expiry date. A security code is never said to be valid, because nobody checks it."""
+    CARD_VERIFICATION_MODE_WITH_SECURITY_CODE: _CardVerificationMode.ValueType  # 2
+    """The security code too. Only with `store_security_codes` or a `directory`."""
+
+class CardVerificationMode(_CardVerificationMode, metaclass=_CardVerificationModeEnumTypeWrapper):
+    """Which verifications of cards D1 may ask for."""
+
+CARD_VERIFICATION_MODE_UNSPECIFIED: CardVerificationMode.ValueType  # 0
+"""None: D1 is answered 403."""
+CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE: CardVerificationMode.ValueType  # 1
+"""Number and expiry date. A security code is never said to be valid, because nobody checks it."""
+CARD_VERIFICATION_MODE_WITH_SECURITY_CODE: CardVerificationMode.ValueType  # 2
+"""The security code too. Only with `store_security_codes` or a `directory`."""
+Global___CardVerificationMode: _TypeAlias = CardVerificationMode  # noqa: Y015
+
 class _AccountAction:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -627,6 +651,126 @@ class D1Api(_message.Message):
 Global___D1Api: _TypeAlias = D1Api  # noqa: Y015
 
 @_typing.final
+class D1PublicKey(_message.Message):
+    """A public key of D1's that card data is encrypted for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    THUMBPRINT_FIELD_NUMBER: _builtins.int
+    KEY_ID_FIELD_NUMBER: _builtins.int
+    public_key: _builtins.str
+    """The key: a public JWK (RFC 7517) in JSON, or a PEM public key or certificate (RFC 7468); P-256."""
+    thumbprint: _builtins.str
+    """Its SHA-256 thumbprint in Base64url (RFC 7638), as agreed with Thales by another way: what pins it."""
+    key_id: _builtins.str
+    """The `kid` that D1 chooses its key by; the JWK's own, else the thumbprint, when empty."""
+    def __init__(
+        self,
+        *,
+        public_key: _builtins.str = ...,
+        thumbprint: _builtins.str = ...,
+        key_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "public_key", b"public_key", "thumbprint", b"thumbprint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1PublicKey: _TypeAlias = D1PublicKey  # noqa: Y015
+
+@_typing.final
+class CardDirectory(_message.Message):
+    """The issuer's own card system, which answers D1's calls in place of what is registered here (`mintmark.directory.v1.CardDirectoryService`)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    address: _builtins.str
+    """Where it is: `host:port`. TLS, verified by the gateway's `MINTMARK_DIRECTORY_CA_FILE`, else by the system's authorities; plain only on loopback."""
+    timeout_milliseconds: _builtins.int
+    """How long a call may take in milliseconds: 3,000 when 0, 10,000 at most."""
+    @_builtins.property
+    def public_key(self) -> Global___D1PublicKey:
+        """The issuer's public key that card data is encrypted for: as of D1PublicKey."""
+
+    def __init__(
+        self,
+        *,
+        address: _builtins.str = ...,
+        public_key: Global___D1PublicKey | None = ...,
+        timeout_milliseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["public_key", b"public_key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "public_key", b"public_key", "timeout_milliseconds", b"timeout_milliseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CardDirectory: _TypeAlias = CardDirectory  # noqa: Y015
+
+@_typing.final
+class D1IssuerAccount(_message.Message):
+    """How D1's calls about an issuer's cards are answered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    D1_PUBLIC_KEYS_FIELD_NUMBER: _builtins.int
+    CARD_VERIFICATION_FIELD_NUMBER: _builtins.int
+    STORE_SECURITY_CODES_FIELD_NUMBER: _builtins.int
+    TELL_CREDENTIALS_FIELD_NUMBER: _builtins.int
+    TELL_CREDENTIALS_WITHOUT_SECURITY_CODE_FIELD_NUMBER: _builtins.int
+    TELL_CONSUMERS_FIELD_NUMBER: _builtins.int
+    SECURITY_CODE_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    SECURITY_CODE_ATTEMPTS_WINDOW_HOURS_FIELD_NUMBER: _builtins.int
+    DIRECTORY_FIELD_NUMBER: _builtins.int
+    card_verification: Global___CardVerificationMode.ValueType
+    """Which verifications D1 may ask for."""
+    store_security_codes: _builtins.bool
+    """Whether security codes are kept (in the JWEs). Otherwise a card with one is REJECTED."""
+    tell_credentials: _builtins.bool
+    """Whether D1 may have the credentials of cards."""
+    tell_credentials_without_security_code: _builtins.bool
+    """Whether D1 may have the credentials of cards without a security code, though its documentation says that they have one. Otherwise such a card is answered 404."""
+    tell_consumers: _builtins.bool
+    """Whether D1 may have the personal data of consumers."""
+    security_code_attempts: _builtins.int
+    """How many tries at a card's security code are compared; 3 when 0, 10 at most. One that succeeds sets the count back."""
+    security_code_attempts_window_hours: _builtins.int
+    """After how many hours without a try the count is set back; 24 when 0, -1 for never."""
+    @_builtins.property
+    def d1_public_keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___D1PublicKey]:
+        """D1's keys, the one to encrypt for first; the others are kept for a change-over and not used. Without one Get Card Credentials is answered 403."""
+
+    @_builtins.property
+    def directory(self) -> Global___CardDirectory:
+        """The issuer's own system, where it answers all of D1's calls about cards and consumers."""
+
+    def __init__(
+        self,
+        *,
+        d1_public_keys: _abc.Iterable[Global___D1PublicKey] | None = ...,
+        card_verification: Global___CardVerificationMode.ValueType = ...,
+        store_security_codes: _builtins.bool = ...,
+        tell_credentials: _builtins.bool = ...,
+        tell_credentials_without_security_code: _builtins.bool = ...,
+        tell_consumers: _builtins.bool = ...,
+        security_code_attempts: _builtins.int = ...,
+        security_code_attempts_window_hours: _builtins.int = ...,
+        directory: Global___CardDirectory | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_verification", b"card_verification", "d1_public_keys", b"d1_public_keys", "directory", b"directory", "security_code_attempts", b"security_code_attempts", "security_code_attempts_window_hours", b"security_code_attempts_window_hours", "store_security_codes", b"store_security_codes", "tell_consumers", b"tell_consumers", "tell_credentials", b"tell_credentials", "tell_credentials_without_security_code", b"tell_credentials_without_security_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___D1IssuerAccount: _TypeAlias = D1IssuerAccount  # noqa: Y015
+
+@_typing.final
 class Account(_message.Message):
     """Our standing with a partner."""
 
@@ -650,6 +794,7 @@ class Account(_message.Message):
     SIBS_FIELD_NUMBER: _builtins.int
     ISSUER_ID_FIELD_NUMBER: _builtins.int
     D1_API_FIELD_NUMBER: _builtins.int
+    D1_ISSUER_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`partnerAccounts/{id}`."""
     account_id: _builtins.str
@@ -700,6 +845,10 @@ class Account(_message.Message):
     def d1_api(self) -> Global___D1Api:
         """How we call D1; may be given with D1_ECOM, and only with it. Without it no token is read again."""
 
+    @_builtins.property
+    def d1_issuer(self) -> Global___D1IssuerAccount:
+        """How D1's calls about cards are answered; only with D1_ISSUER. Without it they are answered 403."""
+
     def __init__(
         self,
         *,
@@ -721,10 +870,11 @@ class Account(_message.Message):
         sibs: Global___SibsAccount | None = ...,
         issuer_id: _builtins.str = ...,
         d1_api: Global___D1Api | None = ...,
+        d1_issuer: Global___D1IssuerAccount | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "d1_api", b"d1_api", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "d1_api", b"d1_api", "d1_issuer", b"d1_issuer", "payment_options", b"payment_options", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "d1_api", b"d1_api", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "issuer_id", b"issuer_id", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account_id", b"account_id", "client_certificate_common_name", b"client_certificate_common_name", "create_time", b"create_time", "d1_api", b"d1_api", "d1_issuer", b"d1_issuer", "display_name", b"display_name", "etag", b"etag", "held", b"held", "hold_reason", b"hold_reason", "inbound_authentication", b"inbound_authentication", "issuer_id", b"issuer_id", "merchant_gateway_id", b"merchant_gateway_id", "merchant_ids", b"merchant_ids", "mode", b"mode", "name", b"name", "payment_options", b"payment_options", "provider", b"provider", "sibs", b"sibs", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -142,6 +142,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. The token cannot be read again at its partner: it is none of D1's eCom tokens, or no account of its merchant gateway says how D1
     is called (`d1_api`). Metadata: `token`, `why` (provider or account).
     """
+    ERROR_REASON_CARD_KEY_UNKNOWN: _ErrorReason.ValueType  # 70
+    """INVALID_ARGUMENT. The card data is not a compact JWE in our profile (ECDH-ES, A256GCM, P-256), or for a key that no gateway has published: encrypt it for a key of
+    GetCardKeys. Metadata: `field`.
+    """
+    ERROR_REASON_CARD_STATE_UNFIT: _ErrorReason.ValueType  # 71
+    """FAILED_PRECONDITION. The card is not in a state for this. Metadata: `card`, `state`."""
+    ERROR_REASON_CONSUMER_STATE_UNFIT: _ErrorReason.ValueType  # 72
+    """FAILED_PRECONDITION. The consumer is deleted. Metadata: `consumer`, `state`."""
+    ERROR_REASON_CONSUMER_HAS_CARDS: _ErrorReason.ValueType  # 73
+    """FAILED_PRECONDITION. The consumer has cards that are neither deleted nor rejected: delete them first. Metadata: `consumer`, `card` (one of them)."""
+    ERROR_REASON_ISSUER_CALL_NOT_ALLOWED: _ErrorReason.ValueType  # 74
+    """PERMISSION_DENIED. The issuer's account does not allow this call of D1's. Metadata: `account`, `setting`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call was refused. Each error carries one google.rpc.ErrorInfo with domain `mintmark`
@@ -268,4 +280,16 @@ ERROR_REASON_REFRESH_NOT_POSSIBLE: ErrorReason.ValueType  # 80
 """FAILED_PRECONDITION. The token cannot be read again at its partner: it is none of D1's eCom tokens, or no account of its merchant gateway says how D1
 is called (`d1_api`). Metadata: `token`, `why` (provider or account).
 """
+ERROR_REASON_CARD_KEY_UNKNOWN: ErrorReason.ValueType  # 70
+"""INVALID_ARGUMENT. The card data is not a compact JWE in our profile (ECDH-ES, A256GCM, P-256), or for a key that no gateway has published: encrypt it for a key of
+GetCardKeys. Metadata: `field`.
+"""
+ERROR_REASON_CARD_STATE_UNFIT: ErrorReason.ValueType  # 71
+"""FAILED_PRECONDITION. The card is not in a state for this. Metadata: `card`, `state`."""
+ERROR_REASON_CONSUMER_STATE_UNFIT: ErrorReason.ValueType  # 72
+"""FAILED_PRECONDITION. The consumer is deleted. Metadata: `consumer`, `state`."""
+ERROR_REASON_CONSUMER_HAS_CARDS: ErrorReason.ValueType  # 73
+"""FAILED_PRECONDITION. The consumer has cards that are neither deleted nor rejected: delete them first. Metadata: `consumer`, `card` (one of them)."""
+ERROR_REASON_ISSUER_CALL_NOT_ALLOWED: ErrorReason.ValueType  # 74
+"""PERMISSION_DENIED. The issuer's account does not allow this call of D1's. Metadata: `account`, `setting`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -12,6 +12,8 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from mintmark.v1 import acquirer_transactions_pb2 as _acquirer_transactions_pb2
 from mintmark.v1 import bindings_pb2 as _bindings_pb2
+from mintmark.v1 import cards_pb2 as _cards_pb2
+from mintmark.v1 import consumers_pb2 as _consumers_pb2
 from mintmark.v1 import digital_cards_pb2 as _digital_cards_pb2
 from mintmark.v1 import issuer_operations_pb2 as _issuer_operations_pb2
 from mintmark.v1 import merchants_pb2 as _merchants_pb2
@@ -166,6 +168,24 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     """D1 told an issuer of a digital card, for the first time or anew. Details: `operation`, `operation_state`, `state`, and `state_before` where it
     was known; `replayed_notification` where a replay did it.
     """
+    EVENT_KIND_CARD_REGISTERED: _EventKind.ValueType  # 83
+    """A card was registered; it is PENDING. Carries `card`."""
+    EVENT_KIND_CARD_UPDATED: _EventKind.ValueType  # 84
+    """A card changed: its state, its card data or its keys; or its tries at the security code were reset. Carries `card`. Details: `state`, `state_before`, and where it fits
+    `replacement_rejection`, `card_key_id` (after a change of keys), `verification_attempts_before` (after a reset).
+    """
+    EVENT_KIND_CARD_REJECTED: _EventKind.ValueType  # 85
+    """The card data of a card was refused and is erased. Carries `card`."""
+    EVENT_KIND_CARD_DELETED: _EventKind.ValueType  # 86
+    """A card was deleted. Carries `card`."""
+    EVENT_KIND_CARD_VERIFICATION_ATTEMPTS_EXCEEDED: _EventKind.ValueType  # 87
+    """ALERT. There were too many tries at a card's security code: no more are compared. Once for each such series. Carries `card`."""
+    EVENT_KIND_CONSUMER_REGISTERED: _EventKind.ValueType  # 88
+    """A consumer was registered. Carries `consumer`, without personal data."""
+    EVENT_KIND_CONSUMER_UPDATED: _EventKind.ValueType  # 89
+    """A consumer changed. Carries `consumer`, without personal data; `details.fields` names what differs."""
+    EVENT_KIND_CONSUMER_DELETED: _EventKind.ValueType  # 90
+    """A consumer was deleted. Carries `consumer`, without personal data."""
 
 class EventKind(_EventKind, metaclass=_EventKindEnumTypeWrapper):
     """What happened."""
@@ -300,6 +320,24 @@ EVENT_KIND_DIGITAL_CARD_UPDATED: EventKind.ValueType  # 81
 """D1 told an issuer of a digital card, for the first time or anew. Details: `operation`, `operation_state`, `state`, and `state_before` where it
 was known; `replayed_notification` where a replay did it.
 """
+EVENT_KIND_CARD_REGISTERED: EventKind.ValueType  # 83
+"""A card was registered; it is PENDING. Carries `card`."""
+EVENT_KIND_CARD_UPDATED: EventKind.ValueType  # 84
+"""A card changed: its state, its card data or its keys; or its tries at the security code were reset. Carries `card`. Details: `state`, `state_before`, and where it fits
+`replacement_rejection`, `card_key_id` (after a change of keys), `verification_attempts_before` (after a reset).
+"""
+EVENT_KIND_CARD_REJECTED: EventKind.ValueType  # 85
+"""The card data of a card was refused and is erased. Carries `card`."""
+EVENT_KIND_CARD_DELETED: EventKind.ValueType  # 86
+"""A card was deleted. Carries `card`."""
+EVENT_KIND_CARD_VERIFICATION_ATTEMPTS_EXCEEDED: EventKind.ValueType  # 87
+"""ALERT. There were too many tries at a card's security code: no more are compared. Once for each such series. Carries `card`."""
+EVENT_KIND_CONSUMER_REGISTERED: EventKind.ValueType  # 88
+"""A consumer was registered. Carries `consumer`, without personal data."""
+EVENT_KIND_CONSUMER_UPDATED: EventKind.ValueType  # 89
+"""A consumer changed. Carries `consumer`, without personal data; `details.fields` names what differs."""
+EVENT_KIND_CONSUMER_DELETED: EventKind.ValueType  # 90
+"""A consumer was deleted. Carries `consumer`, without personal data."""
 Global___EventKind: _TypeAlias = EventKind  # noqa: Y015
 
 @_typing.final
@@ -349,6 +387,8 @@ class Event(_message.Message):
     PAYMENT_SUBSCRIPTION_FIELD_NUMBER: _builtins.int
     ISSUER_OPERATION_FIELD_NUMBER: _builtins.int
     DIGITAL_CARD_FIELD_NUMBER: _builtins.int
+    CARD_FIELD_NUMBER: _builtins.int
+    CONSUMER_FIELD_NUMBER: _builtins.int
     ISSUER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`events/{sequence}`."""
@@ -416,6 +456,14 @@ class Event(_message.Message):
     def digital_card(self) -> _digital_cards_pb2.DigitalCard:
         """The digital card."""
 
+    @_builtins.property
+    def card(self) -> _cards_pb2.Card:
+        """The card as it was after the change."""
+
+    @_builtins.property
+    def consumer(self) -> _consumers_pb2.Consumer:
+        """The consumer as it was after the change, without personal data."""
+
     def __init__(
         self,
         *,
@@ -440,13 +488,15 @@ class Event(_message.Message):
         payment_subscription: _payment_subscriptions_pb2.PaymentSubscription | None = ...,
         issuer_operation: _issuer_operations_pb2.IssuerOperation | None = ...,
         digital_card: _digital_cards_pb2.DigitalCard | None = ...,
+        card: _cards_pb2.Card | None = ...,
+        consumer: _consumers_pb2.Consumer | None = ...,
         issuer_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "digital_card", b"digital_card", "issuer_operation", b"issuer_operation", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "binding", b"binding", "card", b"card", "consumer", b"consumer", "digital_card", b"digital_card", "issuer_operation", b"issuer_operation", "merchant", b"merchant", "payment", b"payment", "payment_subscription", b"payment_subscription", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "digital_card", b"digital_card", "issuer_id", b"issuer_id", "issuer_operation", b"issuer_operation", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acquirer_transaction", b"acquirer_transaction", "actor", b"actor", "binding", b"binding", "card", b"card", "consumer", b"consumer", "correlation_id", b"correlation_id", "cursor", b"cursor", "details", b"details", "digital_card", b"digital_card", "issuer_id", b"issuer_id", "issuer_operation", b"issuer_operation", "kind", b"kind", "merchant", b"merchant", "merchant_gateway_id", b"merchant_gateway_id", "merchant_id", b"merchant_id", "name", b"name", "notification", b"notification", "payment", b"payment", "payment_subscription", b"payment_subscription", "resource", b"resource", "sequence", b"sequence", "snapshot", b"snapshot", "time", b"time", "token", b"token", "webhook_config", b"webhook_config"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction", "payment_subscription", "issuer_operation", "digital_card"]  # noqa: Y015
+    _WhichOneofReturnType_snapshot: _TypeAlias = _typing.Literal["token", "binding", "merchant", "payment", "webhook_config", "acquirer_transaction", "payment_subscription", "issuer_operation", "digital_card", "card", "consumer"]  # noqa: Y015
     _WhichOneofArgType_snapshot: _TypeAlias = _typing.Literal["snapshot", b"snapshot"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_snapshot) -> _WhichOneofReturnType_snapshot | None: ...
 

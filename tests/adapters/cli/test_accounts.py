@@ -162,3 +162,38 @@ def test_what_the_core_finds_wrong_is_named_by_line(mintmark: Command, core: Fak
     assert result.code == 1
     assert f"{file} line 6: merchant_ids[1]: too short" in result.err
     assert f"{file} line 8: mode: wrong" in result.err
+
+
+def test_a_public_key_may_be_in_a_file_beside(mintmark: Command, core: FakeCore, file: Path) -> None:
+    (file.parent / "d1.pem").write_text("-----BEGIN PUBLIC KEY-----\nfake\n-----END PUBLIC KEY-----\n")
+    file.write_text(
+        "- account_id: a\n"
+        "  provider: D1_ISSUER\n"
+        "  issuer_id: ISSUER_001\n"
+        "  d1_issuer:\n"
+        "    card_verification: without-security-code\n"
+        "    d1_public_keys:\n"
+        "      - {public_key_file: d1.pem, thumbprint: AAAA}\n"
+        "      - {public_key: here, thumbprint: BBBB}\n"
+        "    directory: {address: 'cards:443', public_key: {publicKeyFile: d1.pem}}\n"
+    )
+    assert mintmark("accounts", "apply", str(file), "--yes").code == 0
+    stated = core.requests[-1].accounts[0].d1_issuer
+    assert stated.card_verification == accounts_pb2.CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE
+    in_file = "-----BEGIN PUBLIC KEY-----\nfake\n-----END PUBLIC KEY-----"
+    assert [key.public_key for key in stated.d1_public_keys] == [in_file, "here"]
+    assert stated.directory.public_key.public_key == in_file
+
+
+def test_a_file_of_a_public_key_that_is_not_there_is_named(mintmark: Command, core: FakeCore, file: Path) -> None:
+    file.write_text(
+        "- account_id: a\n"
+        "  provider: D1_ISSUER\n"
+        "  issuer_id: ISSUER_001\n"
+        "  d1_issuer:\n"
+        "    d1_public_keys: [{public_key_file: gone.pem}]\n"
+    )
+    result = mintmark("accounts", "apply", str(file), "--yes")
+    assert result.code == 1
+    assert "line 4: public_key_file: cannot be read (FileNotFoundError)" in result.err
+    assert not core.requests

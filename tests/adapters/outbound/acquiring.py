@@ -12,10 +12,10 @@ from mintmark.v1 import tasks_pb2 as pb
 from mintmark.v1 import webhook_configs_pb2 as configs
 from prometheus_client import CollectorRegistry
 
+from adapters.breaker import Breaker
 from adapters.outbound.access_tokens import AccessTokens
 from adapters.outbound.acquirer import Acquirer
 from adapters.outbound.acquirer_tasks import AcquirerTasks
-from adapters.outbound.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
 from adapters.outbound.metrics import Metrics

@@ -12,6 +12,7 @@ from typing import Any
 from adapters.settings import Settings
 
 TOKEN_PATH = "/oauth2/token"
+ISSUER_TOKEN_PATH = "/authz/d1/v1/oauth2/token"
 DROP = 0
 
 
@@ -45,6 +46,8 @@ class Gateway:
         self.script = Script()
         self.received: list[Received] = []
         self.token_requests: list[Received] = []
+        # What is answered with a status and a JSON document, by path.
+        self.documents: dict[str, tuple[int, Any]] = {}
         gateway = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -62,6 +65,9 @@ class Gateway:
                 self.end_headers()
                 self.wfile.write(answer)
 
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
@@ -72,12 +78,15 @@ class Gateway:
         self._thread.start()
 
     def answer(self, request: Received) -> tuple[int, bytes]:
-        if request.path == TOKEN_PATH:
+        if request.path in (TOKEN_PATH, ISSUER_TOKEN_PATH):
             self.token_requests.append(request)
             status = self.script.tokens.popleft() if self.script.tokens else 200
             document = {"access_token": f"at-{len(self.token_requests)}", "expires_in": self.script.expires_in}
             return status, json.dumps({**document, "token_type": "Bearer", "scope": "d1-notify"}).encode()
         self.received.append(request)
+        if request.path in self.documents:
+            status, document = self.documents[request.path]
+            return status, json.dumps(document).encode()
         return (self.script.notifications.popleft() if self.script.notifications else self.script.otherwise), b""
 
     def close(self) -> None:

@@ -41,7 +41,7 @@ def test_d1_renews_by_expiry_and_not_because_a_call_was_refused(gateway: Gateway
 
     async def play(sandbox: Sandbox) -> None:
         nonlocal hours
-        sandbox.sender._wall = lambda: 3600.0 * hours
+        sandbox.sender.ecom_tokens._wall = lambda: 3600.0 * hours
         await sandbox.deliveries.deliver(d1.token_update())
         hours = 1
         await sandbox.deliveries.deliver(d1.token_update())
@@ -128,7 +128,7 @@ def test_a_token_endpoint_that_fails_is_retried_and_one_that_refuses_stops_the_f
     async def play(sandbox: Sandbox) -> None:
         delivery = await sandbox.deliveries.deliver(d1.token_update())
         assert (delivery.outcome, delivery.attempts) == (ACKNOWLEDGED, 3)
-        sandbox.sender.forget_access_token()
+        sandbox.sender.forget_access_tokens()
         gateway.script.tokens.append(401)
         refused = await sandbox.deliveries.deliver(d1.token_update(), deadline=1)
         assert (refused.outcome, refused.status) == (GIVEN_UP, 401)

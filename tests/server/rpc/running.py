@@ -25,8 +25,14 @@ from mintmark.v1 import (
     api_keys_pb2_grpc,
     bindings_pb2_grpc,
     cache_keys_pb2_grpc,
+    card_data_accesses_pb2_grpc,
+    card_fingerprints_pb2_grpc,
+    card_keys_pb2_grpc,
+    card_verifications_pb2_grpc,
+    cards_pb2_grpc,
     clients_pb2,
     clients_pb2_grpc,
+    consumers_pb2_grpc,
     digital_cards_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
@@ -97,6 +103,8 @@ class Session:
         self.bindings = bindings_pb2_grpc.BindingsServiceStub(self.channel)
         self.issuer_operations = issuer_operations_pb2_grpc.IssuerOperationsServiceStub(self.channel)
         self.digital_cards = digital_cards_pb2_grpc.DigitalCardsServiceStub(self.channel)
+        self.consumers = consumers_pb2_grpc.ConsumersServiceStub(self.channel)
+        self.consumer_reads = consumers_pb2_grpc.ConsumerReadsServiceStub(self.channel)
         self.merchants = merchants_pb2_grpc.MerchantsServiceStub(self.channel)
         self.notifications = notifications_pb2_grpc.NotificationsServiceStub(self.channel)
         self.replays = replays_pb2_grpc.ReplaysServiceStub(self.channel)
@@ -118,6 +126,12 @@ class Session:
         self.tasks = tasks_pb2_grpc.TasksServiceStub(self.channel)
         self.records = notifications_pb2_grpc.NotificationRecordsServiceStub(self.channel)
         self.principals = principals_pb2_grpc.PrincipalsServiceStub(self.channel)
+        self.cards = cards_pb2_grpc.CardsServiceStub(self.channel)
+        self.card_keys = card_keys_pb2_grpc.CardKeysServiceStub(self.channel)
+        self.card_key_publications = card_keys_pb2_grpc.CardKeyPublicationsServiceStub(self.channel)
+        self.card_fingerprints = card_fingerprints_pb2_grpc.CardFingerprintsServiceStub(self.channel)
+        self.card_verifications = card_verifications_pb2_grpc.CardVerificationsServiceStub(self.channel)
+        self.card_data_accesses = card_data_accesses_pb2_grpc.CardDataAccessesServiceStub(self.channel)
         self.health = health_pb2_grpc.HealthStub(self.channel)
 
     @property

@@ -7,6 +7,7 @@ from server.domain.accounts import Account, AccountMode, AccountProvider, Inboun
 from server.domain.api_keys import ApiKey, ApiKeyState
 from server.domain.bindings import Binding, BindingState
 from server.domain.clients import Client, ClientSecret, ClientState
+from server.domain.consumers import Consumer, ConsumerState
 from server.domain.events import Event, EventKind
 from server.domain.merchants import Merchant, SchemeRegistration
 from server.domain.notifications import (
@@ -71,6 +72,19 @@ def token(own_id: str = "t-1", gateway: str = GATEWAY, merchant_id: str = MERCHA
         partner_order_time=-5,
         last_content="ab" * 32,
         revision=7,
+    )
+
+
+def consumer(own_id: str = "c-1", issuer_id: str = "ISSUER0001") -> Consumer:
+    return Consumer(
+        name=names.consumer(issuer_id, own_id),
+        issuer_id=issuer_id,
+        consumer_id=own_id,
+        create_time=TIME,
+        update_time=TIME + 1,
+        state=ConsumerState.SUSPENDED,
+        revision=7,
+        sealed_personal_data=b"\0\xff sealed",
     )
 
 

@@ -16,7 +16,11 @@ from server.domain.acquirer_transactions import AcquirerTransaction
 from server.domain.acquirer_transactions import Report as AcquirerReport
 from server.domain.api_keys import ApiKey
 from server.domain.bindings import Binding
+from server.domain.card_accesses import CardAccess
+from server.domain.card_keys import CardHashKey, CardKey
+from server.domain.cards import Card
 from server.domain.clients import Client
+from server.domain.consumers import Consumer
 from server.domain.digital_cards import DigitalCard
 from server.domain.events import Event
 from server.domain.issuer_operations import IssuerOperation
@@ -37,7 +41,16 @@ from server.domain.unreadable_notifications import UnreadableNotification, Unrea
 from server.domain.webhook_configs import WebhookConfig
 from server.domain.webhook_keys import WebhookKey
 from server.ports import Identity, Request
-from server.store import acquirer_tables, digital_card_tables, migrate, payment_tables, schema, webhook_tables
+from server.store import (
+    acquirer_tables,
+    card_tables,
+    consumer_tables,
+    digital_card_tables,
+    migrate,
+    payment_tables,
+    schema,
+    webhook_tables,
+)
 from server.store.engine import parse_url, reader_engine, schema_revision
 from server.store.schema import REVISION, metadata
 from server.store.store import SqlStore
@@ -68,6 +81,7 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (UnknownCharge, payment_tables.unknown_charges, set()),
     (IssuerOperation, schema.issuer_operations, set()),
     (DigitalCard, digital_card_tables.digital_cards, set()),
+    (Consumer, consumer_tables.consumers, set()),
     (PaymentSubscription, payment_tables.payment_subscriptions, set()),
     (AcquirerTransaction, acquirer_tables.acquirer_transactions, set()),
     (AcquirerReport, acquirer_tables.acquirer_reports, set()),
@@ -75,6 +89,10 @@ KEPT: list[tuple[type[Any], Table, set[str]]] = [
     (UnreadableTally, acquirer_tables.unreadable_tallies, set()),
     (WebhookConfig, webhook_tables.webhook_configs, set()),
     (WebhookKey, webhook_tables.webhook_keys, set()),
+    (Card, card_tables.cards, set()),
+    (CardKey, card_tables.card_keys, set()),
+    (CardHashKey, card_tables.card_hash_keys, set()),
+    (CardAccess, card_tables.card_accesses, set()),
     (UnmanagedWebhook, webhook_tables.unmanaged_webhooks, set()),
 ]
 

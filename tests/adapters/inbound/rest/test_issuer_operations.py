@@ -34,7 +34,7 @@ def test_each_form_of_a_name_is_a_path(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["issuers/i/cards/c", "issuers/i/consumers/c/authorisations/a", "issuers/i/operations/o"]
+    "name", ["issuers/i/accounts/a", "issuers/i/consumers/c/authorisations/a", "issuers/i/operations/o"]
 )
 def test_nothing_else_below_an_issuer_is_a_path(name: str) -> None:
     assert routed().find(f"/v1/{name}".encode()) is None

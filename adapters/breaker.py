@@ -1,6 +1,7 @@
-"""A circuit breaker for each account: after many failures nothing of it is claimed for a while, then one at a time.
+"""A circuit breaker for each account: after many failures nothing of it is begun for a while, then one at a time.
 
-It stops claiming, never an attempt that was begun: what may have been granted is sent.
+The dispatcher's stops claiming tasks, never an attempt that was begun: what may have been granted is sent. The
+gateway's stops calls to an issuer's own system.
 """
 
 import time
@@ -32,6 +33,11 @@ class Breaker:
         now = self._monotonic()
         return sorted(name for name, until in self._resting.items() if now < until or name in self._probed)
 
+    def admits(self, account: str) -> bool:
+        """Whether something of the account may be begun now; then say so by `claimed`."""
+        until = self._resting.get(account)
+        return until is None or (self._monotonic() >= until and account not in self._probed)
+
     @property
     def probing(self) -> bool:
         """Whether an account has rested: then one task is claimed at a time, to see how its partner is."""
@@ -44,12 +50,12 @@ class Breaker:
         return max(0.05, min([longest, *ends]))
 
     def claimed(self, account: str) -> None:
-        """A task of the account was claimed."""
+        """A task of the account was claimed, or a call begun."""
         if account in self._resting:
             self._probed.add(account)
 
     def unused(self, account: str) -> None:
-        """A claimed task came to nothing that says how the partner is."""
+        """What was claimed or begun came to nothing that says how the partner is."""
         self._probed.discard(account)
 
     def succeeded(self, account: str) -> None:

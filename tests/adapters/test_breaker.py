@@ -1,6 +1,6 @@
 """The circuit breaker, on a clock that the test moves."""
 
-from adapters.outbound.breaker import FAILURES, REST_S, WITHIN_S, Breaker
+from adapters.breaker import FAILURES, REST_S, WITHIN_S, Breaker
 
 
 class Now:
@@ -63,3 +63,17 @@ def test_a_task_that_came_to_nothing_lets_another_one_try() -> None:
     breaker.claimed("a")
     breaker.unused("a")
     assert breaker.probing
+
+
+def test_a_call_is_admitted_unless_its_account_rests_or_is_being_probed() -> None:
+    breaker, now = opened()
+    assert (breaker.admits("a"), breaker.admits("b")) == (False, True)
+    now.seconds += REST_S
+    assert breaker.admits("a")
+    breaker.claimed("a")
+    assert not breaker.admits("a")
+    breaker.unused("a")
+    assert breaker.admits("a")
+    breaker.claimed("a")
+    breaker.succeeded("a")
+    assert breaker.admits("a")

@@ -1,0 +1,102 @@
+"""Card data from a file or stdin: read, checked and encrypted here, never sent or shown in clear."""
+
+import json
+import re
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+from adapters.cli.refusals import Refused, Violation, usage
+from adapters.cli.session import Session
+
+LONGEST = 4096
+# The members of card data in a JWE, the form of each, and that form in words.
+MEMBERS = {
+    "pan": (re.compile(r"[0-9]{10,19}", re.ASCII), "must have 10 to 19 digits"),
+    "exp": (re.compile(r"(0[1-9]|1[0-2])[0-9]{2}", re.ASCII), "must be MMYY"),
+    "name": (re.compile(r".{1,128}", re.DOTALL), "must have 1 to 128 characters"),
+    "cvv": (re.compile(r"[0-9]{3,4}", re.ASCII), "must have 3 or 4 digits"),
+    "auxiliaryPan": (re.compile(r"[0-9]{10,19}", re.ASCII), "must have 10 to 19 digits"),
+    "auxiliaryExp": (re.compile(r"(0[1-9]|1[0-2])[0-9]{2}", re.ASCII), "must be MMYY"),
+}
+MANDATORY = ("pan", "exp")
+
+
+def read_card(file: Path) -> bytes:
+    """The card data as the plaintext of a JWE; `-` is stdin.
+
+    Raises Refused: for a file that others may read, and for what is not card data, without showing any of it.
+    """
+    document = _document(_text(file))
+    wrong = [Violation(name, text) for name, text in _wrong(document)]
+    if wrong:
+        raise Refused("nothing was sent: the card data is not as it must be", violations=tuple(wrong))
+    return json.dumps(document).encode()
+
+
+def encrypted(session: Session, card: bytes) -> str:
+    """The card data as a JWE for the key that the gateways have published. Raises Refused."""
+    from mintmark.v1 import card_keys_pb2, card_keys_pb2_grpc
+
+    from adapters.jose.encryption import Recipient
+    from adapters.jose.public_keys import KeyInvalid
+
+    stub = card_keys_pb2_grpc.CardKeysServiceStub(session.channel)
+    keys = session.call(stub.GetCardKeys, card_keys_pb2.GetCardKeysRequest()).card_keys
+    if not keys:
+        raise Refused(
+            "no gateway has published a key to encrypt card data for",
+            "see whether a gateway runs that has keys for cards (MINTMARK_CARD_KEYS_FILE)",
+        )
+    try:
+        return Recipient.from_jwk(keys[0].jwk_json, keys[0].kid).encrypt(card)
+    except KeyInvalid as invalid:
+        raise Refused(str(invalid)) from None
+
+
+def _text(file: Path) -> str:
+    if str(file) == "-":
+        if sys.stdin.isatty():
+            raise usage("card data is not typed: pipe it into the command, or name a file with --card-data")
+        return sys.stdin.read(LONGEST + 1)
+    try:
+        mode = file.stat().st_mode
+        if stat.S_ISREG(mode) and mode & 0o077:
+            raise Refused(f"others may read {file}", f"chmod 600 {file}")
+        with file.open(encoding="utf-8-sig") as opened:
+            return opened.read(LONGEST + 1)
+    except (OSError, UnicodeError) as error:
+        raise usage(f"cannot read {file}: {type(error).__name__}") from None
+
+
+def _document(text: str) -> dict[str, Any]:
+    wanted = 'card data is one JSON object, such as {"pan": "...", "exp": "1230"}, with each name once'
+    try:
+        document = json.loads(text, object_pairs_hook=_once) if len(text) <= LONGEST else None
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise usage(wanted)
+    return document
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(members)
+    if len(made) != len(members):
+        raise ValueError
+    return made
+
+
+def _wrong(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and what is wrong with them. Names that we don't know could be a card number: they are not repeated."""
+    wrong = [(name, "is missing") for name in MANDATORY if name not in document]
+    for name, value in document.items():
+        form = MEMBERS.get(name)
+        if form is None:
+            wrong.append(("another name", f"there is no such member; known are {', '.join(MEMBERS)}"))
+        elif not isinstance(value, str) or not form[0].fullmatch(value):
+            wrong.append((name, f"{form[1]}, as a text"))
+    if ("auxiliaryPan" in document) != ("auxiliaryExp" in document):
+        wrong.append(("auxiliaryPan", "belongs together with auxiliaryExp"))
+    return wrong

@@ -1,0 +1,63 @@
+"""The form of card data as it comes: compact JWEs (RFC 7516 section 7.1) for a gateway's key. What needs no key is
+looked at here, so that nothing is kept that no gateway could open."""
+
+import base64
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+
+from server.domain.cards import EncryptedCard
+from server.domain.refusals import CardKeyUnknown
+
+LONGEST_HEADER = 2731
+# Header, no encrypted key (RFC 7518 section 4.6), 12 bytes of IV, ciphertext, 16 bytes of tag (section 5.3).
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.\.[A-Za-z0-9_-]{16}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{22}")
+# They compress, ask for what we don't do, or bring keys of their own (RFC 7516 sections 4.1.3 to 4.1.13).
+_REFUSED = frozenset({"crit", "jku", "jwk", "x5c", "x5t", "x5t#S256", "x5u", "zip"})
+_COORDINATE = re.compile("[A-Za-z0-9_-]{43}")
+
+
+def read(jwe: str, kids: Collection[str], where: str) -> EncryptedCard:
+    """Card data for one of these keys. Raises CardKeyUnknown."""
+    try:
+        kid = kid_of(jwe)
+    except (ValueError, RecursionError):
+        raise CardKeyUnknown(where, "is not a compact JWE with ECDH-ES on P-256, A256GCM and a `kid`") from None
+    if kid not in kids:
+        raise CardKeyUnknown(where, "no gateway has the key that it is for")
+    return EncryptedCard(jwe, kid)
+
+
+def kid_of(jwe: str) -> str:
+    """The id of the key that a JWE of our profile is for. Raises ValueError, RecursionError for all others."""
+    found = _COMPACT.fullmatch(jwe)
+    if found is None or len(found[1]) > LONGEST_HEADER:
+        raise ValueError("not five parts of the right lengths")
+    text = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode("utf-8")
+    header = json.loads(text, object_pairs_hook=_once)
+    if not isinstance(header, dict) or (header.get("alg"), header.get("enc")) != ("ECDH-ES", "A256GCM"):
+        raise ValueError("another algorithm")
+    if not _REFUSED.isdisjoint(header):
+        raise ValueError("a header that is refused")
+    _check_point(header.get("epk"))
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not kid:
+        raise ValueError("no kid")
+    return kid
+
+
+def _check_point(epk: Any) -> None:
+    if not isinstance(epk, dict) or (epk.get("kty"), epk.get("crv")) != ("EC", "P-256") or "d" in epk:
+        raise ValueError("not a public key on P-256")
+    for coordinate in ("x", "y"):
+        given = epk.get(coordinate)
+        if not isinstance(given, str) or not _COORDINATE.fullmatch(given):
+            raise ValueError("not a point")
+
+
+def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(members)
+    if len(made) != len(members):
+        raise ValueError("a name twice")
+    return made
