@@ -10,7 +10,7 @@ from mintmark.v1 import tasks_pb2 as pb
 
 from adapters.outbound.access_token_sources import correlation_id_for_d1
 from adapters.outbound.access_tokens import AccessTokens, NoAccessToken
-from adapters.outbound.breaker import Breaker
+from adapters.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
 from adapters.outbound.outcomes import Answered, NotSent, Result

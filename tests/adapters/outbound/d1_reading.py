@@ -10,7 +10,7 @@ from mintmark.v1 import tasks_pb2 as pb
 from prometheus_client import CollectorRegistry
 
 from adapters.outbound.access_tokens import AccessTokens
-from adapters.outbound.breaker import Breaker
+from adapters.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.d1 import D1
 from adapters.outbound.d1_tasks import D1Tasks
