@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
+from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import access_tokens_pb2, clients_pb2
 
 from server.keys import hashing
@@ -122,7 +123,7 @@ def test_a_secret_that_was_replaced_is_not_remembered_as_right(core: RunningCore
         request_id=request_id(),
         name=f"clients/{client_id}",
         taken_over_secret="another one of before",
-        old_secret_lifetime={},
+        old_secret_lifetime=Duration(),
     )
     core.admin.clients.RotateClientSecret(rotated)
     assert asked(core.anonymous, client_id, SECRET) == "UNAUTHENTICATED"
