@@ -8,13 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from adapters.outbound.outcomes import Answered, Result, ours
-
 FAILURES = 5
 WITHIN_S = 10.0
 REST_S = 5.0
 LONGEST_REST_S = 300.0
-TOO_MANY = 429
 
 
 class Breaker:
@@ -78,18 +75,6 @@ class Breaker:
         """The partner asks to be left alone for so long: for REST_S at least, and LONGEST_REST_S at most."""
         until = self._monotonic() + min(max(seconds, REST_S), LONGEST_REST_S)
         self._resting[account] = max(until, self._resting.get(account, 0.0))
-
-    def notice(self, account: str, result: Result) -> None:
-        """What a call that moves no money says about how the partner is."""
-        if not isinstance(result, Answered):
-            if not ours(result):
-                self.failed(account)
-        elif result.http_status >= 500:
-            self.failed(account)
-        else:
-            self.succeeded(account)
-            if result.http_status == TOO_MANY:
-                self.rest(account, result.retry_after)
 
     @property
     def open(self) -> int:

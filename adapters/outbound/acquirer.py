@@ -10,7 +10,7 @@ from mintmark.v1 import tasks_pb2 as pb
 from mintmark.v1 import webhook_configs_pb2 as configs
 
 from adapters.breaker import Breaker
-from adapters.outbound import sibs, sibs_answers
+from adapters.outbound import partner_health, sibs, sibs_answers
 from adapters.outbound.access_tokens import AccessTokens, NoAccessToken
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
@@ -92,7 +92,7 @@ class Acquirer:
             call = sibs_answers.told(asked.operation, request_id, result)
             outcome = configs.AcquirerCallOutcome.Name(call.outcome).removeprefix("ACQUIRER_CALL_OUTCOME_").lower()
             made.ended(outcome, result, call.trouble, tpp_request_id=call.tpp_request_id)
-        self._breaker.notice(task.account, result)
+        partner_health.notice(self._breaker, task.account, result)
         return result, call
 
 

@@ -8,9 +8,10 @@ from urllib.parse import quote
 
 from mintmark.v1 import tasks_pb2 as pb
 
+from adapters.breaker import Breaker
+from adapters.outbound import partner_health
 from adapters.outbound.access_token_sources import correlation_id_for_d1
 from adapters.outbound.access_tokens import AccessTokens, NoAccessToken
-from adapters.breaker import Breaker
 from adapters.outbound.calls import CallBook
 from adapters.outbound.leases import Lease
 from adapters.outbound.outcomes import Answered, NotSent, Result
@@ -87,7 +88,7 @@ class D1:
                     "GET", url, headers, b"", total=min(CALL_S, left), send_by=lease.until
                 )
             made.ended(_word(result), result)
-        self._breaker.notice(task.account, result)
+        partner_health.notice(self._breaker, task.account, result)
         return result
 
 

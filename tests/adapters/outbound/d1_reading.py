@@ -9,8 +9,8 @@ from typing import Any
 from mintmark.v1 import tasks_pb2 as pb
 from prometheus_client import CollectorRegistry
 
-from adapters.outbound.access_tokens import AccessTokens
 from adapters.breaker import Breaker
+from adapters.outbound.access_tokens import AccessTokens
 from adapters.outbound.calls import CallBook
 from adapters.outbound.d1 import D1
 from adapters.outbound.d1_tasks import D1Tasks
