@@ -2,6 +2,7 @@
 
 import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +16,8 @@ from tests.stack import Stack
 from tests.valkey import Valkey
 
 folders.use_memory()
+# pytest rewrites each test file's asserts, which takes every worker seven seconds where the environment forbids to keep it.
+sys.dont_write_bytecode = False
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("short", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)
 settings.register_profile("campaign", deadline=None, database=None, max_examples=10_000, suppress_health_check=QUIET)
