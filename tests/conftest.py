@@ -16,7 +16,7 @@ from tests.stack import Stack
 from tests.valkey import Valkey
 
 folders.use_memory()
-# pytest rewrites each test file's asserts, which takes every worker seven seconds where the environment forbids to keep it.
+# pytest rewrites the asserts of each test file, which takes each worker 7 s where the environment says not to keep it.
 sys.dont_write_bytecode = False
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("short", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)
