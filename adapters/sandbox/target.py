@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from adapters.sandbox.authorities import authorities
 from adapters.sandbox.notifications import D1_ISSUER, D1_ISSUER_BATCHES, TSH, Notification
 
 # One attempt in total, in our own seconds. Thales publishes no time-out.
@@ -112,7 +113,10 @@ class Sender:
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._http = httpx.AsyncClient(
-            timeout=timeout, trust_env=False, limits=httpx.Limits(max_connections=512, max_keepalive_connections=128)
+            timeout=timeout,
+            trust_env=False,
+            verify=authorities(),
+            limits=httpx.Limits(max_connections=512, max_keepalive_connections=128),
         )
 
     async def send(self, notification: Notification) -> Answer:
