@@ -6,6 +6,8 @@ on one worker, and so do files that use the same stack: it starts once.
 xdist's own way, the mark `xdist_group`, does nothing with this pytest: it renames tests by a field that is gone.
 """
 
+from collections.abc import Mapping, Sized
+
 from xdist.scheduler.loadscope import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
@@ -70,8 +72,7 @@ class Sharing(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         return group(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        longest = max(self.workqueue, key=lambda name: seconds(name, len(self.workqueue[name])))
-        self.workqueue.move_to_end(longest, last=False)
+        self.workqueue.move_to_end(longest(self.workqueue), last=False)
         super()._assign_work_unit(node)
 
 
@@ -81,7 +82,11 @@ def group(nodeid: str) -> str:
     return SHARED.get(file, file)
 
 
-def seconds(name: str, tests: int) -> float:
-    """About how long a group of so many tests takes."""
+def longest(groups: Mapping[str, Sized]) -> str:
+    """Of groups of tests by their name the one that takes longest."""
+    return max(groups, key=lambda name: _seconds(name, len(groups[name])))
+
+
+def _seconds(name: str, tests: int) -> float:
     slow = name.startswith(("tests/faults/", "tests/flows/"))
     return SECONDS.get(name, 5 if slow else min(tests, 300) / 100)
