@@ -1,5 +1,6 @@
 """Runs one role: `python -m adapters gateway|dispatcher|sandbox`. Settings come from the environment."""
 
+import gc
 import sys
 from collections.abc import Callable, Sequence
 
@@ -12,6 +13,8 @@ STOPPED, FAILED, USAGE = 0, 1, 2
 
 def main(arguments: Sequence[str]) -> int:
     """Exit code 0 after SIGTERM, 2 for wrong arguments or settings, 1 where it cannot serve."""
+    # What is loaded stays: to look through it for garbage takes a good part of a start and an end.
+    gc.disable()
     from adapters.serving import AddressUnusable
 
     if len(arguments) != 1 or arguments[0] not in ROLES:
@@ -19,7 +22,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         read = settings.load()
         logs.configure(read.log_level, arguments[0])
-        _role(arguments[0])(read)
+        role = _role(arguments[0])
+        gc.freeze()
+        gc.enable()
+        role(read)
     except SettingsInvalid as invalid:
         return _say(str(invalid), USAGE)
     except AddressUnusable as unusable:

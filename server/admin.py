@@ -11,6 +11,8 @@ from pathlib import Path
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 TIMEOUT_S = 5.0
+# It sees within this time that it is to end; a core waits for that.
+NOTICED_S = 0.1
 
 
 class UnixServer(ThreadingHTTPServer):
@@ -62,7 +64,7 @@ class AdminServer:
             host, _, port = address.rpartition(":")
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), Handler)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="admin", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(NOTICED_S,), name="admin", daemon=True)
         self._thread.start()
 
     def close(self) -> None:

@@ -1,7 +1,20 @@
-"""What every test may use: real servers, one of each per worker, and a database per test."""
+"""What every test may use: real servers, one of each per worker, and a database per test.
 
+To keep the whole suite short:
+
+- The tests of a file run on one worker (`tests.sharing`): what takes a second to start (a core, a gateway, a stack) is
+  a fixture of the module, and each test uses ids of its own. Files with tests that take long are named there.
+- A core or store on SQLite begins with a copy of an empty database (`tests.databases`), on PostgreSQL with one of
+  `postgres_template`; nobody but the tests of migrations migrates.
+- HTTP without TLS is asked with `verify=PLAIN` (`tests.plain`).
+- `eventually` (`tests.waiting`) waits for what happens; a clock that is moved is better than waiting for its hour.
+- A long sweep is a campaign (`@pytest.mark.campaign`), with a short form beside it.
+"""
+
+import gc
 import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,6 +28,8 @@ from tests.stack import Stack
 from tests.valkey import Valkey
 
 folders.use_memory()
+# pytest rewrites the asserts of each test file, which takes each worker 7 s where the environment says not to keep it.
+sys.dont_write_bytecode = False
 QUIET = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture)
 settings.register_profile("short", derandomize=True, deadline=None, database=None, suppress_health_check=QUIET)
 settings.register_profile("campaign", deadline=None, database=None, max_examples=10_000, suppress_health_check=QUIET)
@@ -23,6 +38,11 @@ settings.register_profile("campaign", deadline=None, database=None, max_examples
 def pytest_configure(config: pytest.Config) -> None:
     campaign = config.getoption("-m") == "campaign"
     settings.load_profile("campaign" if campaign else "short")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end: looking through it for garbage takes a third of a second each time."""
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:

@@ -16,6 +16,7 @@ import grpc
 import httpx
 from mintmark.v1 import access_tokens_pb2, access_tokens_pb2_grpc
 
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 # All tests come from loopback, and many fail to authenticate on purpose. Those of the limit itself leave it as it is.
@@ -97,13 +98,13 @@ class Stack:
         return int((self.data / "run" / f"{role}.pid").read_text())
 
     def readiness(self) -> httpx.Response:
-        return httpx.get(f"{self.admin_url}/readyz", timeout=5)
+        return httpx.get(f"{self.admin_url}/readyz", timeout=5, verify=PLAIN)
 
     @property
     def http(self) -> httpx.Client:
         """A client of the gateway."""
         if self._http is None:
-            self._http = httpx.Client(base_url=self.http_url, timeout=20)
+            self._http = httpx.Client(base_url=self.http_url, timeout=20, verify=PLAIN)
         return self._http
 
     @property

@@ -11,6 +11,7 @@ import httpx
 
 from adapters.sandbox.access_tokens import AccessTokens
 from adapters.sandbox.answer import Answer
+from adapters.sandbox.authorities import authorities
 from adapters.sandbox.notifications import D1_ISSUER, D1_ISSUER_BATCHES, TSH, Notification
 
 # One attempt in total, in our own seconds. Thales publishes no time-out.
@@ -85,7 +86,10 @@ class Sender:
     def __init__(self, target: Target, wall: Callable[[], float], timeout: float = ATTEMPT_SECONDS) -> None:
         self.target = target
         self.http = httpx.AsyncClient(
-            timeout=timeout, trust_env=False, limits=httpx.Limits(max_connections=512, max_keepalive_connections=128)
+            timeout=timeout,
+            trust_env=False,
+            verify=authorities(),
+            limits=httpx.Limits(max_connections=512, max_keepalive_connections=128),
         )
         credentials = target.client_credentials
         self.ecom_tokens = AccessTokens(lambda: target.url + target.token_path, credentials, self.http, wall)

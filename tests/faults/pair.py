@@ -18,6 +18,7 @@ from mintmark.v1 import tokens_pb2, tokens_pb2_grpc
 from tests.faults.core_process import CALL_SECONDS, REPOSITORY, SERVER, CoreProcess
 from tests.faults.reading import Reading
 from tests.faults.scenario import D1_GATEWAY, MERCHANT, Scenario
+from tests.plain import PLAIN
 from tests.stack import UNLIMITED, free_ports
 from tests.waiting import eventually
 
@@ -41,7 +42,7 @@ class Pair(CoreProcess):
         with self.log.open("ab") as log:
             self.gateway = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=log, stderr=log)
         self.url = f"http://{http}"
-        self.http = httpx.Client(base_url=self.url, timeout=2 * LONGEST_ANSWER)
+        self.http = httpx.Client(base_url=self.url, timeout=2 * LONGEST_ANSWER, verify=PLAIN)
         eventually(lambda: self._gateway_ready(admin), 30, "the start of the gateway")
         self.partner = Partner(self)
         return self
@@ -57,7 +58,7 @@ class Pair(CoreProcess):
     def _gateway_ready(self, admin: str) -> bool:
         assert self.gateway.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"http://{admin}/readyz", timeout=2).status_code == 200
+            return httpx.get(f"http://{admin}/readyz", timeout=2, verify=PLAIN).status_code == 200
         except httpx.TransportError:
             return False
 

@@ -18,6 +18,7 @@ from mintmark.v1 import events_pb2, events_pb2_grpc
 from tests.faults import books
 from tests.faults.core_process import CHANNEL
 from tests.faults.reading import Reading
+from tests.plain import PLAIN
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -59,7 +60,9 @@ class Twin:
         self._file = stack.data / "sandbox" / "ledger.jsonl"
 
     def burst(self, count: int, seed: int) -> str:
-        answer = httpx.post(f"{self._url}/bursts", json={**SHAPE, "count": count, "seed": seed}, timeout=10)
+        answer = httpx.post(
+            f"{self._url}/bursts", json={**SHAPE, "count": count, "seed": seed}, timeout=10, verify=PLAIN
+        )
         assert answer.status_code == 202, answer.text
         return str(answer.json()["name"])
 
@@ -81,7 +84,7 @@ class Twin:
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def _state(self, name: str) -> dict[str, Any]:
-        state: dict[str, Any] = httpx.get(f"{self._url}/bursts/{name}", timeout=10).json()
+        state: dict[str, Any] = httpx.get(f"{self._url}/bursts/{name}", timeout=10, verify=PLAIN).json()
         return state
 
 

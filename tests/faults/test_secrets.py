@@ -12,6 +12,7 @@ import pytest
 from mintmark.v1 import notifications_pb2, notifications_pb2_grpc
 
 from tests.faults.reading import Reading
+from tests.plain import PLAIN
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -238,7 +239,7 @@ def written(stack: Stack) -> dict[str, bytes]:
     """Every byte that the stack has written, and its metrics."""
     files = [each for each in stack.folder.rglob("*") if each.is_file() and not each.is_socket()]
     found = {str(each.relative_to(stack.folder)): each.read_bytes() for each in files}
-    metrics = httpx.get(f"{stack.admin_url}/metrics", timeout=5)
+    metrics = httpx.get(f"{stack.admin_url}/metrics", timeout=5, verify=PLAIN)
     assert metrics.status_code == 200
     return found | {"metrics": metrics.content}
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import httpx
 
 from adapters.cli.supervisor.probe import get
+from tests.plain import PLAIN
 from tests.server.rpc.running import RunningCore
 from tests.stack import free_ports
 from tests.waiting import eventually
@@ -25,7 +26,7 @@ class Gateway:
         self.url = f"http://127.0.0.1:{free_ports(1)[0]}"
         self.log = core.folder / "gateway.log"
         self.admin = f"unix:{core.folder}/gateway.sock"
-        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=20)
+        self.client = httpx.Client(base_url=self.url, trust_env=False, timeout=20, verify=PLAIN)
         environment = {
             "PATH": os.environ["PATH"],
             "MINTMARK_DATA_DIR": str(core.folder / "data"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.plain import PLAIN
 from tests.stack import COMMAND, free_ports
 from tests.waiting import eventually
 
@@ -63,6 +64,6 @@ class Operator:
 
 def ready(admin: str) -> bool:
     try:
-        return httpx.get(f"http://{admin}/readyz", timeout=2).status_code == 200
+        return httpx.get(f"http://{admin}/readyz", timeout=2, verify=PLAIN).status_code == 200
     except httpx.TransportError:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.plain import PLAIN
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -121,6 +122,6 @@ def test_the_log_and_the_metrics_tell_of_it(stack: Stack) -> None:
     told = [line for line in lines if line.get("source") == "loopback"]
     assert told
     assert all(line["alert"] for line in told)
-    metrics = httpx.get(f"{stack.admin_url}/metrics", timeout=5).text
+    metrics = httpx.get(f"{stack.admin_url}/metrics", timeout=5, verify=PLAIN).text
     for route in (*TOKEN_PATHS, TSH, "/v1/tokens"):
         assert f'mintmark_limited_authentications_total{{role="gateway",route="{route}"}}' in metrics

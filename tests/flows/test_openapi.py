@@ -40,7 +40,7 @@ def ask_everything(stack: Stack, folder: Path, *options: str) -> None:
 
 
 def test_no_answer_is_a_surprise(stack: Stack, tmp_path: Path) -> None:
-    ask_everything(stack, tmp_path, "--phases", "examples,fuzzing", "-n", "8", "--seed", "1", "--no-shrink")
+    ask_everything(stack, tmp_path, "--phases", "examples,fuzzing", "-n", "4", "--seed", "1", "--no-shrink")
 
 
 @pytest.mark.campaign

@@ -13,6 +13,7 @@ from mintmark.v1 import notifications_pb2
 
 from adapters.cli.supervisor.probe import get
 from tests.adapters.outbound.running import PayingHouse, paying_house
+from tests.plain import PLAIN
 from tests.stack import free_ports
 from tests.waiting import eventually
 
@@ -55,7 +56,9 @@ class Flow:
 
     def post(self, token: str, body: bytes = b"{}", **headers: str) -> httpx.Response:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return httpx.post(f"{self.url}{PATH}{token}", content=body, headers=sent, trust_env=False, timeout=20)
+        return httpx.post(
+            f"{self.url}{PATH}{token}", content=body, headers=sent, trust_env=False, timeout=20, verify=PLAIN
+        )
 
     def rule(self, mode: str, reference: str = "", **more: object) -> None:
         self.house.twin.control("POST", "/webhooks/rules", {"mode": mode, "reference": reference, **more})
@@ -141,7 +144,7 @@ def test_what_was_never_ours_is_not_found_and_not_kept(flow: Flow) -> None:
     token = flow.token(payment.name)
     for wrong in ("x", f"{token}0", token[:-1], token.upper(), "%2e", "a" * 300, f"{token}/x", ""):
         assert flow.post(wrong).status_code == 404, wrong
-    assert httpx.get(f"{flow.url}{PATH}{token}", trust_env=False).status_code == 405
+    assert httpx.get(f"{flow.url}{PATH}{token}", trust_env=False, verify=PLAIN).status_code == 405
 
 
 def test_a_payment_that_is_gone_is_kept_for_people(flow: Flow) -> None:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.cli.supervisor.probe import get
 from tests.house.tree import ROOT
+from tests.plain import PLAIN
 from tests.stack import Stack
 
 README = (ROOT / "README.md").read_text()
@@ -38,7 +39,7 @@ class Family:
 
 def exposed(stack: Stack) -> dict[str, Family]:
     """The families of every role and of the supervisor; counters with their `_total`."""
-    texts = [httpx.get(f"{stack.admin_url}/metrics", timeout=5).text]
+    texts = [httpx.get(f"{stack.admin_url}/metrics", timeout=5, verify=PLAIN).text]
     texts += [get(f"unix:{stack.data}/run/{role}.admin.sock", "/metrics", 5)[1] for role in ROLES]
     found: dict[str, Family] = {}
     for text in texts:

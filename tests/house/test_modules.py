@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.tree import ROOT, calls, modules, parsed, sources
+from tests.house.tree import ROOT, calls, mentioning, modules, parsed, sources
 
 # Alembic runs these files; nobody imports them.
 MIGRATIONS = "server.store.migrations"
@@ -50,7 +50,7 @@ def test_a_side_effect_is_noticed(statement: str, noticed: str, tmp_path: Path) 
 def test_only_the_settings_modules_read_the_environment() -> None:
     reading = {"os.environ", "os.environb", "os.getenv", "os.getenvb", "environ", "getenv"}
     allowed = {"server/settings.py", "adapters/settings.py", "protos/generate.py"}
-    for path in sources("server", "adapters", "mintmark_client", "protos"):
+    for path in mentioning("env", sources("server", "adapters", "mintmark_client", "protos")):
         if str(path) not in allowed:
             assert not calls(parsed(path)) & reading, path
 

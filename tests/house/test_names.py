@@ -4,7 +4,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.house.tree import ROOT, calls, parsed, sources, tracked
+from tests.house.tree import ROOT, calls, mentioning, parsed, sources, tracked
 
 LONGEST_FILE = 400
 FORBIDDEN = {"utils", "common", "helpers", "manager", "base", "data", "info"}
@@ -31,23 +31,32 @@ def test_every_file_says_what_it_is_for() -> None:
 
 
 def test_only_the_command_prints() -> None:
-    for path in sources("server", "adapters", "mintmark_client", "tests"):
+    for path in mentioning("print", sources("server", "adapters", "mintmark_client", "tests")):
         if not str(path).startswith("adapters/cli/"):
             assert "print" not in calls(parsed(path)), path
 
 
 def test_tests_wait_on_conditions() -> None:
     """Only the waiting itself sleeps, and fakes take their time on purpose. `asyncio.sleep(0)` waits for nobody."""
-    for path in sources("tests"):
+    for path in mentioning("sleep", sources("tests")):
         if path.name != "waiting.py" and not path.name.startswith("fake_"):
             called = [ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
             assert not [call for call in called if re.match(r"(time\.|asyncio\.)?sleep\((?!0\))", call)], path
 
 
 def test_tests_use_no_mocks() -> None:
-    for path in sources("tests"):
+    for path in mentioning("mock", sources("tests")):
         imports = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Import | ast.ImportFrom)]
         assert not [node for node in imports if "mock" in ast.unparse(node)], path
+
+
+def test_http_without_tls_reads_no_authorities() -> None:
+    """Whoever calls httpx in the tests says what it trusts: mostly `tests.plain.PLAIN`, which costs nothing."""
+    asking = re.compile(r"httpx\.(get|post|put|patch|delete|head|request|stream|(Async)?(Client|HTTPTransport))$")
+    for path in mentioning("httpx", sources("tests")):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Call) and asking.match(ast.unparse(node.func)):
+                assert {"verify", "transport"} & {each.arg for each in node.keywords}, f"{path}:{node.lineno}"
 
 
 def test_the_tests_mirror_the_tree() -> None:

@@ -3,7 +3,7 @@
 import re
 
 from tests.house.tree import ROOT
-from tests.sharing import SHARED, group
+from tests.sharing import SECONDS, SHARED, group, longest
 
 
 def test_who_uses_the_running_stack_shares_it() -> None:
@@ -15,9 +15,23 @@ def test_who_uses_the_running_stack_shares_it() -> None:
     assert users == {file for file, shared in SHARED.items() if shared == "running stack"}
 
 
-def test_what_shares_something_is_there_and_runs_together() -> None:
-    for file in SHARED:
-        assert (ROOT / file).exists(), file
+def test_the_tests_of_a_file_and_those_that_share_run_together() -> None:
+    for file in SHARED.keys() | {"tests/house/test_sharing.py"}:
         assert group(f"{file}::test_a") == group(f"{file}::test_b[x@y]")
-    alone = "tests/house/test_sharing.py"
-    assert group(f"{alone}::test_a") != group(f"{alone}::test_b")
+    stack, *others = (group(f"{file}::test_a") for file, shared in SHARED.items() if shared == "running stack")
+    assert {stack} == {*others}
+    assert group("tests/house/test_sharing.py::test_a") != group("tests/house/test_names.py::test_a")
+
+
+def test_what_is_named_is_there() -> None:
+    files = SHARED.keys() | (SECONDS.keys() - SHARED.values())
+    assert not [file for file in files if not (ROOT / file).exists()]
+
+
+def test_the_longest_begins_first() -> None:
+    named, unknown = max(SECONDS, key=lambda name: SECONDS[name]), "tests/flows/test_new.py"
+    many, few = "tests/house/test_sharing.py", "tests/house/test_names.py"
+    groups = {few: range(3), many: range(1000), unknown: range(3), named: range(1)}
+    for name in (named, unknown, many, few):
+        assert longest(groups) == name
+        del groups[name]

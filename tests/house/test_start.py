@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.plain import PLAIN
 from tests.stack import free_ports
 from tests.waiting import eventually
 
@@ -26,7 +27,7 @@ def start(settings: dict[str, str], log: Path) -> tuple[float, set[str]]:
 
     def answers() -> bool:
         try:
-            return httpx.get(ready, timeout=2).status_code == 200
+            return httpx.get(ready, timeout=2, verify=PLAIN).status_code == 200
         except httpx.TransportError:
             return False
 

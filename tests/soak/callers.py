@@ -16,6 +16,7 @@ from mintmark.v1 import payments_pb2 as payments
 from adapters.cli.supervisor.payments import TOKEN
 from mintmark_client import Client
 from tests.flows.rest_payments import details
+from tests.plain import PLAIN
 from tests.stack import Stack
 
 GATEWAY, MERCHANT = "MGW_000009", "10610027312"
@@ -78,7 +79,7 @@ class Notifier(Caller):
         )
         self.acknowledged = 0
         self._credentials = (made["client_id"], made["client_secret"])
-        self._http = httpx.Client(base_url=stack.http_url, timeout=20)
+        self._http = httpx.Client(base_url=stack.http_url, timeout=20, verify=PLAIN)
         self._numbers = itertools.count(number)
         self._authorization = ""
         self._renew_time = 0.0
@@ -122,7 +123,7 @@ class Reader(Service):
     def __init__(self, stack: Stack, seed: int) -> None:
         super().__init__(stack)
         self._chance = Random(seed)
-        self._http = httpx.Client(base_url=stack.http_url, timeout=20)
+        self._http = httpx.Client(base_url=stack.http_url, timeout=20, verify=PLAIN)
 
     def call(self) -> None:
         listed = self.client.tokens.list(parent=f"merchantGateways/{GATEWAY}/merchants/-", page_size=50)

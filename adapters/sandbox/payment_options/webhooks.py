@@ -12,6 +12,7 @@ import httpx
 import msgspec
 from msgspec import Meta, Struct
 
+from adapters.sandbox.authorities import authorities
 from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.destinations import may_call
 from adapters.sandbox.notifications import timestamp
@@ -220,7 +221,9 @@ class Webhooks:
         if webhook.state == "refused":
             return True
         if self._http is None:
-            self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False)
+            self._http = httpx.AsyncClient(
+                timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False, verify=authorities()
+            )
         async with self._places:
             webhook.attempts += 1
             webhook.status, webhook.error = 0, ""

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import structlog
 
+from adapters.sandbox.authorities import authorities
 from adapters.sandbox.destinations import may_call
 from adapters.sandbox.notifications import timestamp
 from adapters.sandbox.payment_options.background import Background
@@ -156,7 +157,9 @@ class Deliveries:
         old_key = config.keyed(key_number - 1) if key_number else ""
         headers, content = message(mode, config.keyed(key_number), old_key, notification.plaintext.encode())
         if self._http is None:
-            self._http = httpx.AsyncClient(timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False)
+            self._http = httpx.AsyncClient(
+                timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False, verify=authorities()
+            )
         body = bytearray()
         try:
             async with (

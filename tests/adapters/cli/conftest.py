@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from adapters.cli.main import main
+from adapters.cli.main import run as run_command
 from tests.adapters.cli.fake_core import SECRET, FakeCore
 
 
@@ -61,7 +61,7 @@ def mintmark(settings: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
         capfd.readouterr()
         code = 0
         try:
-            main()
+            run_command()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 0
         out, err = capfd.readouterr()

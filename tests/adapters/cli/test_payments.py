@@ -36,12 +36,12 @@ class Command:
         monkeypatch.setenv("MINTMARK_DATA_DIR", str(running.folder / "data"))
 
     def __call__(self, *arguments: str) -> Result:
-        from adapters.cli.main import main
+        from adapters.cli.main import run
 
         self._monkeypatch.setattr("sys.argv", ["mintmark", *arguments])
         self._capfd.readouterr()
         try:
-            main()
+            run()
         except SystemExit as ended:
             out, err = self._capfd.readouterr()
             return Result(int(ended.code or 0), out, err)

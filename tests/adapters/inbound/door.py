@@ -23,6 +23,7 @@ from adapters.inbound.routes import Route, Routes
 from adapters.serving import Server, bind
 from adapters.settings import Settings
 from tests.adapters.inbound.fake_core import FakeCore
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 
@@ -47,7 +48,9 @@ class Door:
         self._server = Server(config)
         self._listener = bind(settings.http_address)
         self._thread = threading.Thread(target=self._serve)
-        self.client = httpx.Client(transport=httpx.HTTPTransport(uds=str(address)), base_url="http://gateway")
+        self.client = httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(address), verify=PLAIN), base_url="http://gateway"
+        )
 
     def __enter__(self) -> "Door":
         self.let_pass(0)

@@ -16,6 +16,7 @@ from mintmark.v1 import accounts_pb2, principals_pb2
 
 from adapters.cli.supervisor.probe import get
 from tests.adapters.inbound.fake_core import HASH_KEY, FakeCore
+from tests.plain import PLAIN
 from tests.stack import UNLIMITED
 from tests.waiting import eventually
 
@@ -58,7 +59,7 @@ class Running:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(command, env=environment, stderr=log)
         eventually(lambda: self.admin("/readyz").status_code == 200, 15, "the gateway's start")
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=15)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=15, verify=PLAIN)
         return self
 
     def stop(self) -> None:

@@ -11,6 +11,7 @@ from adapters.sandbox.app import Sandbox, build
 from adapters.sandbox.payment_options.listener import configuration
 from adapters.serving import Server, bind
 from adapters.settings import Settings
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 
@@ -29,7 +30,7 @@ def running(settings: Settings) -> Iterator[httpx.Client]:
     try:
         eventually(lambda: made and made[0].started, 60, "the sandbox's start")
         host, port = listener.getsockname()
-        with httpx.Client(base_url=f"http://{host}:{port}", timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://{host}:{port}", timeout=20, trust_env=False, verify=PLAIN) as client:
             yield client
     finally:
         for server in made:

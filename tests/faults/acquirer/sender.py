@@ -15,6 +15,7 @@ import httpx
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.faults.acquirer.ledger import Line
+from tests.plain import PLAIN
 from tests.server.rpc.running import request_id
 
 CONCURRENCY = 8
@@ -99,7 +100,7 @@ class Sender:
             {"statusCode": "200", "statusMsg": "Success", "notificationID": notification_id}, separators=(",", ":")
         ).encode()
         until = time.monotonic() + LONGEST_SECONDS
-        with httpx.Client(trust_env=False, timeout=10) as client:
+        with httpx.Client(trust_env=False, timeout=10, verify=PLAIN) as client:
             while not self._stopping.is_set():
                 assert time.monotonic() < until, "no acknowledgement"
                 answer = self._try(client, message)

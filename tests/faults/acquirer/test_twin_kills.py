@@ -17,6 +17,7 @@ from adapters.cli.supervisor.acquirer import ACCOUNT
 from tests.faults.acquirer.ledger import transactions
 from tests.faults.acquirer.test_kills import kill
 from tests.faults.reading import Reading
+from tests.plain import PLAIN
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -43,7 +44,7 @@ class Twin:
     """The acquirer's twin by its control API, which outlives what is killed."""
 
     def __init__(self, stack: Stack) -> None:
-        self._http = httpx.Client(base_url=f"{stack.sandbox_url}/sibs/control", timeout=120)
+        self._http = httpx.Client(base_url=f"{stack.sandbox_url}/sibs/control", timeout=120, verify=PLAIN)
 
     def post(self, path: str, document: object) -> Any:
         answer = self._http.post(path, json=document)

@@ -18,6 +18,7 @@ from tests.faults.payments.till import (
     spelled,
 )
 from tests.faults.reading import Reading
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 KEPT = "after replace"
@@ -52,7 +53,7 @@ def _metrics(till: Till) -> bytes:
     """Those of the core and of the dispatcher."""
     texts = []
     for role in ("admin", "dispatcher-1"):
-        transport = httpx.HTTPTransport(uds=str(till.folder / f"{role}.sock"))
+        transport = httpx.HTTPTransport(uds=str(till.folder / f"{role}.sock"), verify=PLAIN)
         with httpx.Client(transport=transport, base_url="http://role") as client:
             answer = client.get("/metrics")
             assert answer.status_code == 200

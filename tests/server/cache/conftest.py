@@ -14,8 +14,8 @@ from server.cache.views import Slots
 from server.keys import keyring
 from server.keys.cache_places import SealedPlaces
 from server.keys.keyring import Keyring
-from server.store.migrate import upgrade
 from server.store.store import SqlStore
+from tests.databases import place
 from tests.valkey import Valkey
 
 
@@ -26,9 +26,7 @@ def ring() -> Keyring:
 
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[SqlStore]:
-    url = f"sqlite:///{tmp_path}/mintmark.sqlite"
-    upgrade(url)
-    store = SqlStore(url)
+    store = SqlStore(place(tmp_path / "mintmark.sqlite"))
     yield store
     store.close()
 

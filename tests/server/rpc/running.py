@@ -53,6 +53,7 @@ from mintmark.v1 import (
 
 from server.core import Core
 from server.settings import load
+from tests.databases import place
 
 TIMEOUT_S = 20.0
 Metadata = tuple[tuple[str, str], ...]
@@ -219,6 +220,8 @@ class RunningCore:
                 **settings,
             }
         )
+        if not self.settings.database_url:
+            place(self.settings.data_dir / "mintmark.sqlite")
         self._offset = 0
         self._channels: list[grpc.Channel] = []
         self.start()

@@ -1,6 +1,5 @@
 """The two databases that every store test runs against, for real."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,26 +7,16 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from server.store.migrate import upgrade
 from server.store.schema import metadata
 from server.store.store import SqlStore
+from tests.databases import place
 from tests.postgres import Postgres
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the newest schema, to copy from."""
-    file = tmp_path_factory.mktemp("template") / "mintmark.sqlite"
-    upgrade(f"sqlite:///{file}")
-    return file
-
-
 @pytest.fixture
-def sqlite_database(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_database(tmp_path: Path) -> str:
     """The URL of a fresh SQLite database at the newest schema."""
-    file = tmp_path / "mintmark.sqlite"
-    shutil.copy(sqlite_template, file)
-    return f"sqlite:///{file}"
+    return place(tmp_path / "mintmark.sqlite")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 
 from tests.adapters.sandbox.payment_options.merchant import Merchant
+from tests.plain import PLAIN
 from tests.stack import free_ports
 from tests.waiting import eventually
 
@@ -33,7 +34,7 @@ class TwinProcess:
         """Returns when it answers."""
         self._process = subprocess.Popen([sys.executable, "-m", "adapters", "sandbox"], env=self._environment)
         self._hang_up()
-        self._client = client = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+        self._client = client = httpx.Client(base_url=self.url, timeout=20, trust_env=False, verify=PLAIN)
         eventually(lambda: self._answers(client), 30, "the start of the twin")
         return Merchant(client, self.folder)
 

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.sandbox.payment_options.faults import KINDS, NEED_ANSWER
 from tests.adapters.sandbox.payment_options.merchant import S2S, Merchant, merchant_of
+from tests.plain import PLAIN
 from tests.stack import free_ports
 from tests.waiting import eventually
 
@@ -227,7 +228,9 @@ def test_its_own_listener_can_refuse_connections(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{port}{S2S}/payment"
 
         def pay() -> int:
-            return httpx.post(url, json=merchant.order(), headers=merchant.headers, timeout=10).status_code
+            return httpx.post(
+                url, json=merchant.order(), headers=merchant.headers, timeout=10, verify=PLAIN
+            ).status_code
 
         assert pay() == 201
         assert merchant.control("PUT", "/listener", {"open": False})["open"] is False
@@ -236,7 +239,7 @@ def test_its_own_listener_can_refuse_connections(tmp_path: Path) -> None:
         assert merchant.paid()
         assert merchant.control("PUT", "/listener", {"open": True})["open"] is True
         assert pay() == 201
-        assert httpx.get(f"http://127.0.0.1:{port}/payment-options/control/state").status_code == 404
+        assert httpx.get(f"http://127.0.0.1:{port}/payment-options/control/state", verify=PLAIN).status_code == 404
         assert len(merchant.ledger()) == 3
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.adapters.sandbox.payment_options.merchant import S2S, Merchant
 from tests.adapters.sandbox.payment_options.process import TwinProcess
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 PAYMENTS = 200
@@ -34,6 +35,7 @@ def charge(merchant: Merchant, reference: str) -> str | None:
             headers=merchant.headers,
             timeout=20,
             trust_env=False,
+            verify=PLAIN,
         )
     except httpx.TransportError:
         return None

@@ -13,6 +13,7 @@ import pytest
 from tests.adapters.sandbox.payment_options.process import TwinProcess
 from tests.adapters.sandbox.sibs.caller import KEY, Caller, a_key, caller_of
 from tests.adapters.sandbox.sibs.receiver import Receiver
+from tests.plain import PLAIN
 from tests.waiting import eventually
 
 TRANSACTIONS = 120
@@ -92,7 +93,9 @@ def test_killed_in_the_middle_of_everything(process: TwinProcess, tmp_path: Path
 
     def one(number: int) -> None:
         try:
-            answer = httpx.post(url, json={"merchantTransactionId": f"r{number}"}, timeout=20, trust_env=False)
+            answer = httpx.post(
+                url, json={"merchantTransactionId": f"r{number}"}, timeout=20, trust_env=False, verify=PLAIN
+            )
         except httpx.TransportError:
             return
         answered.add(answer.json()["transactions"][0]["transactionId"])
