@@ -12,6 +12,7 @@ from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
 from adapters.cli.cards import cards
 from adapters.cli.clients import clients
+from adapters.cli.consumers import consumers
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.issuer_operations import issuer_operations
@@ -67,6 +68,7 @@ for name, group in {
     "acquirer-transactions": acquirer_transactions,
     "issuer-operations": issuer_operations,
     "cards": cards,
+    "consumers": consumers,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,
