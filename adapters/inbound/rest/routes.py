@@ -99,7 +99,7 @@ TABLE = (
     RestRoute("ClientsService.RotateClientSecret", "POST", "/v1/{name=clients/*}:rotateSecret"),
     RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
-    RestRoute("ConsumersService.RegisterConsumer", "POST", "/v1/consumers", status=201),
+    RestRoute("ConsumersService.RegisterConsumer", "POST", "/v1/consumers"),
     RestRoute("ConsumersService.GetConsumer", "GET", CONSUMER),
     RestRoute("ConsumersService.ListConsumers", "GET", "/v1/consumers"),
     RestRoute("ConsumersService.ReplaceConsumer", "POST", f"{CONSUMER}:replace"),
