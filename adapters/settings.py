@@ -150,6 +150,7 @@ class Settings(BaseSettings):
     issuer_token_path: HttpPath = "/authz/d1/v1/oauth2/token"
     tsh_prefix: HttpPrefix = "/tsh-cof"
     issuer_notifications_prefix: HttpPrefix = "/notifications/d1"
+    issuer_cards_prefix: HttpPrefix = "/cms/api/v1"
     # Paths that Thales does not document, as templates with {issuerId}; without one the call is not served.
     issuer_otp_path: OtpPath = ""
     issuer_authenticate_path: PathTemplate = ""
@@ -199,6 +200,8 @@ class Settings(BaseSettings):
         # Below it everything begins with a version: at the root that would be REST's.
         if f"{self.issuer_notifications_prefix}/v1/".startswith(FIXED_PATHS):
             wrong.append("MINTMARK_ISSUER_NOTIFICATIONS_PREFIX: the gateway serves something else there")
+        if f"{self.issuer_cards_prefix}/issuers/".startswith(FIXED_PATHS):
+            wrong.append("MINTMARK_ISSUER_CARDS_PREFIX: the gateway serves something else there")
         wrong += self._paths_of_directories()
         if wrong:
             raise ValueError("\n  ".join(wrong))

@@ -115,6 +115,7 @@ class Settings(BaseSettings):
     retention_requests: Annotated[Span, _at_least("1d")] = "30d"
     retention_identities: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
     retention_acquirer_transactions: Annotated[Span, _at_least(LONGEST_RETRY_WINDOW)] = "400d"
+    retention_card_data_accesses: Annotated[Span, _at_least("7d")] = "400d"
     retention_export_dir: Path | None = None
     # Payments, in seconds.
     payment_send_within: float = Field(default=300.0, ge=1, le=86400)
@@ -214,6 +215,7 @@ class Settings(BaseSettings):
             requests=span(self.retention_requests),
             identities=span(self.retention_identities),
             acquirer_transactions=span(self.retention_acquirer_transactions),
+            card_accesses=span(self.retention_card_data_accesses),
         )
 
     def credentials(self, client: str) -> Path:

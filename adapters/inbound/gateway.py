@@ -21,8 +21,12 @@ from adapters.core import AioAccessToken, Tls, aio_channel
 from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
+from adapters.inbound.d1_directory import D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
+from adapters.inbound.directory import CardDirectories
+from adapters.inbound.directory_metrics import DirectoryMetrics
+from adapters.inbound.directory_tls import DirectoryTls
 from adapters.inbound.failed_authentications import FailedAuthentications
 from adapters.inbound.issuer_paths import IssuerCallers
 from adapters.inbound.limits import Limits
@@ -35,9 +39,10 @@ from adapters.inbound.recorder import Recorder
 from adapters.inbound.rest.description import documents
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.paths import finder
-from adapters.inbound.routes import table
+from adapters.inbound.routes import of_directories, table
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
+from adapters.jose.encryption import JweInvalid, Opened
 from adapters.serving import Server, bind
 from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
 
@@ -118,11 +123,16 @@ async def _built(
         recorder = Recorder(internal, access_token, metrics, traced=tracer is not None)
         stack.push_async_callback(recorder.close)
         authentication = Authentication(principals, basic=settings.tsh_basic)
+        callers = IssuerCallers(authentication, principals)
+        directories = CardDirectories(
+            principals, _no_card_keys, DirectoryTls.of(settings), DirectoryMetrics(registry), following
+        )
+        stack.push_async_callback(directories.close)
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
         event_streams = EventStreams(limits.streams, metrics.streams)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
-            D1Issuer(IssuerCallers(authentication, principals), recorder, limits),
+            D1Issuer(callers, recorder, limits),
             Tsh(authentication, recorder, limits),
             PaymentWebhooks(internal, access_token, limits),
             SibsNotifications(internal, access_token, limits, tracer is not None),
@@ -130,6 +140,7 @@ async def _built(
             paths,
             settings.tsh_prefix,
             settings.issuer_notifications_prefix,
+            of_directories(D1Directory(callers, directories, limits), settings),
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
         )
@@ -138,6 +149,10 @@ async def _built(
         failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)
         gateway = Gateway(routes, limits, metrics, failed, _hosts(settings), tracer, event_streams.stop)
         yield principals, gateway, registry, traces
+
+
+def _no_card_keys(_compact: str) -> Opened:
+    raise JweInvalid
 
 
 def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":

@@ -1,11 +1,12 @@
 """Every path of the gateway, and what answers there. Paths are matched as they were sent, before percent-decoding."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
+from adapters.inbound.d1_directory import ACTIVATE, D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
 from adapters.inbound.issuer_paths import IssuerPath
@@ -15,6 +16,7 @@ from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
+from adapters.settings import Settings
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 
@@ -78,6 +80,7 @@ def table(
     paths: Paths,
     tsh_prefix: str,
     issuer_prefix: str,
+    asked_of_issuers: Iterable[tuple[re.Pattern[bytes], Route]],
     rest: Callable[[bytes], Route | None],
     *others: Route,
 ) -> Routes:
@@ -109,9 +112,23 @@ def table(
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
     notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
-    issuer = _issuer(issuer_side, issuer_prefix)
+    issuer = (*_issuer(issuer_side, issuer_prefix), *asked_of_issuers)
     exact = {route.template.encode(): route for route in routes}
-    return Routes(exact, notify_update, webhook, notification, rest, tuple(issuer))
+    return Routes(exact, notify_update, webhook, notification, rest, issuer)
+
+
+def of_directories(directory: D1Directory, settings: Settings) -> Iterator[tuple[re.Pattern[bytes], Route]]:
+    """The routes of what only an issuer's own system answers, as far as their paths are known."""
+    for template, methods, endpoint in (
+        (settings.issuer_otp_path, ("POST",), directory.deliver_one_time_password),
+        (settings.issuer_authenticate_path, ("POST",), directory.authenticate),
+        (settings.issuer_authentication_result_path, ("GET",), directory.authentication_result),
+        (settings.issuer_cards_prefix + ACTIVATE, ("POST",), directory.activate),
+    ):
+        if template:
+            path = IssuerPath.of(template)
+            asked = partial(endpoint, path=path)
+            yield path.form, Route(template, asked, methods, partner=True, authenticates=True)
 
 
 def _issuer(issuer_side: D1Issuer, prefix: str) -> Iterator[tuple[re.Pattern[bytes], Route]]:

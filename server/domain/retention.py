@@ -16,6 +16,7 @@ class RetainedKind(StrEnum):
     REVOKED_ACCESS_TOKENS = "REVOKED_ACCESS_TOKENS"
     ACQUIRER_TRANSACTIONS = "ACQUIRER_TRANSACTIONS"
     UNREADABLE_NOTIFICATIONS = "UNREADABLE_NOTIFICATIONS"
+    CARD_DATA_ACCESSES = "CARD_DATA_ACCESSES"
 
 
 # A revoked access token is remembered for this much longer than it could be used: clocks differ.
@@ -33,6 +34,7 @@ class Periods:
     requests: int
     identities: int
     acquirer_transactions: int
+    card_accesses: int
 
     def of(self, kind: RetainedKind) -> int:
         """The period of a kind; that of revoked access tokens begins when they expire."""
@@ -53,6 +55,8 @@ class Periods:
                 return self.acquirer_transactions
             case RetainedKind.UNREADABLE_NOTIFICATIONS:
                 return self.quarantined_notifications
+            case RetainedKind.CARD_DATA_ACCESSES:
+                return self.card_accesses
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Removal(Protocol):
         """Those that have not changed since, with their reports and tasks."""
 
     def unreadable_notifications(self, before: int, limit: int) -> int: ...
+    def card_accesses(self, before: int, limit: int) -> int: ...
 
     def may_warn(self, of: str, now: int, interval: int) -> bool:
         """Whether the last warning of this name is older than `interval`; if so, this is the last one."""

@@ -117,6 +117,10 @@ class Retention:
                     now - self.periods.of(RetainedKind.UNREADABLE_NOTIFICATIONS), STEP
                 ),
             ),
+            RetainedKind.CARD_DATA_ACCESSES: lambda now: self._forget(
+                RetainedKind.CARD_DATA_ACCESSES,
+                lambda transaction: transaction.removal.card_accesses(now - self.periods.card_accesses, STEP),
+            ),
         }
 
     def wanted(self) -> bool:

@@ -126,18 +126,16 @@ def due(kids: Collection[str], now: int, *, with_rotations: bool) -> Select[Any]
 
 
 def to_rotate(current: CurrentKeys, kids: Collection[str], limit: int) -> list[Select[Any]]:
-    """Cards under other keys than the current ones that nobody has a task for: below and above them in the order of the
-    indexes, so that where there are none nothing is walked over."""
+    """Cards under other keys than the current ones that nobody has a task for: each by its index, so that where there
+    are none nothing is walked over."""
     tasked = exists().where(tasks.c.resource == cards.c.name)
-    other: list[ColumnElement[bool]] = [
-        cards.c.card_key_id < current.card_key_id,
-        cards.c.card_key_id > current.card_key_id,
-        cards.c.hash_key_id < current.hash_key_id,
-        cards.c.hash_key_id > current.hash_key_id,
+    others = sorted(set(kids) - {current.card_key_id})
+    # An expression, so that the index of the key that all cards are under is not taken.
+    openable = cards.c.card_key_id.concat("").in_(sorted(kids))
+    wanted: list[ColumnElement[bool]] = [
+        cards.c.card_key_id.in_(others),
+        and_(cards.c.hash_key_id < current.hash_key_id, openable),
+        and_(cards.c.hash_key_id > current.hash_key_id, openable),
     ]
-    return [
-        select(cards)
-        .where(literal_column(card_tables.LIVE), condition, cards.c.card_key_id.in_(sorted(kids)), ~tasked)
-        .limit(limit)
-        for condition in other
-    ]
+    live: ColumnElement[bool] = literal_column(card_tables.LIVE)
+    return [select(cards).where(live, condition, ~tasked).limit(limit) for condition in wanted]

@@ -9,6 +9,7 @@ from server.domain.notifications import Notification, NotificationState
 from server.domain.retention import RetainedKind
 from server.store import rows, schema
 from server.store.acquirer_tables import acquirer_reports, acquirer_transactions, unreadable_notifications
+from server.store.card_tables import card_accesses
 from server.store.payment_tables import tasks
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class SqlRetained:
             RetainedKind.REVOKED_ACCESS_TOKENS: select(func.min(schema.revoked_access_tokens.c.expire_time)),
             RetainedKind.ACQUIRER_TRANSACTIONS: select(func.min(acquirer_transactions.c.update_time)),
             RetainedKind.UNREADABLE_NOTIFICATIONS: select(func.min(unreadable_notifications.c.receive_time)),
+            RetainedKind.CARD_DATA_ACCESSES: select(func.min(card_accesses.c.create_time)),
         }
         with self._connection("get oldest") as connection:
             found = {kind: connection.execute(statement).scalar() for kind, statement in statements.items()}
@@ -146,6 +148,9 @@ class SqlRemoval:
 
     def unreadable_notifications(self, before: int, limit: int) -> int:
         return self._older(unreadable_notifications, "receive_time", before, limit)
+
+    def card_accesses(self, before: int, limit: int) -> int:
+        return self._older(card_accesses, "create_time", before, limit)
 
     def forget_warnings(self, before: int, limit: int) -> int:
         return self._older(schema.retention_warnings, "time", before, limit)

@@ -16,6 +16,14 @@ from adapters.settings import SettingsInvalid, load
         ({"tsh_prefix": "/v1", "ecom_token_path": "/docs"}, ["TSH_PREFIX", "ECOM_TOKEN_PATH"]),
         ({"issuer_notifications_prefix": ""}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
         ({"issuer_notifications_prefix": "/docs"}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
+        ({"issuer_cards_prefix": "/payment-options"}, ["ISSUER_CARDS_PREFIX"]),
+        ({"directory_key_file": "key.pem"}, ["DIRECTORY_CERTIFICATE_FILE and MINTMARK_DIRECTORY_KEY_FILE"]),
+        ({"issuer_otp_path": "/v1/{issuerId}/{cardId}"}, ["ISSUER_OTP_PATH"]),
+        ({"issuer_authenticate_path": "/notifications/d1/{issuerId}"}, ["ISSUER_AUTHENTICATE_PATH"]),
+        (
+            {"issuer_otp_path": "/{issuerId}/{cardId}", "issuer_authenticate_path": "/{userId}/{issuerId}"},
+            ["ISSUER_AUTHENTICATE_PATH"],
+        ),
     ],
 )
 def test_settings_that_do_not_fit_together_are_named_at_once(given: dict[str, str], named: list[str]) -> None:
@@ -23,6 +31,33 @@ def test_settings_that_do_not_fit_together_are_named_at_once(given: dict[str, st
         load(given)
     for name in named:
         assert f"  MINTMARK_{name}" in str(invalid.value)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "issuers/{issuerId}/{consumerId}",
+        "/issuers/{issuerId}/{consumerId}/",
+        "/issuers//{issuerId}/{consumerId}",
+        "/issuers/x{issuerId}/{consumerId}",
+        "/issuers/{issuerId}/{consumer Id}",
+        "/issuers/{issuerId}/{consumerId}/{issuerId}",
+        "/issuers/{issuerId}/{consumerId}?x",
+        "/issuers/{consumerId}",
+    ],
+)
+def test_a_path_template_has_its_form(template: str) -> None:
+    for name in ("issuer_otp_path", "issuer_authenticate_path", "issuer_authentication_result_path"):
+        with pytest.raises(SettingsInvalid, match=f"MINTMARK_{name.upper()}: must"):
+            load({name: template})
+
+
+def test_a_one_time_password_is_for_a_consumer_or_a_card() -> None:
+    load({"issuer_otp_path": "/a/{issuerId}/{cardId}/{consumerId}"})
+    load({"issuer_otp_path": "/{issuerId}/{cardId}", "issuer_authenticate_path": "/{issuerId}/{userId}/steps:begin"})
+    for wrong in ("/{issuerId}/otp", "/{issuerId}/{consumerId}/{otpId}"):
+        with pytest.raises(SettingsInvalid, match="MINTMARK_ISSUER_OTP_PATH: must hold"):
+            load({"issuer_otp_path": wrong})
 
 
 def test_settings_that_fit_together() -> None:

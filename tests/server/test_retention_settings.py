@@ -17,6 +17,7 @@ def test_the_periods_by_default() -> None:
         requests=30 * DAY,
         identities=400 * DAY,
         acquirer_transactions=400 * DAY,
+        card_accesses=400 * DAY,
     )
     assert load().periods == expected
 

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from mintmark.v1 import options_pb2 as mintmark_dot_v1_dot_options__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmintmark/v1/retention.proto\x12\x0bmintmark.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"\xa2\x01\n\x0eRetainedPeriod\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.mintmark.v1.RetainedKind\x12)\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0boldest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x64ue\x18\x04 \x01(\x08\"\xb2\x01\n\x0cRetentionPin\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x14\n\x0c\x66loor_cursor\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x03\x12/\n\x0boldest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cremoval_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\tRetention\x12,\n\x07periods\x18\x01 \x03(\x0b\x32\x1b.mintmark.v1.RetainedPeriod\x12\x15\n\roldest_cursor\x18\x02 \x01(\t\x12\'\n\x04pins\x18\x03 \x03(\x0b\x32\x19.mintmark.v1.RetentionPin\x12\x10\n\x08\x65xported\x18\x04 \x01(\x08\x12\x16\n\x0e\x65xport_failing\x18\x05 \x01(\x08\"\x15\n\x13GetRetentionRequest\"A\n\x14GetRetentionResponse\x12)\n\tretention\x18\x01 \x01(\x0b\x32\x16.mintmark.v1.Retention*\xcd\x02\n\x0cRetainedKind\x12\x1d\n\x19RETAINED_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RETAINED_KIND_EVENTS\x10\x01\x12\x1f\n\x1bRETAINED_KIND_NOTIFICATIONS\x10\x02\x12+\n\'RETAINED_KIND_QUARANTINED_NOTIFICATIONS\x10\x03\x12\x1a\n\x16RETAINED_KIND_REQUESTS\x10\x04\x12\x1c\n\x18RETAINED_KIND_IDENTITIES\x10\x05\x12\'\n#RETAINED_KIND_REVOKED_ACCESS_TOKENS\x10\x06\x12\'\n#RETAINED_KIND_ACQUIRER_TRANSACTIONS\x10\n\x12*\n&RETAINED_KIND_UNREADABLE_NOTIFICATIONS\x10\x0b\x32}\n\x10RetentionService\x12i\n\x0cGetRetention\x12 .mintmark.v1.GetRetentionRequest\x1a!.mintmark.v1.GetRetentionResponse\"\x14\x8a\xb5\x18\x10\n\x0eretention.readb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bmintmark/v1/retention.proto\x12\x0bmintmark.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19mintmark/v1/options.proto\"\xa2\x01\n\x0eRetainedPeriod\x12\'\n\x04kind\x18\x01 \x01(\x0e\x32\x19.mintmark.v1.RetainedKind\x12)\n\x06period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12/\n\x0boldest_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03\x64ue\x18\x04 \x01(\x08\"\xb2\x01\n\x0cRetentionPin\x12\x14\n\x0csubscription\x18\x01 \x01(\t\x12\x14\n\x0c\x66loor_cursor\x18\x02 \x01(\t\x12\x13\n\x0b\x65vent_count\x18\x03 \x01(\x03\x12/\n\x0boldest_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0cremoval_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa3\x01\n\tRetention\x12,\n\x07periods\x18\x01 \x03(\x0b\x32\x1b.mintmark.v1.RetainedPeriod\x12\x15\n\roldest_cursor\x18\x02 \x01(\t\x12\'\n\x04pins\x18\x03 \x03(\x0b\x32\x19.mintmark.v1.RetentionPin\x12\x10\n\x08\x65xported\x18\x04 \x01(\x08\x12\x16\n\x0e\x65xport_failing\x18\x05 \x01(\x08\"\x15\n\x13GetRetentionRequest\"A\n\x14GetRetentionResponse\x12)\n\tretention\x18\x01 \x01(\x0b\x32\x16.mintmark.v1.Retention*\xf3\x02\n\x0cRetainedKind\x12\x1d\n\x19RETAINED_KIND_UNSPECIFIED\x10\x00\x12\x18\n\x14RETAINED_KIND_EVENTS\x10\x01\x12\x1f\n\x1bRETAINED_KIND_NOTIFICATIONS\x10\x02\x12+\n\'RETAINED_KIND_QUARANTINED_NOTIFICATIONS\x10\x03\x12\x1a\n\x16RETAINED_KIND_REQUESTS\x10\x04\x12\x1c\n\x18RETAINED_KIND_IDENTITIES\x10\x05\x12\'\n#RETAINED_KIND_REVOKED_ACCESS_TOKENS\x10\x06\x12\'\n#RETAINED_KIND_ACQUIRER_TRANSACTIONS\x10\n\x12*\n&RETAINED_KIND_UNREADABLE_NOTIFICATIONS\x10\x0b\x12$\n RETAINED_KIND_CARD_DATA_ACCESSES\x10\x0c\x32}\n\x10RetentionService\x12i\n\x0cGetRetention\x12 .mintmark.v1.GetRetentionRequest\x1a!.mintmark.v1.GetRetentionResponse\"\x14\x8a\xb5\x18\x10\n\x0eretention.readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETENTIONSERVICE'].methods_by_name['GetRetention']._loaded_options = None
   _globals['_RETENTIONSERVICE'].methods_by_name['GetRetention']._serialized_options = b'\212\265\030\020\n\016retention.read'
   _globals['_RETAINEDKIND']._serialized_start=739
-  _globals['_RETAINEDKIND']._serialized_end=1072
+  _globals['_RETAINEDKIND']._serialized_end=1110
   _globals['_RETAINEDPERIOD']._serialized_start=137
   _globals['_RETAINEDPERIOD']._serialized_end=299
   _globals['_RETENTIONPIN']._serialized_start=302
@@ -48,6 +48,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRETENTIONREQUEST']._serialized_end=669
   _globals['_GETRETENTIONRESPONSE']._serialized_start=671
   _globals['_GETRETENTIONRESPONSE']._serialized_end=736
-  _globals['_RETENTIONSERVICE']._serialized_start=1074
-  _globals['_RETENTIONSERVICE']._serialized_end=1199
+  _globals['_RETENTIONSERVICE']._serialized_start=1112
+  _globals['_RETENTIONSERVICE']._serialized_end=1237
 # @@protoc_insertion_point(module_scope)

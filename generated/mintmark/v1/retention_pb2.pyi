@@ -45,6 +45,8 @@ class _RetainedKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Retained
     """Transactions at the acquirer with what it said of them, by the time when they last changed."""
     RETAINED_KIND_UNREADABLE_NOTIFICATIONS: _RetainedKind.ValueType  # 11
     """The acquirer's notifications that no key has opened, by the time when they first came."""
+    RETAINED_KIND_CARD_DATA_ACCESSES: _RetainedKind.ValueType  # 12
+    """Accesses to card data, by the time when they began."""
 
 class RetainedKind(_RetainedKind, metaclass=_RetainedKindEnumTypeWrapper):
     """What is removed when its time is over."""
@@ -67,6 +69,8 @@ RETAINED_KIND_ACQUIRER_TRANSACTIONS: RetainedKind.ValueType  # 10
 """Transactions at the acquirer with what it said of them, by the time when they last changed."""
 RETAINED_KIND_UNREADABLE_NOTIFICATIONS: RetainedKind.ValueType  # 11
 """The acquirer's notifications that no key has opened, by the time when they first came."""
+RETAINED_KIND_CARD_DATA_ACCESSES: RetainedKind.ValueType  # 12
+"""Accesses to card data, by the time when they began."""
 Global___RetainedKind: _TypeAlias = RetainedKind  # noqa: Y015
 
 @_typing.final

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from mintmark.v1 import notifications_pb2
 
+from tests.adapters.inbound.asking import Asking
+from tests.adapters.inbound.fake_directory import FakeDirectory
 from tests.adapters.inbound.running import Running
 
 
@@ -39,3 +41,23 @@ def start() -> Iterator[Callable[..., Running]]:
     yield begin
     for running in started:
         running.stop()
+
+
+@pytest.fixture(scope="module")
+def _directory() -> Iterator[FakeDirectory]:
+    directory = FakeDirectory().start()
+    yield directory
+    directory.stop()
+
+
+@pytest.fixture
+def directory(_directory: FakeDirectory) -> Iterator[FakeDirectory]:
+    yield _directory
+    _directory.as_before()
+
+
+@pytest.fixture
+def asking(directory: FakeDirectory) -> Iterator[Asking]:
+    asking = Asking(directory)
+    yield asking
+    asking.close()

@@ -13,6 +13,7 @@ PERIODS = Periods(
     requests=30,
     identities=400,
     acquirer_transactions=401,
+    card_accesses=402,
 )
 
 

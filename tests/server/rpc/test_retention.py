@@ -310,7 +310,7 @@ def test_what_is_kept_is_shown(started: Callable[..., RunningCore]) -> None:
     first = listed(core.admin, "0", 1).events[0]
     now = shown(core)
     periods = {period.kind: period for period in now.periods}
-    assert len(periods) == len(now.periods) == 8
+    assert len(periods) == len(now.periods) == 9
     assert periods[EVENTS].period.seconds == 90 * DAY
     assert periods[EVENTS].oldest_time == first.time
     assert not periods[EVENTS].due

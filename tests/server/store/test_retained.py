@@ -17,6 +17,7 @@ from server.store.store import SqlStore
 from tests.server.store import samples
 from tests.server.store.test_acquirer import transaction as told_of
 from tests.server.store.test_acquirer import unreadable
+from tests.server.store.test_cards import access as card_access
 from tests.waiting import eventually
 
 
@@ -131,6 +132,7 @@ def test_the_oldest_of_each_kind(store: SqlStore) -> None:
         transaction.revoke_access_token(RevokedAccessToken("t", "clients/a", 17))
         transaction.acquirer.transactions.insert([told_of(update_time=18)])
         transaction.acquirer.unreadable.insert([unreadable(receive_time=19)])
+        transaction.cards.accesses.insert([card_access(create_time=20)])
 
     store.write("k", fill)
     assert store.view.retained.oldest() == {kind: 12 + place for place, kind in enumerate(RetainedKind)}

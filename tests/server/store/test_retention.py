@@ -32,6 +32,7 @@ PERIODS = Periods(
     requests=30 * DAY,
     identities=400 * DAY,
     acquirer_transactions=400 * DAY,
+    card_accesses=400 * DAY,
 )
 ALL_STEPS = 200
 
