@@ -80,6 +80,11 @@ def of_known_brand(digits: str) -> bool:
     return any(first in numbers and len(digits) in lengths for numbers, lengths in _BRANDS)
 
 
+def passes_check(digits: str) -> bool:
+    """Whether the last of the digits is the check digit of the others (ISO/IEC 7812-1 annex B, Luhn)."""
+    return _luhn(digits)(0, len(digits))
+
+
 def cut(text: str) -> str:
     """Free text without whole card numbers."""
     return _cut(text, lambda _stretch: True)

@@ -23,6 +23,7 @@ FIXED_PATHS = (
     "/problems/",
     "/payment-options/",
 )
+WELL_KNOWN = ("/.well-known/jwks.json", "/.well-known/oauth-authorization-server")
 
 
 # The ids that a path of D1's towards issuers may hold, and the path's letters besides.
@@ -105,6 +106,8 @@ class Settings(BaseSettings):
     admin_address: Address = "127.0.0.1:9090"
     internal_address: str = ""
     sandbox_address: LoopbackAddress = "127.0.0.1:8090"
+    # The core's: read here only to know whether there may be other gateways.
+    database_url: str = Field(default="", repr=False)
     redis_url: str = Field(default="", pattern=r"^((redis|rediss|unix)://.+)?$")
     data_dir: Path = Path("data")
     credentials_file: Path | None = None
@@ -151,11 +154,16 @@ class Settings(BaseSettings):
     tsh_prefix: HttpPrefix = "/tsh-cof"
     issuer_notifications_prefix: HttpPrefix = "/notifications/d1"
     issuer_cards_prefix: HttpPrefix = "/cms/api/v1"
+    card_keys_path: HttpPath = "/.well-known/card-keys.json"
     # Paths that Thales does not document, as templates with {issuerId}; without one the call is not served.
     issuer_otp_path: OtpPath = ""
     issuer_authenticate_path: PathTemplate = ""
     issuer_authentication_result_path: PathTemplate = ""
     tsh_basic: bool = False
+
+    # The gateway's own keys of issuers' cards: what card data is encrypted for, and what numbers are hashed with.
+    card_keys_file: Path | None = None
+    card_number_hash_keys_file: Path | None = None
 
     # Limits of what comes in over HTTP; bytes, seconds, counts.
     http_request_line_limit: int = Field(default=8 * 1024, ge=256)
@@ -202,6 +210,10 @@ class Settings(BaseSettings):
             wrong.append("MINTMARK_ISSUER_NOTIFICATIONS_PREFIX: the gateway serves something else there")
         if f"{self.issuer_cards_prefix}/issuers/".startswith(FIXED_PATHS):
             wrong.append("MINTMARK_ISSUER_CARDS_PREFIX: the gateway serves something else there")
+        if self.card_keys_path in WELL_KNOWN or (
+            f"{self.card_keys_path}/".startswith(FIXED_PATHS) and not self.card_keys_path.startswith("/.well-known/")
+        ):
+            wrong.append("MINTMARK_CARD_KEYS_PATH: the gateway serves something else there")
         wrong += self._paths_of_directories()
         if wrong:
             raise ValueError("\n  ".join(wrong))
@@ -240,6 +252,21 @@ class Settings(BaseSettings):
     def credentials(self, client: str) -> Path:
         """The file with the credentials of `client`, such as `admin` or `role.gateway`."""
         return self.credentials_file or self.data_dir / "credentials" / f"{client}.json"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether everything is in the data folder, so that what is missing may be made there."""
+        return not self.database_url or self.database_url.startswith("sqlite:")
+
+    @property
+    def card_keys(self) -> Path:
+        """The file with the private keys that card data is encrypted for."""
+        return self.card_keys_file or self.data_dir / "card_keys.json"
+
+    @property
+    def card_number_hash_keys(self) -> Path:
+        """The file with the keys that card numbers are hashed with."""
+        return self.card_number_hash_keys_file or self.data_dir / "card_number_hash_keys.json"
 
     @property
     def spool_dir(self) -> Path:

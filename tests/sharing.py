@@ -17,6 +17,10 @@ SHARED = {
     "tests/faults/test_database_gone.py": "a core and its gateway",
     "tests/faults/test_retention.py": "an old database",
     "tests/faults/test_secrets.py": "a stack with card numbers",
+    "tests/flows/test_card_crashes.py": "a core, a relay and a gateway",
+    "tests/flows/test_card_credentials.py": "a core and its gateway",
+    "tests/flows/test_card_keys.py": "a core and its gateway",
+    "tests/flows/test_card_verifications.py": "a core and its gateway",
     "tests/flows/test_event_stream.py": "a stack to kill",
     "tests/flows/test_traces.py": "a traced stack",
 }

@@ -10,6 +10,8 @@ from adapters.cli.accounts import accounts
 from adapters.cli.acquirer_transactions import acquirer_transactions
 from adapters.cli.api_keys import api_keys
 from adapters.cli.bindings import bindings
+from adapters.cli.card_keys import card_keys
+from adapters.cli.card_number_hash_keys import card_number_hash_keys
 from adapters.cli.cards import cards
 from adapters.cli.clients import clients
 from adapters.cli.consumers import consumers
@@ -76,6 +78,8 @@ for name, group in {
     "retention": retention,
     "replays": replays,
     "keyring": keyring,
+    "card-keys": card_keys,
+    "card-number-hash-keys": card_number_hash_keys,
 }.items():
     app.add_typer(group, name=name)
 

@@ -21,6 +21,8 @@ from adapters.core import AioAccessToken, Tls, aio_channel
 from adapters.following import Following
 from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
+from adapters.inbound.card_keys import CardKeys
+from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.d1_directory import D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
@@ -28,6 +30,7 @@ from adapters.inbound.directory import CardDirectories
 from adapters.inbound.directory_metrics import DirectoryMetrics
 from adapters.inbound.directory_tls import DirectoryTls
 from adapters.inbound.failed_authentications import FailedAuthentications
+from adapters.inbound.issuer_cards import Core, IssuerCards
 from adapters.inbound.issuer_paths import IssuerCallers
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
@@ -42,7 +45,6 @@ from adapters.inbound.rest.paths import finder
 from adapters.inbound.routes import of_directories, table
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
-from adapters.jose.encryption import JweInvalid, Opened
 from adapters.serving import Server, bind
 from adapters.settings import Settings, SettingsInvalid, hide_opentelemetry
 
@@ -124,12 +126,16 @@ async def _built(
         stack.push_async_callback(recorder.close)
         authentication = Authentication(principals, basic=settings.tsh_basic)
         callers = IssuerCallers(authentication, principals)
+        card_metrics = CardMetrics(registry)
+        card_keys = CardKeys(settings, card_metrics)
         directories = CardDirectories(
-            principals, _no_card_keys, DirectoryTls.of(settings), DirectoryMetrics(registry), following
+            principals, card_keys.open, DirectoryTls.of(settings), DirectoryMetrics(registry), following
         )
         stack.push_async_callback(directories.close)
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
         event_streams = EventStreams(limits.streams, metrics.streams)
+        core = Core(internal, stream, access_token)
+        cards = IssuerCards(settings, core, callers, limits, card_metrics, card_keys, directories)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
             D1Issuer(callers, recorder, limits),
@@ -143,16 +149,13 @@ async def _built(
             of_directories(D1Directory(callers, directories, limits), settings),
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
-        )
-        watching = asyncio.create_task(watch(principals, stream, access_token))
-        stack.push_async_callback(_cancelled, watching)
+            cards.keys_route,
+        ).with_issuer_calls(cards.calls())
+        for work in (watch(principals, stream, access_token), *cards.background()):
+            stack.push_async_callback(_cancelled, asyncio.create_task(work))
         failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)
         gateway = Gateway(routes, limits, metrics, failed, _hosts(settings), tracer, event_streams.stop)
         yield principals, gateway, registry, traces
-
-
-def _no_card_keys(_compact: str) -> Opened:
-    raise JweInvalid
 
 
 def _traces(settings: Settings, metrics: Metrics) -> "Traces | None":

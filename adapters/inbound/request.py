@@ -90,6 +90,11 @@ class Request:
         return certificate["common_name"] if certificate else ""
 
     @property
+    def certified(self) -> bool:
+        """Whether TLS has verified a certificate of the caller's."""
+        return bool(self._scope.get(CLIENT_CERTIFICATE))
+
+    @property
     def peer(self) -> str | None:
         """The address at the other end of the connection; None on a unix socket. No header has a say in it."""
         client = self._scope.get("client")

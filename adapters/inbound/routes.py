@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
@@ -55,6 +55,10 @@ class Routes:
     rest: Callable[[bytes], Route | None]
     # Those of D1 towards issuers, by what their paths look like.
     issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
+
+    def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
+        """The table with more calls of D1's to issuers, by what their paths look like."""
+        return replace(self, issuer=(*self.issuer, *calls))
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""

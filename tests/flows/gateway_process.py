@@ -33,9 +33,14 @@ class Gateway:
             "MINTMARK_INTERNAL_ADDRESS": core.settings.internal_listener,
             "MINTMARK_GRPC_ADDRESS": core.settings.grpc_address,
             "MINTMARK_ADMIN_ADDRESS": self.admin,
+            **self.settings(),
         }
         with self.log.open("ab") as file:
             self.process = subprocess.Popen([sys.executable, "-m", "adapters", "gateway"], env=environment, stderr=file)
+
+    def settings(self) -> dict[str, str]:
+        """More settings of its own."""
+        return {}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from types import FrameType
 
 from adapters.cli.output import note
 from adapters.cli.refusals import REFUSED, Refused
-from adapters.cli.supervisor import folder, probe
+from adapters.cli.supervisor import card_keys, folder, probe
 from adapters.cli.supervisor.admin import Admin
 from adapters.cli.supervisor.demonstration import Demonstration
 from adapters.cli.supervisor.processes import (
@@ -53,6 +53,7 @@ class Supervisor:
         lock = folder.take(self.settings)
         try:
             folder.clear(self.roles, note, time.monotonic)
+            card_keys.ensure(self.settings)
             admin = Admin(self.settings.admin_address, self.roles)
             self._watch_signals()
             threading.Thread(target=self._ask_for_readiness, name="readiness", daemon=True).start()
