@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
+from adapters.inbound.consumer_information import ConsumerInformation
 from adapters.inbound.d1_directory import ACTIVATE, D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
@@ -57,8 +58,12 @@ class Routes:
     issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
 
     def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
-        """The table with more calls of D1's to issuers, by what their paths look like."""
-        return replace(self, issuer=(*self.issuer, *calls))
+        """The table with more calls of D1's to issuers, by what their paths look like. Those of one path are told apart
+        by their methods."""
+        found: dict[re.Pattern[bytes], Route] = {}
+        for form, route in (*self.issuer, *calls):
+            found[form] = _beside(found[form], route) if form in found else route
+        return replace(self, issuer=tuple(found.items()))
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
@@ -119,6 +124,21 @@ def table(
     issuer = (*_issuer(issuer_side, issuer_prefix), *asked_of_issuers)
     exact = {route.template.encode(): route for route in routes}
     return Routes(exact, notify_update, webhook, notification, rest, issuer)
+
+
+def _beside(one: Route, other: Route) -> Route:
+    """Two routes of one path, with different methods."""
+
+    async def endpoint(request: Request) -> Answer:
+        return await (one if request.method in one.methods else other).endpoint(request)
+
+    return replace(one, endpoint=endpoint, methods=(*one.methods, *other.methods))
+
+
+def of_consumers(information: ConsumerInformation) -> tuple[re.Pattern[bytes], Route]:
+    """The route of what D1 asks of cardholders."""
+    path = information.path
+    return path.form, Route(path.template, information.tell, ("GET",), partner=True, authenticates=True)
 
 
 def of_directories(directory: D1Directory, settings: Settings) -> Iterator[tuple[re.Pattern[bytes], Route]]:
