@@ -193,7 +193,8 @@ def test_a_card_number_in_place_of_an_id_does_not_reach_the_core(thales: Thales)
 
 def test_an_account_that_allows_nothing_is_told_so_without_a_body(thales: Thales) -> None:
     thales.register()
-    for stated in ({"tell_consumers": False, "security_code_attempts": 5}, {}):
+    nothing: list[dict[str, Any]] = [{"tell_consumers": False, "security_code_attempts": 5}, {}]
+    for stated in nothing:
         thales.state(**stated)
         answer = thales.get()
         assert (answer.status_code, answer.content) == (403, b"")
