@@ -69,6 +69,7 @@ from server.rpc.webhook_configs import WebhookConfigs
 from server.services import acquirer_chores
 from server.services.access_tokens import AccessTokens
 from server.services.acquirer_desk import AcquirerDesk
+from server.services.card_chores import CardsWaiting
 from server.services.card_house import CardHouse
 from server.services.events import EventFeed
 from server.services.failovers import Failovers
@@ -155,7 +156,7 @@ class Core:
         webhook_times = WebhookTimes(self.webhooks)
         failovers = Failovers(self.payments, lambda: known(settings, self.high_water), ids.generation, self._begin_anew)
         times = (PaymentTimes(self.payments), PaymentCycles(self.payments), webhook_times)
-        chores = (*times, self.retention, replaying, unreadable, failovers)
+        chores = (*times, self.retention, replaying, unreadable, failovers, CardsWaiting(self.cards))
         self.steward = Steward(self.store, chores, ids.core_id(), self.clock.monotonic)
         self._listening: list[Listener] = []
         try:

@@ -4,6 +4,7 @@ import grpc
 import structlog
 from mintmark.v1 import accounts_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
+from mintmark.v1.card_data_accesses_pb2 import CardDataAccessResult
 
 from adapters.inbound import card_contents, pinned_keys
 from adapters.inbound.card_contents import CardContent
@@ -12,6 +13,7 @@ from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.card_verifications import opened_at_rest
 from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
 from adapters.inbound.directory import AskedBy, CardDirectories
+from adapters.inbound.directory_records import DirectoryRecords
 from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
 from adapters.inbound.problems import FORBIDDEN, NO_STORE, Answer, Problem, error, json_answer, unavailable
 from adapters.inbound.request import Request
@@ -63,6 +65,7 @@ class CardCredentials:
         self._metrics = metrics
         self._path = path
         self._directories = directories
+        self._records = DirectoryRecords(self._stub, calls)
         self._pinned = PinnedKeys()
 
     async def tell(self, request: Request) -> Answer:
@@ -94,7 +97,9 @@ class CardCredentials:
                 self._stub.ReadCardCredentials, asked, Deadline(TOTAL_S)
             )
         if read.directory:
-            card = await self._from_directory(AskedBy(issuer_id, request.correlation.text), ids["cardId"])
+            by = AskedBy(issuer_id, request.correlation.text)
+            asked_of = self._from_directory(by, ids["cardId"])
+            card = await self._records.kept(read.card_data_access, asked_of, _result)
         else:
             card = opened_at_rest(held, read.encrypted_card)
         if card is None:
@@ -113,3 +118,10 @@ class CardCredentials:
         if account is None or not account.d1_issuer.d1_public_keys:
             raise Problem(FORBIDDEN)
         return self._pinned.of(account.d1_issuer.d1_public_keys[0])
+
+
+def _result(card: CardContent | None) -> "CardDataAccessResult.ValueType":
+    """What the record calls what an issuer's own system came to."""
+    if card is None:
+        return CardDataAccessResult.CARD_DATA_ACCESS_RESULT_UNREADABLE
+    return CardDataAccessResult.CARD_DATA_ACCESS_RESULT_SUCCEEDED

@@ -4,14 +4,14 @@ The number is opened here and looked for by its hash; the core counts the try, a
 compared here, in memory: neither it nor a hash of it goes anywhere.
 """
 
-import contextlib
 import hmac
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 
 import grpc
 import structlog
-from mintmark.v1 import card_data_accesses_pb2, card_fingerprints_pb2, card_verifications_pb2_grpc
+from mintmark.v1 import card_fingerprints_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
 
 from adapters import card_numbers, json
@@ -22,6 +22,7 @@ from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.core_calls import CoreCalls, Deadline
 from adapters.inbound.d1_operations import CARD_ID
 from adapters.inbound.directory import AskedBy, CardDirectories
+from adapters.inbound.directory_records import DirectoryRecords, verification_result
 from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import NO_STORE, Answer, Problem, error, json_answer, unavailable
@@ -31,7 +32,6 @@ from adapters.jose.encryption import JweInvalid
 PATH = "/issuers/{issuerId}/cards/credentials"
 # D1 wants an answer within a second; past this there is none that it would wait for.
 TOTAL_S = 3.0
-RECORD_S = 0.5
 SHORTEST_BIN, LONGEST_BIN = 6, 8
 
 # One text for each cause: it says nothing of what was in it.
@@ -74,6 +74,7 @@ class CardVerifications:
         self._metrics = metrics
         self._path = path
         self._directories = directories
+        self._records = DirectoryRecords(self._stub, calls)
 
     async def verify(self, request: Request) -> Answer:
         """200 with what the core says, whatever that is. Raises Problem: 400, 401, 403, 404, 503."""
@@ -165,19 +166,21 @@ class CardVerifications:
         content: CardContent,
     ) -> pb.CardVerificationAnswer:
         """What the issuer's own system says. Raises Problem."""
-        if not begin.bin_matches:
-            # It is told that the number begins so.
-            answer = pb.CardVerificationAnswer(card_invalid=True, security_code_valid=not content.security_code)
-        else:
-            by = AskedBy(begin.issuer_id, begin.correlation_id)
-            answer = await self._directories.verify_card(by, question.proposed_card_id, question.bin, content.members())
-        finish = pb.FinishCardVerificationRequest(
-            card_data_access=begun.card_data_access, directory_result=_result(answer)
+        by = AskedBy(begin.issuer_id, begin.correlation_id)
+        left_out = bool(content.security_code) and not self._directories.checks_codes(by.issuer_id)
+        return await self._records.kept(
+            begun.card_data_access,
+            self._asked_of_directory(by, begin.bin_matches, question, content),
+            partial(verification_result, code_left_out=left_out),
         )
-        # For the record only: D1 gets its answer in any case.
-        with contextlib.suppress(Problem):
-            await self._calls.repeated(self._stub.FinishCardVerification, finish, Deadline(RECORD_S))
-        return answer
+
+    async def _asked_of_directory(
+        self, by: AskedBy, bin_matches: bool, question: Question, content: CardContent
+    ) -> pb.CardVerificationAnswer:
+        if not bin_matches:
+            # It is told that the number begins so.
+            return pb.CardVerificationAnswer(card_invalid=True, security_code_valid=not content.security_code)
+        return await self._directories.verify_card(by, question.proposed_card_id, question.bin, content.members())
 
 
 def asked(body: bytes, depth_limit: int) -> Question:
@@ -267,14 +270,3 @@ def _outcome(answer: pb.CardVerificationAnswer) -> str:
     if answer.verification_attempts_exceeded:
         return "attempts_exceeded"
     return "verified" if answer.security_code_valid else "security_code_not_valid"
-
-
-def _result(answer: pb.CardVerificationAnswer) -> "card_data_accesses_pb2.CardDataAccessResult.ValueType":
-    """What the record calls what an issuer's own system came to."""
-    if answer.card_invalid:
-        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_NO_USABLE_CARD
-    if answer.verification_attempts_exceeded:
-        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_ATTEMPTS_EXCEEDED
-    if not answer.security_code_valid:
-        return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_SECURITY_CODE_WRONG
-    return card_data_accesses_pb2.CARD_DATA_ACCESS_RESULT_SUCCEEDED

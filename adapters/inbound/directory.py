@@ -76,7 +76,7 @@ class CardDirectories:
         """
         channel = self._channel(by.issuer_id)
         code_given = bool(card.get("cvv"))
-        code_asked = code_given and self._checks_codes(by.issuer_id)
+        code_asked = code_given and self.checks_codes(by.issuer_id)
         told = {name: card[name] for name in CARD_MEMBERS if card.get(name) and (name != "cvv" or code_asked)}
         try:
             encrypted = channel.recipient().encrypt(json.dumps(told).encode())
@@ -89,6 +89,12 @@ class CardDirectories:
         )
         read = partial(answers.verification, code_given=code_given, code_asked=code_asked)
         return await channel.ask("VerifyCard", request, read)
+
+    def checks_codes(self, issuer_id: str) -> bool:
+        """Whether the issuer's system is given security codes to check."""
+        account = self._principals.issuer_account(issuer_id)
+        with_code = accounts_pb2.CARD_VERIFICATION_MODE_WITH_SECURITY_CODE
+        return account is not None and account.d1_issuer.card_verification == with_code
 
     async def card_credentials(self, by: AskedBy, card_id: str) -> bytes:
         """The card data, opened and not looked at: whoever passes it on checks it as any other."""
@@ -132,11 +138,6 @@ class CardDirectories:
             return self._open_card(answer.encrypted_card).plaintext
         except JweInvalid:
             raise answers.AnswerOdd("encrypted_card is no JWE for one of our card keys") from None
-
-    def _checks_codes(self, issuer_id: str) -> bool:
-        account = self._principals.issuer_account(issuer_id)
-        with_code = accounts_pb2.CARD_VERIFICATION_MODE_WITH_SECURITY_CODE
-        return account is not None and account.d1_issuer.card_verification == with_code
 
     def _channel(self, issuer_id: str) -> DirectoryChannel:
         """Raises DirectoryUnavailable where the account has none: the core knew of one, or will in a moment."""

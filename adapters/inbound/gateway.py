@@ -155,11 +155,16 @@ async def _built(
             paths,
             settings.tsh_prefix,
             settings.issuer_notifications_prefix,
-            of_directories(D1Directory(callers, directories, limits), settings),
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
             cards.keys_route,
-        ).with_issuer_calls((*cards.calls(), of_consumers(consumers)))
+        ).with_issuer_calls(
+            (
+                *cards.calls(),
+                of_consumers(consumers),
+                *of_directories(D1Directory(callers, directories, limits), settings),
+            )
+        )
         for work in (watch(principals, stream, access_token), *cards.background()):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)

@@ -17,7 +17,7 @@ from adapters.inbound.problems import Answer, limited
 from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
-from adapters.settings import Settings
+from adapters.settings import Settings, SettingsInvalid
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 
@@ -59,7 +59,7 @@ class Routes:
 
     def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
         """The table with more calls of D1's to issuers, by what their paths look like. Those of one path are told apart
-        by their methods."""
+        by their methods. Raises SettingsInvalid where they cannot be."""
         found: dict[re.Pattern[bytes], Route] = {}
         for form, route in (*self.issuer, *calls):
             found[form] = _beside(found[form], route) if form in found else route
@@ -89,7 +89,6 @@ def table(
     paths: Paths,
     tsh_prefix: str,
     issuer_prefix: str,
-    asked_of_issuers: Iterable[tuple[re.Pattern[bytes], Route]],
     rest: Callable[[bytes], Route | None],
     *others: Route,
 ) -> Routes:
@@ -121,13 +120,15 @@ def table(
     notify_update = Route(d1_ecom.TEMPLATE, d1.notify_update, partner=True, authenticates=True)
     webhook = Route(payment_options.TEMPLATE, webhooks.receive, partner=True)
     notification = Route(sibs.TEMPLATE, acquirer.receive, partner=True)
-    issuer = (*_issuer(issuer_side, issuer_prefix), *asked_of_issuers)
+    issuer = tuple(_issuer(issuer_side, issuer_prefix))
     exact = {route.template.encode(): route for route in routes}
     return Routes(exact, notify_update, webhook, notification, rest, issuer)
 
 
 def _beside(one: Route, other: Route) -> Route:
-    """Two routes of one path, with different methods."""
+    """Two routes of one path, with different methods. Raises SettingsInvalid."""
+    if set(one.methods) & set(other.methods):
+        raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {other.template}")
 
     async def endpoint(request: Request) -> Answer:
         return await (one if request.method in one.methods else other).endpoint(request)

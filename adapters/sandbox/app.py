@@ -59,6 +59,7 @@ class Sandbox:
         self.target.issuer_prefix = settings.issuer_notifications_prefix
         self.target.cards_prefix = settings.issuer_cards_prefix
         self.target.consumers_prefix = settings.issuer_consumers_prefix
+        self.target.card_keys_path = settings.card_keys_path
         self.target.otp_path = settings.issuer_otp_path
         self.target.token_path = settings.ecom_token_path
         self.target.issuer_token_path = settings.issuer_token_path

@@ -64,5 +64,8 @@ class CardView(Protocol):
     def has_due(self, kids: Collection[str], now: int, *, with_rotations: bool) -> bool:
         """Whether there may be a task for a gateway with these keys."""
 
+    def waiting(self) -> tuple[int, int | None]:
+        """How many tasks there are for gateways, and since when the oldest one is."""
+
     def has_to_rotate(self, current: CurrentKeys, kids: Collection[str]) -> bool:
         """Whether there may be a card to rotate for a gateway with these keys."""

@@ -54,9 +54,14 @@ class CardFingerprints:
         house, kids = self._house, frozenset(request.kids)
         until = min(time.monotonic() + request.wait.ToTimedelta().total_seconds(), call.deadline - ANSWER_S)
         call.on_gone(self._feed.wake)
+        current = house.current_outside(house.now_outside())
+        rotates = card_fingerprints.can_rotate(current, kids, request.hash_key_id)
+        # A rotation is in no hurry: it is looked for once a call.
+        to_rotate = rotates and card_fingerprints.has_to_rotate(house, current, kids)
         while True:
             head = self._feed.head
-            if card_fingerprints.has_work(house, kids, request.hash_key_id):
+            if to_rotate or card_fingerprints.has_due(house, kids, rotates=rotates):
+                to_rotate = False
                 claimed = self._claim(request, call)
                 if claimed:
                     return pb.ClaimCardFingerprintsResponse(tasks=[task_to_proto(each) for each in claimed])

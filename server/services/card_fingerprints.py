@@ -42,12 +42,14 @@ def can_rotate(current: CurrentKeys, kids: Collection[str], hash_key_id: str) ->
     return bool(current.card_key_id) and current.card_key_id in kids and current.hash_key_id == hash_key_id
 
 
-def has_work(house: CardHouse, kids: Collection[str], hash_key_id: str) -> bool:
-    """Whether there may be something to claim. Raises StoreUnavailable."""
-    now, view = house.now_outside(), house.store.view.cards
-    current = house.current_outside(now)
-    rotates = can_rotate(current, kids, hash_key_id)
-    return view.has_due(kids, now, with_rotations=rotates) or (rotates and view.has_to_rotate(current, kids))
+def has_due(house: CardHouse, kids: Collection[str], *, rotates: bool) -> bool:
+    """Whether there may be a task to claim. Raises StoreUnavailable."""
+    return house.store.view.cards.has_due(kids, house.now_outside(), with_rotations=rotates)
+
+
+def has_to_rotate(house: CardHouse, current: CurrentKeys, kids: Collection[str]) -> bool:
+    """Whether there may be a card under former keys that nobody has a task for. Raises StoreUnavailable."""
+    return house.store.view.cards.has_to_rotate(current, kids)
 
 
 def claim(

@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Select, Table, select
+from sqlalchemy import Select, Table, func, select
 
 from server.domain.card_accesses import CardAccess
 from server.domain.card_keys import CardHashKey, CardKey
 from server.domain.cards import Card, CurrentKeys
 from server.domain.queries import CardAccessQuery, CardQuery, Page
-from server.store import card_tables, rows
+from server.domain.tasks import OF_GATEWAYS
+from server.store import card_tables, payment_tables, rows
 from server.store import cards as statements
 from server.store.reach import within_issuers
 from server.store.rows import Shape
@@ -21,6 +22,7 @@ T = TypeVar("T")
 
 cards = card_tables.cards
 accesses = card_tables.card_accesses
+tasks = payment_tables.tasks
 
 
 class SqlCardView:
@@ -53,6 +55,13 @@ class SqlCardView:
         with self._connection("get due card tasks") as connection:
             due = statements.due(kids, now, with_rotations=with_rotations)
             return connection.execute(due.limit(1)).first() is not None
+
+    def waiting(self) -> tuple[int, int | None]:
+        of_gateways = tasks.c.kind.in_(sorted(kind.value for kind in OF_GATEWAYS))
+        statement = select(func.count(), func.min(tasks.c.create_time)).where(of_gateways)
+        with self._connection("count card tasks") as connection:
+            count, oldest = connection.execute(statement).one()
+        return int(count), oldest
 
     def has_to_rotate(self, current: CurrentKeys, kids: Collection[str]) -> bool:
         with self._connection("get cards to rotate") as connection:

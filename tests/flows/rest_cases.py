@@ -23,6 +23,7 @@ from mintmark.v1 import (
 
 from tests.flows import (
     rest_acquirer,
+    rest_cards,
     rest_consumers,
     rest_issuer,
     rest_payment_subscriptions,
@@ -31,6 +32,7 @@ from tests.flows import (
     rest_webhooks,
 )
 from tests.flows.rest_acquirer import Acquirer
+from tests.flows.rest_cards import Cards
 from tests.flows.rest_payments import Shop
 from tests.flows.rest_webhooks import Webhooks
 
@@ -64,6 +66,7 @@ class Known:
     unsent_subscription: str
     paused_subscription: str
     issuer_operations: tuple[str, ...]
+    cards: Cards
 
 
 # An RPC, its request, and the reason that it is refused with; none where it is not.
@@ -112,6 +115,7 @@ def reads(known: Known) -> Iterator[Case]:
     yield from rest_reconciliations.reads()
     yield from rest_acquirer.reads(known.acquirer)
     yield from rest_issuer.reads(known.issuer_operations)
+    yield from rest_cards.reads()
     yield from rest_consumers.reads()
     yield from rest_webhooks.reads(known.webhooks)
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
@@ -220,6 +224,7 @@ def writes(known: Known) -> Iterator[Case]:
     yield from rest_payments.writes(known.shop)
     yield from rest_reconciliations.writes()
     yield from rest_acquirer.writes(known.acquirer)
+    yield from rest_cards.writes(known.cards)
     yield from rest_webhooks.writes(known.webhooks)
     yield from rest_consumers.writes()
     # These have keys of their own: done twice they answer the same.

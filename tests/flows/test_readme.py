@@ -153,6 +153,22 @@ def test_what_d1_tells_a_card_issuer(run: Runner) -> None:
     assert [line for line in shown if "ISSUER_OPERATION_UPDATED" in line and "state=SUCCESSFUL" in line]
 
 
+def test_issuers_cards(run: Runner) -> None:
+    (example,) = blocks("Issuers' cards", "sh")
+    shown = run("sh", "-ec", example=example)
+    codes = [line for line in shown if line.startswith("verificationResults.securityCode.valid")]
+    assert [line.rpartition(" ")[2] for line in codes] == ["true", "false", "false"]
+    invalid = [line for line in shown if line.startswith("verificationResults.card.invalid")]
+    assert [line.rpartition(" ")[2] for line in invalid] == ["false", "false", "true"]
+    assert "verificationResults.card.lostOrStolen: true" in shown
+    assert {"pan: *1111", "cvv: *"} <= set(shown)
+    accesses = [line for line in shown if "issuers/ISSUER0001/cards/readme-card-1" in line and "clients/" in line]
+    assert [line.split()[3] for line in accesses if line.startswith(" 20")] == [
+        *("VERIFICATION", "CREDENTIALS", "VERIFICATION", "VERIFICATION", "FINGERPRINT"),
+    ]
+    assert shown.count("state: DELETED") == 1
+
+
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     (example,) = blocks("Find, understand and replay a notification", "sh")
     shown = "\n".join(run("sh", "-ec", example=example))

@@ -16,6 +16,7 @@ from adapters.inbound.rest.schema import rpc
 from adapters.inbound.rest.statuses import status_of
 from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
+from tests.flows.rest_cards import Cards, open_cards
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
 from tests.flows.rest_consumers import open_consumers
 from tests.flows.rest_issuer import FORMS, open_issuer
@@ -152,6 +153,7 @@ def known(running_stack: Stack) -> Known:
         open_webhooks(stack),
         *open_subscriptions(stack),
         open_issuer(stack),
+        open_cards(stack),
     )
 
 
@@ -233,6 +235,7 @@ ANY = Known(
     "paymentSubscriptions/1",
     "paymentSubscriptions/2",
     FORMS,
+    Cards(),
 )
 _TOKENS: dict[str, str] = {}
 

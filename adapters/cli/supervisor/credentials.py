@@ -20,7 +20,11 @@ MERCHANT_GATEWAY = "MGW_000001"
 MERCHANT = "10610027312"
 TSH_GATEWAY = "TSH_000001"
 TSH_MERCHANT = "merchant-0001"
-SERVICE_SCOPES = ("tokens.read", "bindings.read", "merchants.read", "notifications.read", "events.read")
+ISSUER = "ISSUER0001"
+SERVICE_SCOPES = (
+    *("tokens.read", "bindings.read", "merchants.read", "notifications.read", "events.read"),
+    *("cards.read", "cards.write"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,11 @@ def ensure(settings: "Settings") -> DevelopmentCredentials:
     service_file = settings.data_dir / "credentials" / "sandbox.service.json"
     with connect(settings) as session:
         client = _client(session, settings.sandbox_client, D1_CLIENT, ("d1-notify",), (MERCHANT_GATEWAY,))
+        # A client that somebody has given the twin is theirs.
+        if client["client_id"] == D1_CLIENT:
+            _bind(session, D1_CLIENT, ("d1-notify",))
         _client(session, service_file, SERVICE_CLIENT, SERVICE_SCOPES, (MERCHANT_GATEWAY, TSH_GATEWAY))
+        _bind(session, SERVICE_CLIENT, SERVICE_SCOPES)
         key = _api_key(session, settings.sandbox_api_key)
     return DevelopmentCredentials(client["client_id"], client["client_secret"], key, service_file)
 
@@ -62,6 +70,7 @@ def _client(
         display_name="development only",
         scopes=scopes,
         merchant_gateway_ids=gateways,
+        issuer_ids=[ISSUER],
     )
     try:
         secret = session.call(stub.CreateClient, create).client_secret
@@ -76,6 +85,23 @@ def _client(
     made = {"client_id": client_id, "client_secret": secret}
     _write(path, made)
     return made
+
+
+def _bind(session: Session, client_id: str, scopes: tuple[str, ...]) -> None:
+    """Gives a client what it lacks: one of an earlier version knows fewer scopes, and no issuer."""
+    from mintmark.v1 import clients_pb2, clients_pb2_grpc
+
+    stub = clients_pb2_grpc.ClientsServiceStub(session.channel)
+    request = clients_pb2.GetClientRequest(name=f"clients/{client_id}")
+    client = session.call(stub.GetClient, request).client
+    missing = {"scopes": set(scopes) - set(client.scopes), "issuer_ids": {ISSUER, "*"}.isdisjoint(client.issuer_ids)}
+    if not any(missing.values()):
+        return
+    client.scopes[:] = sorted({*client.scopes, *scopes})
+    client.issuer_ids[:] = sorted({*client.issuer_ids, ISSUER})
+    update = clients_pb2.UpdateClientRequest(request_id=request_id(), client=client)
+    update.update_mask.paths.extend(name for name, lacking in missing.items() if lacking)
+    session.call(stub.UpdateClient, update)
 
 
 def _valid(session: Session, kept: dict[str, str]) -> bool:

@@ -47,7 +47,7 @@ class Demonstration:
     def _run(self, core_ready: Callable[[], bool], all_ready: Callable[[], bool], wake: Callable[[], None]) -> None:
         from adapters.cli import session  # noqa: F401  imported while the core starts
         from adapters.cli.output import console
-        from adapters.cli.supervisor import acquirer, credentials, payments
+        from adapters.cli.supervisor import acquirer, credentials, issuer, payments
 
         out = console()
         made: DevelopmentCredentials | None = None
@@ -58,6 +58,8 @@ class Demonstration:
                     payments.ensure(self._settings)
                 if acquirer.possible(self._settings) and self._until(lambda: acquirer.ready(self._settings)):
                     acquirer.ensure(self._settings)
+                if self._until(lambda: issuer.ready(self._settings)):
+                    issuer.ensure(self._settings)
         except Refused as refused:
             out.print(f"✗ the development credentials could not be made: {refused}", style="bold red", soft_wrap=True)
         finally:

@@ -1,4 +1,5 @@
-"""The journey that `make run` plays once: D1 and TSH tell us something, and an internal client learns of it."""
+"""The journey that `make run` plays once: D1 and TSH tell us something, an internal client learns of it, and D1 asks
+about a card that it has registered."""
 
 import time
 import uuid
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from adapters.cli.refusals import Refused
 from adapters.cli.sandbox_control import SandboxControl
 from adapters.cli.session import Session, connect
+from adapters.cli.supervisor import issuer_journey
 from adapters.cli.supervisor.credentials import MERCHANT, MERCHANT_GATEWAY, TSH_GATEWAY, TSH_MERCHANT
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Journey:
         self._send(twin, "/notifications/tsh/binding-update", {"fields": {**about, "bindingState": "ACTIVE"}})
         yield "TSH notified us that this binding is ACTIVE"
         yield from self._reads(service)
+        yield from issuer_journey.steps(twin, service)
         seen = self._events(service, before)
         yield f"the same client followed them on the event stream: {', '.join(seen)}"
 

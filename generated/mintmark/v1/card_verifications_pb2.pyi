@@ -242,7 +242,7 @@ class FinishCardVerificationRequest(_message.Message):
     UNREADABLE_FIELD_NUMBER: _builtins.int
     DIRECTORY_RESULT_FIELD_NUMBER: _builtins.int
     card_data_access: _builtins.str
-    """The name of the access, from BeginCardVerification."""
+    """The name of the access, from BeginCardVerification; with `directory_result` also from ReadCardCredentials."""
     unreadable: _builtins.bool
     """The card data at rest could not be opened."""
     directory_result: _card_data_accesses_pb2.CardDataAccessResult.ValueType

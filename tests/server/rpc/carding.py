@@ -18,6 +18,7 @@ from mintmark.v1 import (
     card_keys_pb2,
     card_verifications_pb2,
     cards_pb2,
+    events_pb2,
 )
 
 from tests.server.rpc.running import RunningCore, Session, request_id
@@ -29,6 +30,7 @@ POINT = "A" * 43
 EPK = {"kty": "EC", "crv": "P-256", "x": POINT, "y": POINT}
 _KEYS: dict[str, dict[str, str]] = {}
 Finding = card_verifications_pb2.CardFieldComparison
+Answer = card_verifications_pb2.CardVerificationAnswer
 
 
 def number() -> str:
@@ -187,3 +189,31 @@ def results(session: Session, **wanted: Any) -> list[tuple[str, str]]:
         )
         for each in accesses(session, **wanted)
     ]
+
+
+def right(**more: Any) -> Answer:
+    """The answer of the issuer's card `c-1` when all is right."""
+    return Answer(card_id="c-1", consumer_id="u-1", security_code_valid=True, **more)
+
+
+def attempts(core: RunningCore, place: str) -> int:
+    return read(core.admin, f"issuers/{place}/cards/c-1").verification_attempts
+
+
+def told(core: RunningCore, place: str) -> int:
+    """How often it was told that there were too many tries."""
+    kind = events_pb2.EVENT_KIND_CARD_VERIFICATION_ATTEMPTS_EXCEEDED
+    asked = events_pb2.ListEventsRequest(cursor="0", filter=events_pb2.EventFilter(issuer_id=place, kinds=[kind]))
+    return len(core.admin.events.ListEvents(asked).events)
+
+
+def verify(core: RunningCore, sender: str, place: str, pan: str, code: str = "EQUAL", **more: Any) -> Answer:
+    """A whole verification by a gateway that does what it is told."""
+    begun = begin(core, sender, place, pan, **more)
+    if begun.WhichOneof("next") == "answer":
+        return begun.answer
+    given = more.get("has_security_code", True)
+    found = code if given else "NOT_GIVEN"
+    left_out = begun.comparison.leave_out_security_code
+    expiry = "EQUAL" if more.get("has_expiry", True) else "NOT_GIVEN"
+    return finish(core, begun.card_data_access, expiry, "NOT_COMPARED" if left_out else found)

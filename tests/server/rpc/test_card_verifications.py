@@ -4,11 +4,25 @@ from itertools import count
 from typing import Any
 
 import pytest
-from mintmark.v1 import accounts_pb2, card_verifications_pb2, events_pb2
+from mintmark.v1 import accounts_pb2, card_verifications_pb2, consumers_pb2
 
 from tests.server.rpc import carding
-from tests.server.rpc.carding import account, active, begin, finish, number, publish, read, record, register, results
-from tests.server.rpc.running import RunningCore, code_of, refused
+from tests.server.rpc.carding import (
+    account,
+    active,
+    attempts,
+    begin,
+    finish,
+    number,
+    publish,
+    read,
+    record,
+    register,
+    results,
+    right,
+    verify,
+)
+from tests.server.rpc.running import RunningCore, code_of, refused, request_id
 
 _NUMBERS = count(1)
 Answer = card_verifications_pb2.CardVerificationAnswer
@@ -43,33 +57,6 @@ def pan(core: RunningCore, place: str, sender: str) -> str:
     made = number()
     active(core, place, "c-1", made, has_security_code=True)
     return made
-
-
-def right(**more: Any) -> Answer:
-    return Answer(card_id="c-1", consumer_id="u-1", security_code_valid=True, **more)
-
-
-def attempts(core: RunningCore, place: str) -> int:
-    return read(core.admin, f"issuers/{place}/cards/c-1").verification_attempts
-
-
-def told(core: RunningCore, place: str) -> int:
-    """How often it was told that there were too many tries."""
-    kind = events_pb2.EVENT_KIND_CARD_VERIFICATION_ATTEMPTS_EXCEEDED
-    asked = events_pb2.ListEventsRequest(cursor="0", filter=events_pb2.EventFilter(issuer_id=place, kinds=[kind]))
-    return len(core.admin.events.ListEvents(asked).events)
-
-
-def verify(core: RunningCore, sender: str, place: str, pan: str, code: str = "EQUAL", **more: Any) -> Answer:
-    """A whole verification by a gateway that does what it is told."""
-    begun = begin(core, sender, place, pan, **more)
-    if begun.WhichOneof("next") == "answer":
-        return begun.answer
-    given = more.get("has_security_code", True)
-    found = code if given else "NOT_GIVEN"
-    left_out = begun.comparison.leave_out_security_code
-    expiry = "EQUAL" if more.get("has_expiry", True) else "NOT_GIVEN"
-    return finish(core, begun.card_data_access, expiry, "NOT_COMPARED" if left_out else found)
 
 
 def test_a_card_with_the_right_expiry_and_code_is_right(core: RunningCore, place: str, sender: str, pan: str) -> None:
@@ -158,6 +145,25 @@ def test_a_suspended_card_is_invalid_for_the_reason_that_d1_knows(
     assert verify(core, sender, place, pan) == right()
 
 
+def test_a_card_whose_consumer_is_out_of_use_is_invalid(core: RunningCore, place: str, sender: str, pan: str) -> None:
+    """Where the consumer is registered; one that is not says nothing."""
+    consumers, name = core.admin.consumers, f"issuers/{place}/consumers/u-1"
+    assert verify(core, sender, place, pan) == right()
+    consumers.RegisterConsumer(
+        consumers_pb2.RegisterConsumerRequest(request_id=request_id(), issuer_id=place, consumer_id="u-1")
+    )
+    assert verify(core, sender, place, pan) == right()
+    consumers.SuspendConsumer(consumers_pb2.SuspendConsumerRequest(request_id=request_id(), name=name))
+    assert begin(core, sender, place, pan).answer == Answer(card_id="c-1", card_invalid=True)
+    assert attempts(core, place) == 0
+    consumers.ResumeConsumer(consumers_pb2.ResumeConsumerRequest(request_id=request_id(), name=name))
+    assert verify(core, sender, place, pan) == right()
+    carding.delete(core.admin, f"issuers/{place}/cards/c-1")
+    consumers.DeleteConsumer(consumers_pb2.DeleteConsumerRequest(request_id=request_id(), name=name))
+    active(core, place, "c-2", pan, has_security_code=True)
+    assert begin(core, sender, place, pan).answer == Answer(card_id="c-2", card_invalid=True)
+
+
 def test_cards_that_are_not_in_use_are_unknown(core: RunningCore, place: str, sender: str, pan: str) -> None:
     register(core.admin, place, "c-2")
     carding.delete(core.admin, f"issuers/{place}/cards/c-1")
@@ -192,86 +198,6 @@ def test_without_expiry_and_code_there_is_nothing_to_compare(
     assert verify(core, sender, place, pan, has_security_code=False) == right()
     assert verify(core, sender, place, pan, has_expiry=False) == right()
     assert [result for _, result in results(core.admin, issuer_id=place)[:3]] == ["SUCCEEDED"] * 3
-
-
-def test_the_fourth_wrong_code_is_not_compared(core: RunningCore, place: str, sender: str, pan: str) -> None:
-    for tries in range(3):
-        assert not verify(core, sender, place, pan, "DIFFERENT").verification_attempts_exceeded
-        assert attempts(core, place) == tries + 1
-    for tries in range(2):
-        begun = begin(core, sender, place, pan)
-        assert begun.comparison.leave_out_security_code
-        # Not even a gateway that compares all the same can say that it is right.
-        answer = finish(core, begun.card_data_access, "EQUAL", "EQUAL")
-        assert answer == Answer(card_id="c-1", consumer_id="u-1", verification_attempts_exceeded=True)
-        assert attempts(core, place) == tries + 4
-        assert results(core.admin, issuer_id=place)[0] == ("VERIFICATION", "ATTEMPTS_EXCEEDED")
-    without_expiry = begin(core, sender, place, pan, has_expiry=False)
-    assert without_expiry.answer == Answer(card_id="c-1", consumer_id="u-1", verification_attempts_exceeded=True)
-    # Who gives no code is no suspect, and proves nothing.
-    assert verify(core, sender, place, pan, has_security_code=False) == right()
-    assert attempts(core, place) == 6
-    assert told(core, place) == 1
-
-
-def test_each_series_of_too_many_tries_is_told_once(core: RunningCore, place: str, sender: str, pan: str) -> None:
-    for series in range(2):
-        for _ in range(5):
-            verify(core, sender, place, pan, "DIFFERENT")
-        assert told(core, place) == series + 1
-        before = read(core.admin, f"issuers/{place}/cards/c-1")
-        after = carding.reset(core.admin, before.name)
-        assert (after.verification_attempts, after.etag) == (0, before.etag)
-    assert verify(core, sender, place, pan) == right()
-
-
-def test_a_try_that_succeeds_sets_the_count_back(core: RunningCore, place: str, sender: str, pan: str) -> None:
-    for _ in range(3):
-        verify(core, sender, place, pan, "DIFFERENT")
-        verify(core, sender, place, pan, "DIFFERENT")
-        assert attempts(core, place) == 2
-        assert verify(core, sender, place, pan) == right()
-        assert attempts(core, place) == 0
-    assert told(core, place) == 0
-
-
-def test_the_count_ends_with_the_issuers_window(core: RunningCore, place: str, sender: str, pan: str) -> None:
-    account(core, place, **CODES, security_code_attempts=1, security_code_attempts_window_hours=2)
-    verify(core, sender, place, pan, "DIFFERENT")
-    assert verify(core, sender, place, pan).verification_attempts_exceeded
-    core.advance(2 * 3600 - 60)
-    publish(core, "k1", "k2")
-    # A try that is not compared is a try: the window begins anew.
-    assert verify(core, sender, place, pan).verification_attempts_exceeded
-    core.advance(3600)
-    assert verify(core, sender, place, pan).verification_attempts_exceeded
-    core.advance(2 * 3600 + 1)
-    assert verify(core, sender, place, pan) == right()
-    assert told(core, place) == 1
-    account(core, place, **CODES, security_code_attempts=1, security_code_attempts_window_hours=-1)
-    verify(core, sender, place, pan, "DIFFERENT")
-    core.advance(365 * 24 * 3600)
-    assert verify(core, sender, place, pan).verification_attempts_exceeded
-
-
-def test_a_code_that_nobody_checks_is_never_right(core: RunningCore, place: str, sender: str) -> None:
-    """Where the card has none, or the issuer's account does not let any be checked. Nothing can be guessed there."""
-    pan = number()
-    active(core, place, "c-1", pan)
-    for _ in range(5):
-        begun = begin(core, sender, place, pan)
-        assert begun.comparison.leave_out_security_code
-        answer = finish(core, begun.card_data_access, "EQUAL", "EQUAL")
-        assert answer == Answer(card_id="c-1", consumer_id="u-1")
-    coded = number()
-    active(core, place, "c-2", coded, has_security_code=True)
-    account(core, place, card_verification=WITHOUT, store_security_codes=True)
-    begun = begin(core, sender, place, coded)
-    assert begun.comparison.leave_out_security_code
-    assert not finish(core, begun.card_data_access, "EQUAL", "EQUAL").security_code_valid
-    assert not begin(core, sender, place, coded, has_expiry=False).answer.security_code_valid
-    assert results(core.admin, issuer_id=place)[0] == ("VERIFICATION", "SECURITY_CODE_NOT_CHECKED")
-    assert (attempts(core, place), told(core, place)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -335,15 +261,6 @@ def test_only_what_was_begun_is_finished(core: RunningCore, place: str, sender: 
             finish(core, access)
     begun = begin(core, sender, place, pan).card_data_access
     assert finished(core, begun, directory_result="CARD_DATA_ACCESS_RESULT_SUCCEEDED") == "INVALID_ARGUMENT"
-
-
-def test_a_try_is_counted_before_anything_is_compared(core: RunningCore, place: str, sender: str, pan: str) -> None:
-    """Whatever becomes of the gateway: what it was told to compare has been committed."""
-    for tries in range(4):
-        begin(core, sender, place, pan)
-        assert attempts(core, place) == tries + 1
-    assert results(core.admin, issuer_id=place)[:4] == [("VERIFICATION", "UNSPECIFIED")] * 4
-    assert begin(core, sender, place, pan).comparison.leave_out_security_code
 
 
 def test_the_issuers_own_system_is_asked_where_there_is_one(

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from mintmark.v1 import cards_pb2 as pb
 from mintmark.v1 import events_pb2
+from sqlalchemy import select
 
+from server.store.schema import metadata
 from tests.server.rpc import carding
 from tests.server.rpc.carding import active, claim, fingerprint, jwe, publish, read, record, register
 from tests.server.rpc.running import RunningCore, Session, refused, request_id
@@ -242,4 +244,24 @@ def test_nothing_that_is_encrypted_or_hashed_leaves_in_answers_and_events(core: 
         assert digest not in raw
         assert secret.encode() not in raw
     assert last_event(core, card.name).card.replacement_pending
-    assert claim(core, "k1")
+
+
+def test_card_data_rests_in_its_own_table_only(
+    core: RunningCore, place: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What is remembered of requests, events, tasks and accesses holds none of it, and no log line does."""
+    secret, second, pan = jwe("k1"), jwe("k1"), carding.number()
+    card = register(core.admin, place, "c-1", encrypted_card=secret)
+    claim(core, "k1")
+    record(core, card.name, 1, fingerprint=fingerprint(place, pan))
+    core.admin.cards.ReplaceCard(pb.ReplaceCardRequest(request_id=request_id(), name=card.name, encrypted_card=second))
+    digest = carding.hashed(place, pan).hash
+    wanted = (secret, second, secret[-200:], repr(digest), digest.hex())
+    holding = set()
+    with core.core.store.view.connection("search") as connection:
+        for table in metadata.sorted_tables:
+            rows = [repr(tuple(row)) for row in connection.execute(select(table))]
+            holding |= {table.name for row in rows for each in wanted if each in row}
+    assert holding == {"cards"}
+    logged = "".join(capfd.readouterr())
+    assert not [each for each in wanted if each in logged]

@@ -177,6 +177,10 @@ def test_saving_tries_touches_nothing_else(store: SqlStore) -> None:
     assert store.view.cards.card(card().name) == card(**counted)
 
 
+def test_nothing_waits_in_an_empty_store(store: SqlStore) -> None:
+    assert store.view.cards.waiting() == (0, None)
+
+
 def due(store: SqlStore, *kids: str, now: int = NOW, limit: int = 10, with_rotations: bool = True) -> list[str]:
     def run(transaction: Transaction) -> list[str]:
         found = transaction.cards.due(kids, now, limit, with_rotations=with_rotations)
@@ -203,6 +207,7 @@ def test_due_tasks_are_for_who_has_the_key_and_what_waits_comes_first(store: Sql
     tasks[-1] = replace(tasks[-1], lease_expire_time=NOW + 5)
     webhook = replace(tasks[0], name="tasks/w", kind=TaskKind.LIST_WEBHOOK_CONFIGS)
     store.write("k", lambda t: t.ledger.tasks.insert([*tasks, webhook]))
+    assert store.view.cards.waiting() == (6, NOW)
     assert due(store, "k1") == ["wait-1", "wait-2", "rotate"]
     assert due(store, "k1", limit=1) == ["wait-1"]
     assert due(store, "k1", with_rotations=False) == ["wait-1", "wait-2"]
