@@ -49,7 +49,7 @@ faults: $(SETUP) ## Run the fault campaigns: kills, crash points, full disks, ho
 soak: $(SETUP) ## Half an hour (SOAK_MINUTES) of even load: nothing lost, nothing that grows; raw figures in data/soak.
 	$(BIN)/python -m pytest -n 0 -m soak --timeout 0 tests/soak
 
-bench: $(SETUP) ## Measure JWEs, notifications and reads: medians and ratios of one run, raw figures in data/bench.
+bench: $(SETUP) ## Measure JWEs, notifications, reads and verifications of cards: medians and ratios of one run, raw figures in data/bench.
 	$(BIN)/python -m tests.bench
 
 image: ## Build the container image: the wheel, and what it needs from the lock.

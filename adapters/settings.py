@@ -224,13 +224,11 @@ class Settings(BaseSettings):
 
     def _paths_of_directories(self) -> list[str]:
         wrong, seen = [], {self.ecom_token_path, self.issuer_token_path}
-        # Other methods than its own are free there: a one-time password may be sent to its consumer.
-        asked = {"issuer_authentication_result_path": f"{self.issuer_consumers_prefix}/issuers/{{}}/consumers/{{}}"}
         for name in ("issuer_otp_path", "issuer_authenticate_path", "issuer_authentication_result_path"):
             template = getattr(self, name)
             shape = _PLACEHOLDER.sub("{}", template)
             below = f"{self.issuer_notifications_prefix}/"
-            if template and (f"{template}/".startswith((*FIXED_PATHS, below)) or shape in seen | {asked.get(name)}):
+            if template and (f"{template}/".startswith((*FIXED_PATHS, below)) or shape in seen):
                 wrong.append(f"MINTMARK_{name.upper()}: the gateway serves something else there")
             seen.add(shape)
         return wrong

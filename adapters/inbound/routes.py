@@ -59,7 +59,7 @@ class Routes:
 
     def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
         """The table with more calls of D1's to issuers, by what their paths look like. Those of one path are told apart
-        by their methods. Raises SettingsInvalid for two that cannot be."""
+        by their methods. Raises SettingsInvalid where they cannot be."""
         found: dict[re.Pattern[bytes], Route] = {}
         for form, route in (*self.issuer, *calls):
             found[form] = _beside(found[form], route) if form in found else route
@@ -127,7 +127,7 @@ def table(
 
 def _beside(one: Route, other: Route) -> Route:
     """Two routes of one path, with different methods. Raises SettingsInvalid."""
-    if not set(one.methods).isdisjoint(other.methods):
+    if set(one.methods) & set(other.methods):
         raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {other.template}")
 
     async def endpoint(request: Request) -> Answer:

@@ -58,8 +58,8 @@ class Sandbox:
         self.target = Target(settings.sandbox_target_url, settings.sandbox_client, settings.sandbox_api_key)
         self.target.issuer_prefix = settings.issuer_notifications_prefix
         self.target.cards_prefix = settings.issuer_cards_prefix
-        self.target.card_keys_path = settings.card_keys_path
         self.target.consumers_prefix = settings.issuer_consumers_prefix
+        self.target.card_keys_path = settings.card_keys_path
         self.target.otp_path = settings.issuer_otp_path
         self.target.token_path = settings.ecom_token_path
         self.target.issuer_token_path = settings.issuer_token_path

@@ -119,8 +119,7 @@ def finish(
     after = card_verifications.finish(before, card, result)
     if after != before:
         transaction.cards.accesses.update([after])
-        first = before.result is CardDataAccessResult.UNSPECIFIED
-        if card is not None and first and after.code_compared and after.result is CardDataAccessResult.SUCCEEDED:
+        if card is not None and after.code_compared and after.result is CardDataAccessResult.SUCCEEDED:
             # The security code was right, and so was everything else.
             transaction.cards.save_attempts(cards.reset_attempts(card))
     if isinstance(told, CardDataAccessResult):

@@ -42,6 +42,7 @@ cards = Table(
     Column("revision", BigInteger, nullable=False),
     # A number belongs to one card of an issuer; those without card data have none.
     Index("cards_by_number", "issuer_id", "hash_key_id", "number_hash", unique=True),
+    Index("cards_by_issuer", "issuer_id", "name"),
     Index("cards_by_consumer", "issuer_id", "consumer_id", "name"),
     Index("cards_by_last_digits", "last_digits", "name"),
     # A rotation looks for those of other keys than the current ones.

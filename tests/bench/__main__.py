@@ -78,6 +78,8 @@ def main(arguments: Sequence[str]) -> int:
     rounds = measured(chosen, asked.rounds, asked.seconds)
     if chosen:
         tell(chosen, rounds)
+    for text in against(bare.get(jwe.VERIFY, 0.0), rounds):
+        say(text)
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}.json"
     raw = {"machine": facts, "seconds": asked.seconds, "jwe": bare, "rounds": [asdict(r) for r in rounds]}
@@ -112,6 +114,16 @@ def tell(chosen: Sequence[Scenario], rounds: Sequence[Round]) -> None:
             f"{median(one.core_us for one in own):8.0f} {median(one.gateway_us for one in own):10.0f} "
             f"{sum(one.failed for one in own):6}"
         )
+
+
+def against(bare_us: float, rounds: Sequence[Round]) -> list[str]:
+    """How many times its bare work a Verify Card takes, by scenario."""
+    told = []
+    for name in dict.fromkeys(one.scenario for one in rounds if bare_us and one.scenario.startswith("verify")):
+        own = [one for one in rounds if one.scenario == name]
+        half, most = (median(getattr(one, field) for one in own) * MICRO / MILLI for field in ("p50_ms", "p99_ms"))
+        told.append(f"{name:18} p50 {half / bare_us:.1f} and p99 {most / bare_us:.1f} times the bare {bare_us:.0f} us")
+    return told
 
 
 if __name__ == "__main__":

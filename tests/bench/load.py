@@ -1,4 +1,5 @@
-"""Closed loops: so many callers, each of which calls again when it has its answer."""
+"""Closed loops, so many callers, each of which calls again when it has its answer; and an even pace, kept whatever the
+answers take."""
 
 import asyncio
 import threading
@@ -81,6 +82,48 @@ async def _connections(count: int, seconds: float, address: tuple[str, int], req
         await writer.wait_closed()
 
     await asyncio.gather(*(work() for _ in range(count)))
+    return sample
+
+
+def paced(rate: float, seconds: float, address: tuple[str, int], requests: Iterator[bytes]) -> Sample:
+    """So many HTTP requests a second over connections that are kept alive; anything but 2xx has failed.
+
+    A call's time counts from when it was due: what waits because the one before it is slow counts as slow too.
+    """
+    return asyncio.run(_paced(rate, seconds, address, requests))
+
+
+async def _paced(rate: float, seconds: float, address: tuple[str, int], requests: Iterator[bytes]) -> Sample:
+    sample = Sample(seconds=seconds)
+    loop = asyncio.get_running_loop()
+    count, started = int((WARM_UP_S + seconds) * rate), loop.time()
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    calls: list[asyncio.Task[None]] = []
+    begun = asyncio.Event()
+
+    async def call(due: float) -> None:
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(*address)
+        writer.write(next(requests))
+        status = await _status(reader)
+        if not 200 <= status < 300:
+            sample.failed += 1
+        elif due >= started + WARM_UP_S:
+            sample.latencies.append(loop.time() - due)
+        idle.append((reader, writer))
+
+    def begin(number: int) -> None:
+        calls.append(loop.create_task(call(started + number / rate)))
+        if number + 1 < count:
+            loop.call_at(started + (number + 1) / rate, begin, number + 1)
+        else:
+            begun.set()
+
+    begin(0)
+    await begun.wait()
+    await asyncio.gather(*calls)
+    for _, writer in idle:
+        writer.close()
+        await writer.wait_closed()
     return sample
 
 

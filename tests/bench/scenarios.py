@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from mintmark.v1 import tokens_pb2, tokens_pb2_grpc
 
-from tests.bench import load
+from tests.bench import load, verifications
 from tests.bench.load import Sample
 from tests.postgres import Postgres
 from tests.stack import Stack
@@ -52,6 +52,9 @@ def stack(place: str) -> Iterator[Stack]:
             running.data.mkdir(parents=True)
             running.command("keyring", "create", str(running.data / "keyring.json"))
             running.command("migrate")
+            # What `serve` makes by itself on SQLite.
+            running.command("card-keys", "add")
+            running.command("card-number-hash-keys", "add")
         yield running.start()
     finally:
         if running is not None:
@@ -140,4 +143,7 @@ SCENARIOS = (
     Scenario("get 8 valkey", "the same with Valkey", "sqlite+valkey", get_token(8)),
     Scenario("get 8 pg", "the same on PostgreSQL", "postgresql", get_token(8)),
     Scenario("get 8 pg valkey", "the same on PostgreSQL with Valkey", "postgresql+valkey", get_token(8)),
+    Scenario("verify 50/s", "Verify Card, 50 a second", "sqlite", verifications.paced(50)),
+    Scenario("verify 50/s pg", "the same on PostgreSQL", "postgresql", verifications.paced(50)),
+    Scenario("verify 16", "Verify Card, 16 connections", "sqlite", verifications.connected(16)),
 )

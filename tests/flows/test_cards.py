@@ -18,10 +18,12 @@ import redis
 from joserfc import jwe as joserfc
 from joserfc.jwk import ECKey
 from mintmark.v1 import cards_pb2 as pb
+from mintmark.v1 import consumers_pb2, consumers_pb2_grpc
 from mintmark.v1.events_pb2 import EventFilter, EventKind
 
 from adapters.cli.supervisor.credentials import ISSUER
 from mintmark_client import CardData, Client
+from tests.postgres import Postgres
 from tests.stack import Stack
 from tests.valkey import Valkey
 from tests.waiting import eventually
@@ -29,7 +31,7 @@ from tests.waiting import eventually
 ALGORITHMS = ["ECDH-ES", "A256GCM"]
 EXPIRY, RIGHT, WRONG = "1249", "4629", "8153"
 _NUMBERS = count(400_000_900_000_000)
-SCOPES = ["cards.read", "cards.write", "card_data_accesses.read", "events.read"]
+SCOPES = ["cards.read", "cards.write", "card_data_accesses.read", "consumers.write", "events.read"]
 
 
 def number() -> str:
@@ -45,6 +47,7 @@ class House:
 
     stack: Stack
     valkey: Valkey
+    postgres: Postgres
     service: Client
     numbers: list[str] = field(default_factory=list)
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -53,11 +56,13 @@ class House:
         self.numbers.append(number())
         return self.numbers[-1]
 
-    def register(self, expiry: str = EXPIRY, code: str = RIGHT, **more: Any) -> tuple[pb.Card, str]:
+    def register(
+        self, expiry: str = EXPIRY, code: str = RIGHT, consumer: str = "consumer-1", **more: Any
+    ) -> tuple[pb.Card, str]:
         """A card that a gateway has looked at, and its number."""
         pan = self.number()
         card = CardData(pan, expiry, security_code=code, **more)
-        made = self.service.cards.register(ISSUER, f"card-{next(self._ids)}", "consumer-1", card)
+        made = self.service.cards.register(ISSUER, f"card-{next(self._ids)}", consumer, card)
         return self.looked(made.name), pan
 
     def looked(self, name: str) -> pb.Card:
@@ -83,19 +88,31 @@ class House:
         return told["answer"]
 
 
-@pytest.fixture(scope="module")
-def house() -> Iterator[House]:
-    valkey = Valkey()
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.campaign)])
+def house(request: pytest.FixtureRequest) -> Iterator[House]:
+    valkey, postgres = Valkey(), Postgres()
     valkey.start()
-    stack = Stack(sandbox=True, development=True, MINTMARK_REDIS_URL=valkey.url)
+    # Whatever a role would ever log is to be searched.
+    settings = {"MINTMARK_REDIS_URL": valkey.url, "MINTMARK_LOG_LEVEL": "debug"}
+    stack = Stack(sandbox=True, development=True, **settings)
     try:
+        if request.param == "postgresql":
+            postgres.start()
+            postgres.execute("CREATE DATABASE cards")
+            stack.with_settings({"MINTMARK_DATABASE_URL": postgres.url("cards")})
+            stack.data.mkdir(parents=True)
+            stack.command("keyring", "create", str(stack.data / "keyring.json"))
+            stack.command("migrate")
+            stack.command("card-keys", "add")
+            stack.command("card-number-hash-keys", "add")
         stack.start()
         (made,) = stack.lines("clients", "create", "card-service", *_options("--scope", SCOPES), "--issuer", ISSUER)
         with Client(stack.grpc_address, client_id=made["client_id"], client_secret=made["client_secret"]) as service:
-            yield House(stack, valkey, service)
+            yield House(stack, valkey, postgres, service)
     finally:
         stack.remove()
         valkey.remove()
+        postgres.remove()
 
 
 def _options(name: str, values: list[str]) -> list[str]:
@@ -158,6 +175,19 @@ def test_a_suspended_card_is_invalid_to_d1_and_good_again_when_it_is_resumed(
     assert (flags(answer), answer["cardId"], "consumerId" in answer) == (told, card.card_id, False)
     assert house.twin("get-credentials", cardId=card.card_id)["status"] == 404
     house.service.cards.resume(card.name)
+    assert flags(house.verified(pan)) == {"valid"}
+
+
+def test_the_card_of_a_suspended_consumer_is_invalid(house: House) -> None:
+    consumers = house.service.stub(consumers_pb2_grpc.ConsumersServiceStub)
+    name = f"issuers/{ISSUER}/consumers/suspended"
+    consumers.RegisterConsumer(consumers_pb2.RegisterConsumerRequest(issuer_id=ISSUER, consumer_id="suspended"))
+    card, pan = house.register(consumer="suspended")
+    assert house.verified(pan)["consumerId"] == "suspended"
+    consumers.SuspendConsumer(consumers_pb2.SuspendConsumerRequest(name=name))
+    answer = house.verified(pan)
+    assert (flags(answer), answer["cardId"], "consumerId" in answer) == ({"invalid"}, card.card_id, False)
+    consumers.ResumeConsumer(consumers_pb2.ResumeConsumerRequest(name=name))
     assert flags(house.verified(pan)) == {"valid"}
 
 
@@ -250,14 +280,14 @@ def test_nothing_that_was_written_shows_a_number_or_a_code(house: House) -> None
     house.stack.http.post(f"/cms/api/v1/issuers/{ISSUER}/cards/credentials", content=f'{{"pan": "{pan}"'.encode())
     with redis.Redis.from_url(house.valkey.url) as client:
         kept = {f"redis {key!r}": key + _held(client, key) for key in client.scan_iter()}
-    files = {str(path): path.read_bytes() for path in _files(house)}
+    files = {str(path): _content(path) for path in _files(house)}
     house.stack.stop()
-    files |= {f"{path} at the end": path.read_bytes() for path in _files(house)}
+    files |= {f"{path} at the end": _content(path) for path in _files(house)}
     # What may be known of a card is there: the search looks in the right places.
     assert any(card.name.encode() in content and pan[:8].encode() in content for content in files.values())
     assert kept
-    assert any(name.endswith("mintmark.sqlite") for name in files)
-    assert any(name.endswith("-wal") for name in files)
+    assert any("sqlite-wal" in name or "pg_wal" in name for name in files)
+    assert b"BeginCardVerification" in files[str(house.stack.log)]
     wanted = [form for each in house.numbers for form in forms(each)]
     # Amid other digits and letters they are no code: times, ids and ciphertexts are full of them.
     codes = re.compile(rb"(?<![0-9A-Za-z._-])(?:%b|%b)(?![0-9A-Za-z._-])" % (RIGHT.encode(), WRONG.encode()))
@@ -280,7 +310,16 @@ def _held(client: Any, key: bytes) -> bytes:
 
 
 def _files(house: House) -> list[Path]:
-    return [path for path in house.stack.folder.rglob("*") if path.is_file() and not path.is_socket()]
+    places = (house.stack.folder, house.postgres.folder)
+    return [path for place in places for path in place.rglob("*") if path.is_file() and not path.is_socket()]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        # A database has put it away since it was listed.
+        return b""
 
 
 def _sha(value: bytes) -> bytes:

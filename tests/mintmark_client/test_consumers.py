@@ -1,14 +1,18 @@
 """client.consumers, against a real core."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from mintmark.v1 import consumers_pb2 as pb
 
 from mintmark_client import AlreadyExists, Client, InvalidRequest, NotFound, PreconditionFailed
+from tests.house.tree import ROOT
 from tests.server.rpc.running import RunningCore, request_id, running_core
 
 ISSUER = "ISSUER0001"
+ADDRESS = pb.PostalAddress(city="Porto", country_code="PT")
 ANA = pb.PersonalData(first_name="Ana", email="ana@example.pt")
 
 
@@ -50,3 +54,17 @@ def test_consumers_from_their_registration_to_their_end(core: RunningCore) -> No
         assert [each.field for each in invalid.value.violations] == ["personal_data.date_of_birth"]
         with pytest.raises(NotFound):
             consumers.register("OTHER00001", "c-1")
+
+
+def test_the_readmes_example_moves_a_person(core: RunningCore) -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Issuers' consumers\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    defined: dict[str, Any] = {}
+    exec(example, defined)  # noqa: S102  the README's own words
+    created = core.create(["consumers.read", "consumers.write"], issuers=[ISSUER])
+    client_id, secret = created.client.client_id, created.client_secret
+    with Client(core.settings.grpc_address, client_id=client_id, client_secret=secret) as client:
+        made = client.consumers.register(ISSUER, "moving", ANA)
+        defined["moved"](client, made.name, ADDRESS)
+        now = client.consumers.get(made.name).personal_data
+    assert (now.first_name, now.email, now.residency_address) == ("Ana", "ana@example.pt", ADDRESS)

@@ -23,7 +23,7 @@ TSH_MERCHANT = "merchant-0001"
 ISSUER = "ISSUER0001"
 SERVICE_SCOPES = (
     *("tokens.read", "bindings.read", "merchants.read", "notifications.read", "events.read"),
-    *("cards.read", "cards.write"),
+    *("cards.read", "cards.write", "consumers.write"),
 )
 
 

@@ -1,4 +1,5 @@
-"""The issuer's part of the journey: a card is registered, and D1 verifies it and fetches its credentials."""
+"""The issuer's part of the journey: a cardholder and a card are registered, and D1 verifies the card and fetches its
+credentials."""
 
 import json
 import secrets
@@ -19,15 +20,17 @@ EXPIRY, RIGHT, WRONG = "1249", "123", "321"
 
 def steps(twin: SandboxControl, service: Session) -> Iterator[str]:
     """Plays the steps, each of which is told when it is done. Raises Refused where one fails."""
-    number, card_id = _number(), f"journey-{uuid.uuid4()}"
+    number, consumer_id, card_id = _number(), f"holder-{uuid.uuid4()}", f"journey-{uuid.uuid4()}"
     card = {"pan": number, "exp": EXPIRY, "name": "A N OTHER", "cvv": RIGHT}
-    name = _register(service, card_id, card)
+    yield f"an internal client registered the cardholder {_consumer(service, consumer_id)}"
+    name = _register(service, consumer_id, card_id, card)
     shown = f"{number[:6]}...{number[-4:]}"
-    yield f"an internal client registered card {shown} of issuer {ISSUER}, encrypted for the gateway alone"
+    yield f"it registered card {shown} of issuer {ISSUER}, encrypted for the gateway alone"
     _await_active(service, name)
     yield f"the gateway looked at it: {name} is ACTIVE"
     answer = _verified(twin, card)
     _expect(answer["cardId"] == card_id, "D1 was told another card id than the issuer's")
+    _expect(answer.get("consumerId") == consumer_id, "D1 was told another cardholder than the issuer's")
     _expect(not answer["verificationResults"]["card"]["invalid"], "D1 was told that the card is invalid")
     _expect(answer["verificationResults"]["securityCode"]["valid"], "D1 was told that the right code is wrong")
     yield "D1 verified it with the right security code: valid"
@@ -40,7 +43,19 @@ def steps(twin: SandboxControl, service: Session) -> Iterator[str]:
     yield "D1 fetched its credentials and opened them with its own key"
 
 
-def _register(service: Session, card_id: str, card: dict[str, str]) -> str:
+def _consumer(service: Session, consumer_id: str) -> str:
+    from mintmark.v1 import consumers_pb2, consumers_pb2_grpc
+
+    person = consumers_pb2.PersonalData(language="en-GB", first_name="A", last_name="Other")
+    request = consumers_pb2.RegisterConsumerRequest(
+        request_id=request_id(), issuer_id=ISSUER, consumer_id=consumer_id, personal_data=person
+    )
+    stub = consumers_pb2_grpc.ConsumersServiceStub(service.channel)
+    name: str = service.call(stub.RegisterConsumer, request).consumer.name
+    return name
+
+
+def _register(service: Session, consumer_id: str, card_id: str, card: dict[str, str]) -> str:
     from mintmark.v1 import cards_pb2, cards_pb2_grpc
 
     from adapters.cli.card_files import encrypted
@@ -49,7 +64,7 @@ def _register(service: Session, card_id: str, card: dict[str, str]) -> str:
         request_id=request_id(),
         issuer_id=ISSUER,
         card_id=card_id,
-        consumer_id="journey",
+        consumer_id=consumer_id,
         encrypted_card=encrypted(service, json.dumps(card).encode()),
     )
     stub = cards_pb2_grpc.CardsServiceStub(service.channel)

@@ -166,7 +166,9 @@ class _EventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventKind.V
     EVENT_KIND_CARD_REGISTERED: _EventKind.ValueType  # 83
     """A card was registered; it is PENDING. Carries `card`."""
     EVENT_KIND_CARD_UPDATED: _EventKind.ValueType  # 84
-    """A card changed: its state, its card data or its keys. Carries `card`."""
+    """A card changed: its state, its card data or its keys; or its tries at the security code were reset. Carries `card`. Details: `state`, `state_before`, and where it fits
+    `replacement_rejection`, `card_key_id` (after a change of keys), `verification_attempts_before` (after a reset).
+    """
     EVENT_KIND_CARD_REJECTED: _EventKind.ValueType  # 85
     """The card data of a card was refused and is erased. Carries `card`."""
     EVENT_KIND_CARD_DELETED: _EventKind.ValueType  # 86
@@ -312,7 +314,9 @@ EVENT_KIND_ISSUER_OPERATION_UPDATED: EventKind.ValueType  # 80
 EVENT_KIND_CARD_REGISTERED: EventKind.ValueType  # 83
 """A card was registered; it is PENDING. Carries `card`."""
 EVENT_KIND_CARD_UPDATED: EventKind.ValueType  # 84
-"""A card changed: its state, its card data or its keys. Carries `card`."""
+"""A card changed: its state, its card data or its keys; or its tries at the security code were reset. Carries `card`. Details: `state`, `state_before`, and where it fits
+`replacement_rejection`, `card_key_id` (after a change of keys), `verification_attempts_before` (after a reset).
+"""
 EVENT_KIND_CARD_REJECTED: EventKind.ValueType  # 85
 """The card data of a card was refused and is erased. Carries `card`."""
 EVENT_KIND_CARD_DELETED: EventKind.ValueType  # 86

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy.dialects import sqlite
 
 from server.domain.callers import Reach
 from server.domain.card_accesses import CardAccess, CardDataAccessResult, CardDataPurpose, Step
@@ -16,8 +15,10 @@ from server.domain.events import Event, EventKind
 from server.domain.queries import CardAccessQuery, CardQuery, Page
 from server.domain.tasks import Task, TaskKind
 from server.ports import ContentRefused, Shelf, Transaction
+from server.store import card_reads
 from server.store import cards as statements
 from server.store.store import SqlStore
+from tests.server.store.test_searches import plan_of
 
 EVERYTHING = Reach(issuer_ids=frozenset({"*"}))
 NOW = 1_800_000_000_000_000
@@ -246,17 +247,42 @@ def test_cards_under_other_keys_are_to_be_rotated(store: SqlStore) -> None:
 
 
 def test_a_look_for_what_is_to_be_rotated_goes_by_an_index(sqlite_database: str) -> None:
-    store = SqlStore(sqlite_database)
-    try:
-        for place, statement in enumerate(statements.to_rotate(CURRENT, ["k4", "k5"], 1)):
-            compiled = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
-            with store.view.connection("plan") as connection:
-                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")]
-            index = "cards_by_hash_key (hash_key_id" if place else "cards_by_card_key (card_key_id="
-            assert plan[0].startswith(f"SEARCH cards USING INDEX {index}"), plan
-            assert not [line for line in plan if line.startswith("SCAN")], plan
-    finally:
-        store.close()
+    for place, statement in enumerate(statements.to_rotate(CURRENT, ["k4", "k5"], 1)):
+        plan = plan_of(sqlite_database, statement)
+        index = "cards_by_hash_key (hash_key_id" if place else "cards_by_card_key (card_key_id="
+        assert plan[0].startswith(f"SEARCH cards USING INDEX {index}"), plan
+        assert not [line for line in plan if line.startswith("SCAN")], plan
+
+
+ONE = Reach(issuer_ids=frozenset({"I"}))
+PAGE = Page(after="issuers/I/cards/c", limit=50)
+PAGES = {
+    "an issuer's cards": (card_reads.card_page(CardQuery(EVERYTHING, issuer_id="I"), PAGE), "cards_by_issuer"),
+    "cards of one who sees one issuer": (card_reads.card_page(CardQuery(ONE), PAGE), "cards_by_issuer"),
+    "a consumer's cards": (
+        card_reads.card_page(CardQuery(EVERYTHING, issuer_id="I", consumer_id="u"), PAGE),
+        "cards_by_consumer",
+    ),
+    "cards by their last digits": (
+        card_reads.card_page(CardQuery(EVERYTHING, last_digits="1234"), PAGE),
+        "cards_by_last_digits",
+    ),
+    "an issuer's accesses": (
+        card_reads.access_page(CardAccessQuery(EVERYTHING, issuer_id="I"), Page()),
+        "card_accesses_by_issuer",
+    ),
+    "a card's accesses": (
+        card_reads.access_page(CardAccessQuery(EVERYTHING, card="issuers/I/cards/c"), Page()),
+        "card_accesses_by_card",
+    ),
+}
+
+
+@pytest.mark.parametrize("of", sorted(PAGES))
+def test_a_page_is_found_in_its_order(sqlite_database: str, of: str) -> None:
+    statement, index = PAGES[of]
+    (plan,) = plan_of(sqlite_database, statement)
+    assert f"USING INDEX {index} (" in plan
 
 
 def test_the_last_access_that_nobody_reported_is_found(store: SqlStore) -> None:

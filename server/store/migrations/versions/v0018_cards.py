@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_index("cards_by_number", "cards", ["issuer_id", "hash_key_id", "number_hash"], unique=True)
+    op.create_index("cards_by_issuer", "cards", ["issuer_id", "name"])
     op.create_index("cards_by_consumer", "cards", ["issuer_id", "consumer_id", "name"])
     op.create_index("cards_by_last_digits", "cards", ["last_digits", "name"])
     live = sa.text("encrypted_card <> ''")
