@@ -6,6 +6,7 @@ from mintmark.v1 import accounts_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
 from mintmark.v1.card_data_accesses_pb2 import CardDataAccessResult
 
+from adapters import card_numbers
 from adapters.inbound import card_contents, pinned_keys
 from adapters.inbound.card_contents import CardContent
 from adapters.inbound.card_keys import NO_KEYS, CardKeys
@@ -15,7 +16,7 @@ from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
 from adapters.inbound.directory import AskedBy, CardDirectories
 from adapters.inbound.directory_records import DirectoryRecords
 from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath
-from adapters.inbound.problems import FORBIDDEN, NO_STORE, Answer, Problem, error, json_answer, unavailable
+from adapters.inbound.problems import FORBIDDEN, NO_STORE, NOT_FOUND, Answer, Problem, error, json_answer, unavailable
 from adapters.inbound.request import Request
 from adapters.jose.encryption import Recipient
 from adapters.jose.keys import KeyInvalid
@@ -84,6 +85,9 @@ class CardCredentials:
     async def _tell(self, request: Request) -> Answer:
         sender, ids = self._callers.known(request, self._path)
         issuer_id = ids[ISSUER]
+        # A card number is the id of no card, and would go into the core's records as one.
+        if card_numbers.cut_identifier(ids["cardId"]) != ids["cardId"]:
+            raise Problem(NOT_FOUND)
         if not (request.certified or request.from_loopback):
             raise Problem(CERTIFICATE_NEEDED)
         recipient = self._for_d1(issuer_id)

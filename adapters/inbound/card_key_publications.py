@@ -25,15 +25,21 @@ log = structlog.get_logger("mintmark.card_keys")
 
 
 class CardKeyPublications:
-    """Says which keys there are at the start, after each change, and every five minutes."""
+    """Says which keys there are at the start, after each change, and every five minutes (`every`, in seconds)."""
 
     def __init__(
-        self, keys: CardKeys, channel: grpc.aio.Channel, access_token: AioAccessToken, metrics: CardMetrics
+        self,
+        keys: CardKeys,
+        channel: grpc.aio.Channel,
+        access_token: AioAccessToken,
+        metrics: CardMetrics,
+        every: float = EVERY_S,
     ) -> None:
         self._keys = keys
         self._stub = card_keys_pb2_grpc.CardKeyPublicationsServiceStub(channel)
         self._access_token = access_token
         self._metrics = metrics
+        self._every = every
 
     async def jwks(self, _request: Request) -> Answer:
         """The public keys as a JWK Set, the current one first; 404 where there are none."""
@@ -44,10 +50,10 @@ class CardKeyPublications:
         """Publishes for ever."""
         failures = 0
         while True:
-            waiting = EVERY_S
+            waiting = self._every
             if self._keys.held:
                 failures = 0 if await self._publish() else failures + 1
-                waiting = core_trouble.pause(failures) if failures else EVERY_S
+                waiting = core_trouble.pause(failures) if failures else self._every
             await self._keys.change(waiting)
 
     async def _publish(self) -> bool:

@@ -1,5 +1,7 @@
 """What becomes of a try at a security code where the gateway, the core or the way between them fails in the middle."""
 
+import contextlib
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -144,6 +146,15 @@ def test_credentials_are_asked_for_once(gateway: RelayedGateway, relay: Relay) -
     assert carding.results(gateway.core.admin, card=card.name)[0] == ("CREDENTIALS", "SUCCEEDED")
 
 
+def test_a_card_number_in_the_path_does_not_reach_the_core(gateway: RelayedGateway, relay: Relay) -> None:
+    issuer = Issuer(gateway)
+    relay.seen.clear()
+    assert issuer.credentials("4111111111111111").status_code == 404
+    assert relay.seen.count(READ) == 0
+    assert issuer.credentials("card").status_code == 404
+    assert relay.seen.count(READ) == 1
+
+
 def test_a_look_that_cannot_be_told_is_told_again(gateway: RelayedGateway, relay: Relay) -> None:
     issuer = Issuer(gateway)
     relay.dropped = {"RecordCardFingerprint"}
@@ -166,3 +177,25 @@ def test_the_gateway_survives_the_core(gateway: RelayedGateway, relay: Relay) ->
     eventually(lambda: issuer.ask({"pan": number()}, "c") == answer("c", None, invalid=True), 30, "the core again")
     second = issuer.register("second", {"pan": number(), "exp": EXPIRY})
     assert second.state == cards_pb2.CARD_STATE_ACTIVE
+
+
+def test_card_data_that_somebody_has_exchanged_is_told_to_nobody(gateway: RelayedGateway, relay: Relay) -> None:
+    """Neither card's answer is the other's: the number that was found by its hash is compared too."""
+    issuer = Issuer(gateway)
+    card, pan = card_of(issuer)
+    other = issuer.register("other", {"pan": number(), "exp": EXPIRY, "cvv": CODE})
+    gateway.core.stop()
+    with contextlib.closing(sqlite3.connect(gateway.core.settings.data_dir / "mintmark.sqlite")) as database:
+        exchange = "update cards set encrypted_card = (select encrypted_card from cards where name = ?) where name = ?"
+        assert database.execute(exchange, (other.name, card.name)).rowcount == 1
+        database.commit()
+    gateway.core.start()
+    told = set()
+
+    def recorded() -> bool:
+        told.add(tried(issuer, pan).status_code)
+        return ("VERIFICATION", "UNREADABLE") in carding.results(gateway.core.admin, card=card.name)
+
+    eventually(recorded, 30, "the core again")
+    assert told == {503}
+    assert "card data at rest cannot be opened" in gateway.log.read_text()

@@ -26,6 +26,7 @@ from tests.server.rpc import carding
 from tests.vectors import contract_example
 from tests.waiting import eventually
 
+OUTCOMES = ("verified", "security_code_not_valid", "attempts_exceeded", "card_invalid", "refused", "unavailable")
 UNREADABLE = {"error": "encryptedData is not a JWE of card data for a key of ours"}
 
 
@@ -79,6 +80,33 @@ def test_the_answer_has_the_shape_of_the_contracts_example(held: Held) -> None:
     told = held.asked()
     assert {**told, "cardId": example["cardId"], "consumerId": example["consumerId"]} == example
     assert [list(told), list(told["verificationResults"])] == [list(example), list(example["verificationResults"])]
+
+
+def test_answers_are_counted_and_kept_nowhere(gateway: CardGateway, held: Held) -> None:
+    def counted() -> dict[str, float]:
+        name = "mintmark_card_verifications_total"
+        return {each: gateway.metric(name, outcome=each) for each in OUTCOMES}
+
+    before = counted()
+    held.asked()
+    for _ in range(4):
+        held.asked(cvv="0000")
+    held.asked(exp="0130")
+    body = {"encryptedData": encrypted({"pan": held.pan}, gateway.public()), "cardBin": held.pan[:6]}
+    assert held.issuer.verify(body).headers["cache-control"] == "no-store"
+    refused = held.issuer.verify({"encryptedData": "x", "cardBin": "400000"})
+    assert (refused.status_code, refused.headers["cache-control"]) == (400, "no-store")
+    after = counted()
+    assert {each: after[each] - before[each] for each in OUTCOMES} == {
+        "verified": 2,
+        "security_code_not_valid": 3,
+        "attempts_exceeded": 1,
+        "card_invalid": 1,
+        "refused": 1,
+        "unavailable": 0,
+    }
+    assert gateway.metric("mintmark_card_looks_total", outcome="recorded") > 0
+    assert gateway.metric("mintmark_card_core_seconds_count", kind="begin") > 0
 
 
 def test_a_wrong_code_is_an_answer_and_counts(held: Held) -> None:
@@ -203,7 +231,9 @@ def test_a_bad_field_is_400(issuer: Issuer, more: dict[str, Any], error: str) ->
 
 
 def test_a_body_that_is_none_is_400(issuer: Issuer) -> None:
-    good = json.dumps({"encryptedData": "x", "cardBin": "411111"}).encode()
+    jwe = encrypted({"pan": number()}, issuer.gateway.public())
+    good = json.dumps({"encryptedData": jwe, "cardBin": "411111"}).encode()
+    assert issuer.verify(good).status_code == 200
     bodies = [b"", b"[]", b"null", b"{", b"\xff", b"[" * 60_000, good[:-1] + b',"cardBin":"411111"}', b'{"a":NaN}']
     for body in bodies:
         told = issuer.verify(body)
