@@ -15,6 +15,7 @@ from adapters.cli.card_keys import card_keys
 from adapters.cli.card_number_hash_keys import card_number_hash_keys
 from adapters.cli.cards import cards
 from adapters.cli.clients import clients
+from adapters.cli.consumers import consumers
 from adapters.cli.digital_cards import digital_cards
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
@@ -75,6 +76,7 @@ for name, group in {
     "issuer-operations": issuer_operations,
     "digital-cards": digital_cards,
     "cards": cards,
+    "consumers": consumers,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,

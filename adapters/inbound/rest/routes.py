@@ -22,6 +22,7 @@ TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
 ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
 CARD = "/v1/{name=issuers/*/cards/*}"
+CONSUMER = "/v1/{name=issuers/*/consumers/*}"
 # An operation is named below what it is about.
 ISSUER_OPERATIONS = tuple(
     f"/v1/{{name=issuers/*/{about}}}"
@@ -98,6 +99,13 @@ TABLE = (
     RestRoute("ClientsService.RotateClientSecret", "POST", "/v1/{name=clients/*}:rotateSecret"),
     RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
+    RestRoute("ConsumersService.RegisterConsumer", "POST", "/v1/consumers"),
+    RestRoute("ConsumersService.GetConsumer", "GET", CONSUMER),
+    RestRoute("ConsumersService.ListConsumers", "GET", "/v1/consumers"),
+    RestRoute("ConsumersService.ReplaceConsumer", "POST", f"{CONSUMER}:replace"),
+    RestRoute("ConsumersService.SuspendConsumer", "POST", f"{CONSUMER}:suspend"),
+    RestRoute("ConsumersService.ResumeConsumer", "POST", f"{CONSUMER}:resume"),
+    RestRoute("ConsumersService.DeleteConsumer", "DELETE", CONSUMER),
     RestRoute("DigitalCardsService.GetDigitalCard", "GET", "/v1/{name=issuers/*/digitalCards/*}"),
     RestRoute("DigitalCardsService.ListDigitalCards", "GET", "/v1/digitalCards"),
     RestRoute("EventsService.ListEvents", "GET", "/v1/events"),
