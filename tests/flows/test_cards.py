@@ -23,6 +23,7 @@ from mintmark.v1.events_pb2 import EventFilter, EventKind
 
 from adapters.cli.supervisor.credentials import ISSUER
 from mintmark_client import CardData, Client
+from tests.plain import PLAIN
 from tests.postgres import Postgres
 from tests.stack import Stack
 from tests.valkey import Valkey
@@ -76,7 +77,7 @@ class House:
 
     def twin(self, call: str, **order: Any) -> Any:
         url = f"{self.stack.sandbox_url}/d1-issuer/{call}"
-        answer = httpx.post(url, json={"issuerId": ISSUER, **order}, timeout=20)
+        answer = httpx.post(url, json={"issuerId": ISSUER, **order}, timeout=20, verify=PLAIN)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -152,7 +152,7 @@ def test_what_d1_tells_a_card_issuer(run: Runner) -> None:
     (example,) = blocks("Card issuers (D1)", "sh")
     shown = run("sh", "-ec", example=example)
     assert "204" in shown
-    produced, digitized, digital_card = [line.split() for line in shown if line.startswith(" issuers/")]
+    produced, digitized, digital_card = [line.split() for line in shown if line.startswith(" issuers/ISSUER0001/consumers/readme-")]
     below = "issuers/ISSUER_001"
     assert produced[:5] == [f"{below}/cards/card-1/operations/op-1", "CARD", "card-1", "PRODUCE", "SUCCESSFUL"]
     assert digitized[:5] == [f"{below}/cards/card-1/operations/op-3", "CARD", "card-1", "DIGITIZE", "SUCCESSFUL"]
@@ -189,7 +189,7 @@ def test_issuers_consumers(run: Runner) -> None:
     ]
     assert {"dateOfBirth: 1990-02-28", "mobilePhoneNumber.phoneNumber: 912345678"} <= set(shown)
     assert {"residencyAddress.zipCode: 1000-001", "residencyAddress.countryCode: PT"} <= set(shown)
-    (listed,) = [line.split() for line in shown if line.startswith(" issuers/")]
+    (listed,) = [line.split() for line in shown if line.startswith(" issuers/ISSUER0001/consumers/readme-")]
     assert listed[:2] == ["issuers/ISSUER0001/consumers/readme-person-1", "SUSPENDED"]
     assert shown.count("state: DELETED") == 1
 
