@@ -152,7 +152,7 @@ def test_what_d1_tells_a_card_issuer(run: Runner) -> None:
     (example,) = blocks("Card issuers (D1)", "sh")
     shown = run("sh", "-ec", example=example)
     assert "204" in shown
-    produced, digitized, digital_card = [line.split() for line in shown if line.startswith(" issuers/ISSUER0001/consumers/readme-")]
+    produced, digitized, digital_card = [line.split() for line in shown if line.startswith(" issuers/")]
     below = "issuers/ISSUER_001"
     assert produced[:5] == [f"{below}/cards/card-1/operations/op-1", "CARD", "card-1", "PRODUCE", "SUCCESSFUL"]
     assert digitized[:5] == [f"{below}/cards/card-1/operations/op-3", "CARD", "card-1", "DIGITIZE", "SUCCESSFUL"]
