@@ -53,6 +53,10 @@ class DirectoryIssuer(Issuer):
         path = PATH.replace("{issuerId}", self.issuer_id).replace("{consumerId}", "consumer-7")
         return self.gateway.client.post(path, json=body)
 
+    def consumer(self, query: str = "") -> httpx.Response:
+        path = f"/banking/d1/v1/issuers/{self.issuer_id}/consumers/consumer-7{query}"
+        return self.gateway.client.get(path)
+
     def verified(self, **members: str) -> httpx.Response:
         card = {"pan": number(), "exp": EXPIRY, "cvv": CODE} | members
         body = {
@@ -172,6 +176,19 @@ def test_card_data_that_cannot_be_is_not_passed_on(issuer: DirectoryIssuer, cont
     assert issuer.results() == [("CREDENTIALS", "UNREADABLE")]
 
 
+def test_it_tells_of_consumers(issuer: DirectoryIssuer) -> None:
+    told = issuer.consumer("?cardId=card-7")
+    assert (told.status_code, told.json()) == (200, {"language": "pt-PT", "firstName": "Inês"})
+    [(_, request)] = issuer.directory.asked
+    assert (request.consumer_id, request.card_id) == ("consumer-7", "card-7")
+    issuer.directory.answers["GetConsumerInformation"] = pb.GetConsumerInformationResponse()
+    assert issuer.consumer().status_code == 503
+    issuer.directory.answers["GetConsumerInformation"] = grpc.StatusCode.PERMISSION_DENIED
+    assert (issuer.consumer().status_code, issuer.consumer().content) == (403, b"")
+    issuer.directory.answers["GetConsumerInformation"] = grpc.StatusCode.NOT_FOUND
+    assert issuer.consumer().status_code == 404
+
+
 @pytest.mark.parametrize(
     ("code", "status", "result"),
     [
@@ -229,6 +246,7 @@ def test_nothing_of_what_passes_rests_or_is_told_anywhere(issuer: DirectoryIssue
     assert issuer.verified(**card).status_code == 200
     assert issuer.credentials("card-7").status_code == 200
     assert issuer.deliver(otp).status_code == 204
+    assert issuer.consumer().status_code == 200
     for failing in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.NOT_FOUND):
         issuer.directory.answers |= dict.fromkeys(("VerifyCard", "DeliverOneTimePassword"), failing)
         issuer.verified(**card)
@@ -241,5 +259,5 @@ def test_nothing_of_what_passes_rests_or_is_told_anywhere(issuer: DirectoryIssue
     assert len(looked) > 3
     for path in looked:
         content = path.read_bytes()
-        for secret in (pan, OTP_VALUE, "Zebediah", compact):
+        for secret in (pan, OTP_VALUE, "Zebediah", "Inês", compact):
             assert secret.encode() not in content, path
