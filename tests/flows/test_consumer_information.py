@@ -293,3 +293,20 @@ def test_nothing_of_the_person_is_written_down_on_the_way(thales: Thales) -> Non
     assert b"consumers/{consumerId}" in kept
     assert not [canary for canary in CANARIES if canary in kept]
     assert str(PERSON["first_name"]).encode() not in kept
+
+
+@pytest.mark.parametrize("escaped", ["\\u0000", "\\ud800", "\\udc00\\ud800"])
+def test_what_is_no_text_is_refused_by_rest(thales: Thales, escaped: str) -> None:
+    core = thales.gateway.core
+    headers = {
+        "authorization": f"Bearer {core.admin.access_token}",
+        "content-type": "application/json",
+        "idempotency-key": request_id(),
+    }
+    body = f'{{"issuerId": "{thales.issuer_id}", "consumerId": "c-1", "personalData": {{"firstName": "{escaped}"}}}}'
+    answer = thales.gateway.client.post("/v1/consumers", content=body.encode(), headers=headers)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BODY_UNREADABLE")
+    made = thales.gateway.client.post("/v1/consumers", content=body.replace(escaped, "李").encode(), headers=headers)
+    assert made.json()["consumer"]["personalData"]["firstName"] == "李"
+    shown = thales.gateway.client.get(f"/v1/{made.json()['consumer']['name']}", headers=headers)
+    assert (shown.status_code, shown.headers["cache-control"]) == (200, "no-store")

@@ -47,7 +47,7 @@ class RestRoute:
     """One RPC, such as `TokensService.GetToken`, and its place in HTTP.
 
     `status` is that of success; `waits` names the RPC that waits for its resource where the caller prefers that
-    (`Prefer: wait=10`).
+    (`Prefer: wait=10`). `personal` where the answer tells of a person: nobody on the way may keep it.
     """
 
     rpc: str
@@ -56,6 +56,7 @@ class RestRoute:
     also: tuple[str, ...] = ()
     status: int = 200
     waits: str = ""
+    personal: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -100,7 +101,7 @@ TABLE = (
     RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
     RestRoute("ConsumersService.RegisterConsumer", "POST", "/v1/consumers"),
-    RestRoute("ConsumersService.GetConsumer", "GET", CONSUMER),
+    RestRoute("ConsumersService.GetConsumer", "GET", CONSUMER, personal=True),
     RestRoute("ConsumersService.ListConsumers", "GET", "/v1/consumers"),
     RestRoute("ConsumersService.ReplaceConsumer", "POST", f"{CONSUMER}:replace"),
     RestRoute("ConsumersService.SuspendConsumer", "POST", f"{CONSUMER}:suspend"),
