@@ -22,7 +22,7 @@ COPY --from=build /build/dist dist
 RUN python -m pip --python /opt/mintmark/bin/python install --no-cache-dir --no-index --no-deps dist/*.whl
 
 FROM python:3.11.14-slim-trixie
-RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/mintmark
+RUN install -d -o 10001 -g 10001 -m 0700 /var/lib/mintmark /var/lib/mintmark-keys
 COPY --from=install /opt/mintmark /opt/mintmark
 ENV PATH=/opt/mintmark/bin:$PATH MINTMARK_DATA_DIR=/var/lib/mintmark PYTHONDONTWRITEBYTECODE=1
 WORKDIR /var/lib/mintmark

@@ -17,6 +17,8 @@ from adapters.settings import SettingsInvalid, load
         ({"issuer_notifications_prefix": ""}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
         ({"issuer_notifications_prefix": "/docs"}, ["ISSUER_NOTIFICATIONS_PREFIX"]),
         ({"issuer_cards_prefix": "/payment-options"}, ["ISSUER_CARDS_PREFIX"]),
+        ({"card_keys_path": "/.well-known/jwks.json"}, ["CARD_KEYS_PATH"]),
+        ({"card_keys_path": "/v1/cardKeys"}, ["CARD_KEYS_PATH"]),
         ({"directory_key_file": "key.pem"}, ["DIRECTORY_CERTIFICATE_FILE and MINTMARK_DIRECTORY_KEY_FILE"]),
         ({"issuer_otp_path": "/v1/{issuerId}/{cardId}"}, ["ISSUER_OTP_PATH"]),
         ({"issuer_authenticate_path": "/notifications/d1/{issuerId}"}, ["ISSUER_AUTHENTICATE_PATH"]),
@@ -61,5 +63,7 @@ def test_a_one_time_password_is_for_a_consumer_or_a_card() -> None:
 
 
 def test_settings_that_fit_together() -> None:
+    load({"card_keys_path": "/.well-known/other.json"})
+    load({"card_keys_path": "/keys/of/cards"})
     load({"http_tls_certificate": "c.pem", "http_tls_key": "k.pem", "http_client_ca": "ca.pem", "tsh_prefix": ""})
     load({"tsh_prefix": "/v1-tsh", "ecom_token_path": "/docs-token", "issuer_notifications_prefix": "/d1"})

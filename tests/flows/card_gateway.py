@@ -95,9 +95,9 @@ class CardGateway(Gateway):
 
 
 @contextmanager
-def card_gateway(**settings: Any) -> Iterator[CardGateway]:
+def card_gateway(of: type[CardGateway] = CardGateway, **settings: Any) -> Iterator[CardGateway]:
     """A core with a gateway in front of it, that has told the core its keys."""
-    with running_core(**settings) as core, gateway_of(core, CardGateway) as running:
+    with running_core(**settings) as core, gateway_of(core, of) as running:
         eventually(lambda: running.metric("mintmark_card_keys_published_timestamp_seconds") > 0, 20, "the publication")
         yield running
 

@@ -9,13 +9,21 @@ from typing import Any
 import pytest
 import redis
 
+from adapters.cli.supervisor.probe import get
 from tests.adapters.jose.composed import BOB
-from tests.flows.card_gateway import CODE, EXPIRY, Issuer, answer, card_gateway, checked, encrypted, number
+from tests.flows.card_gateway import CODE, EXPIRY, CardGateway, Issuer, answer, card_gateway, checked, encrypted, number
 from tests.server.rpc import carding
 from tests.valkey import Valkey
 from tests.waiting import eventually
 
 NAME = "Zoe Qwertzuiop-Asdfghjkl"
+
+
+class Talkative(CardGateway):
+    """A gateway that writes down all that it can."""
+
+    def settings(self) -> dict[str, str]:
+        return {"MINTMARK_LOG_LEVEL": "debug", "MINTMARK_TRACES": "file"}
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -47,17 +55,21 @@ def forms(secret: str) -> dict[str, bytes]:
 
 
 def test_no_byte_of_it_is_written(valkey: Valkey, capfd: pytest.CaptureFixture[str]) -> None:
-    with card_gateway(redis_url=valkey.url, log_level="debug") as gateway:
+    with card_gateway(Talkative, redis_url=valkey.url, log_level="debug") as gateway:
         issuer = Issuer(gateway, tell_credentials_without_security_code=True)
         secrets = sent(issuer)
         told = capfd.readouterr()
-        metrics = gateway.client.get("/.well-known/card-keys.json").content
+        public = gateway.client.get("/.well-known/card-keys.json").content
+        metrics = get(gateway.admin, "/metrics", 5)[1].encode()
+        traces = gateway.core.settings.data_dir / "traces.jsonl"
+        eventually(lambda: traces.exists() and b"BeginCardVerification" in traces.read_bytes(), 20, "the traces")
         gateway.core.stop()
         held = {
             **everything(gateway.core.folder),
             **in_redis(valkey.url),
             "the core's log": (told.out + told.err).encode(),
-            "what is public": metrics,
+            "what is public": public,
+            "the metrics": metrics,
         }
         for kind, secret in secrets.items():
             for form, written in forms(secret).items():

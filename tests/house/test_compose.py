@@ -51,3 +51,14 @@ def test_images_are_pinned_and_secrets_are_obvious_fakes() -> None:
 def test_nothing_is_published_beyond_this_machine() -> None:
     for service in FILE["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+
+
+def test_keys_of_cards_are_with_the_gateways_alone() -> None:
+    """Whoever has the database must not have them."""
+    with_keys = {name for name, service in OURS.items() if any("card-keys:" in each for each in service["volumes"])}
+    assert with_keys == {"card-keys", "gateway"}
+    for name in with_keys:
+        (mounted,) = [each.partition(":")[2] for each in OURS[name]["volumes"] if each.startswith("card-keys:")]
+        for variable in ("MINTMARK_CARD_KEYS_FILE", "MINTMARK_CARD_NUMBER_HASH_KEYS_FILE"):
+            assert environment(OURS[name])[variable].startswith(f"{mounted}/")
+        assert mounted in (ROOT / "Dockerfile").read_text()

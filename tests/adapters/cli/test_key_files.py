@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jwcrypto.jwk import JWK
 
+from adapters.cli.refusals import Refused
 from adapters.cli.supervisor import card_keys as first_keys
 from adapters.jose.hash_keys import HashKeys
 from adapters.jose.keys import PrivateKeys
@@ -111,10 +112,16 @@ def test_serve_makes_both_files_once(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o777 == 0o600
     first_keys.ensure(settings)
     assert [settings.card_keys.read_bytes(), settings.card_number_hash_keys.read_bytes()] == made
-    settings.card_number_hash_keys.unlink()
+    # As after a start that ended between the two.
+    settings.card_keys.unlink()
     first_keys.ensure(settings)
-    assert settings.card_keys.read_bytes() == made[0]
-    assert settings.card_number_hash_keys.read_bytes() != made[1]
+    assert settings.card_keys.read_bytes() != made[0]
+    assert settings.card_number_hash_keys.read_bytes() == made[1]
+    # A new one would find no card.
+    settings.card_number_hash_keys.unlink()
+    with pytest.raises(Refused, match="bring it back"):
+        first_keys.ensure(settings)
+    assert not settings.card_number_hash_keys.exists()
 
 
 @pytest.mark.parametrize(
