@@ -1,5 +1,5 @@
-"""The steward's look at cards that wait for a gateway, and at those under former keys: metrics, so that somebody notices
-when no gateway comes, and sees when a rotation is done."""
+"""The steward's look at cards that wait for a gateway, and at those under former keys: metrics, so that somebody
+notices when no gateway comes, and sees when a rotation is done."""
 
 from prometheus_client import Gauge
 
