@@ -154,6 +154,7 @@ class Settings(BaseSettings):
     tsh_prefix: HttpPrefix = "/tsh-cof"
     issuer_notifications_prefix: HttpPrefix = "/notifications/d1"
     issuer_cards_prefix: HttpPrefix = "/cms/api/v1"
+    issuer_consumers_prefix: HttpPrefix = "/banking/d1/v1"
     card_keys_path: HttpPath = "/.well-known/card-keys.json"
     # Paths that Thales does not document, as templates with {issuerId}; without one the call is not served.
     issuer_otp_path: OtpPath = ""
@@ -210,6 +211,8 @@ class Settings(BaseSettings):
             wrong.append("MINTMARK_ISSUER_NOTIFICATIONS_PREFIX: the gateway serves something else there")
         if f"{self.issuer_cards_prefix}/issuers/".startswith(FIXED_PATHS):
             wrong.append("MINTMARK_ISSUER_CARDS_PREFIX: the gateway serves something else there")
+        if f"{self.issuer_consumers_prefix}/issuers/".startswith(FIXED_PATHS):
+            wrong.append("MINTMARK_ISSUER_CONSUMERS_PREFIX: the gateway serves something else there")
         if self.card_keys_path in WELL_KNOWN or (
             f"{self.card_keys_path}/".startswith(FIXED_PATHS) and not self.card_keys_path.startswith("/.well-known/")
         ):

@@ -13,6 +13,7 @@ from mintmark_client.card_accesses import CardDataAccesses
 from mintmark_client.card_keys import CardKeys
 from mintmark_client.cards import Cards
 from mintmark_client.connection import Connection
+from mintmark_client.consumers import Consumers
 from mintmark_client.events import Events
 from mintmark_client.issuer_operations import IssuerOperations
 from mintmark_client.merchants import Merchants
@@ -50,6 +51,7 @@ class Services:
         self.cards = Cards(self._channel)
         self.card_keys = CardKeys(self._channel)
         self.card_data_accesses = CardDataAccesses(self._channel)
+        self.consumers = Consumers(self._channel)
         self.webhook_configs = WebhookConfigs(self._channel)
         self.events = Events(self._channel, connection, options)
         self.subscriptions = Subscriptions(self._channel, connection, options)

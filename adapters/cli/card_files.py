@@ -2,11 +2,10 @@
 
 import json
 import re
-import stat
-import sys
 from pathlib import Path
 from typing import Any
 
+from adapters.cli.private_files import private_text
 from adapters.cli.refusals import Refused, Violation, usage
 from adapters.cli.session import Session
 
@@ -28,7 +27,7 @@ def read_card(file: Path) -> bytes:
 
     Raises Refused: for a file that others may read, and for what is not card data, without showing any of it.
     """
-    document = _document(_text(file))
+    document = _document(private_text(file, LONGEST, "card data"))
     wrong = [Violation(name, text) for name, text in _wrong(document)]
     if wrong:
         raise Refused("nothing was sent: the card data is not as it must be", violations=tuple(wrong))
@@ -53,21 +52,6 @@ def encrypted(session: Session, card: bytes) -> str:
         return Recipient.from_jwk(keys[0].jwk_json, keys[0].kid).encrypt(card)
     except KeyInvalid as invalid:
         raise Refused(str(invalid)) from None
-
-
-def _text(file: Path) -> str:
-    if str(file) == "-":
-        if sys.stdin.isatty():
-            raise usage("card data is not typed: pipe it into the command, or name a file with --card-data")
-        return sys.stdin.read(LONGEST + 1)
-    try:
-        mode = file.stat().st_mode
-        if stat.S_ISREG(mode) and mode & 0o077:
-            raise Refused(f"others may read {file}", f"chmod 600 {file}")
-        with file.open(encoding="utf-8-sig") as opened:
-            return opened.read(LONGEST + 1)
-    except (OSError, UnicodeError) as error:
-        raise usage(f"cannot read {file}: {type(error).__name__}") from None
 
 
 def _document(text: str) -> dict[str, Any]:

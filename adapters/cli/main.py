@@ -14,6 +14,7 @@ from adapters.cli.card_keys import card_keys
 from adapters.cli.card_number_hash_keys import card_number_hash_keys
 from adapters.cli.cards import cards
 from adapters.cli.clients import clients
+from adapters.cli.consumers import consumers
 from adapters.cli.events import events
 from adapters.cli.hosted_pages import create_hosted_page
 from adapters.cli.issuer_operations import issuer_operations
@@ -69,6 +70,7 @@ for name, group in {
     "acquirer-transactions": acquirer_transactions,
     "issuer-operations": issuer_operations,
     "cards": cards,
+    "consumers": consumers,
     "unreadable-notifications": unreadable_notifications,
     "events": events,
     "subscriptions": subscriptions,

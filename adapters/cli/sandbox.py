@@ -11,6 +11,7 @@ from adapters.cli.output import Form, Output, console, form_of, json_line, line,
 from adapters.cli.refusals import Refused, usage
 from adapters.cli.roles import become
 from adapters.cli.sandbox_cards import d1_key, get_credentials, sample_card, verify_card
+from adapters.cli.sandbox_consumers import get_consumer
 from adapters.cli.sandbox_control import connected
 from adapters.cli.sandbox_directory import activate_card, deliver_otp
 from adapters.cli.sandbox_payment_options import payment_options
@@ -20,7 +21,7 @@ from adapters.cli.words import members
 sandbox = typer.Typer(help="The partners' local twins. Without a command: run them in the foreground.")
 sandbox.add_typer(payment_options, name="payment-options", no_args_is_help=True)
 sandbox.add_typer(sibs, name="sibs", no_args_is_help=True)
-for command in (d1_key, sample_card, verify_card, get_credentials, deliver_otp, activate_card):
+for command in (d1_key, sample_card, verify_card, get_credentials, get_consumer, deliver_otp, activate_card):
     sandbox.command()(command)
 
 POLL_SECONDS = 0.3

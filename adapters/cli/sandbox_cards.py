@@ -69,9 +69,9 @@ def verify_card(
     if form_of(output) is Form.JSON:
         json_line(answered)
     elif answered["status"] == 200:
-        for name, value in _flat(answered["answer"]):
+        for name, value in flat(answered["answer"]):
             line(f"{name}: {value}")
-    _refuse_unanswered(answered)
+    refuse_unanswered(answered)
 
 
 def get_credentials(
@@ -90,21 +90,22 @@ def get_credentials(
     elif answered["status"] == 200:
         for name, value in answered["card"].items():
             line(f"{name}: {value}")
-    _refuse_unanswered(answered)
+    refuse_unanswered(answered)
 
 
-def _refuse_unanswered(answered: dict[str, Any]) -> None:
+def refuse_unanswered(answered: dict[str, Any]) -> None:
+    """Raises Refused where D1 was not answered 200."""
     if answered["status"] != 200:
         why = f"{answered['status']} {answered['error']}".rstrip() if answered["status"] else answered["error"]
         raise Refused(f"D1 was answered {why}", f"look in the gateway's log under {answered['correlationId']}")
 
 
-def _flat(document: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
+def flat(document: dict[str, Any], path: str = "") -> list[tuple[str, str]]:
     """Members of members as `verificationResults.card.invalid`."""
     found: list[tuple[str, str]] = []
     for name, value in document.items():
         if isinstance(value, dict):
-            found += _flat(value, f"{path}{name}.")
+            found += flat(value, f"{path}{name}.")
         else:
             found.append((f"{path}{name}", value if isinstance(value, str) else json.dumps(value)))
     return found

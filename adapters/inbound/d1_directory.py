@@ -6,18 +6,15 @@ kept nowhere.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from adapters import card_numbers, json
 from adapters.inbound.directory import AskedBy, CardDirectories, has_directory
-from adapters.inbound.issuer_paths import ISSUER, IssuerCallers, IssuerPath, has_form
+from adapters.inbound.issuer_paths import CARD, CONSUMER, ISSUER, IssuerCallers, IssuerPath, card_of_query
 from adapters.inbound.limits import Limits
 from adapters.inbound.problems import FORBIDDEN, NO_CONTENT, NO_STORE, NOT_FOUND, Answer, Problem, error
 from adapters.inbound.request import Request
 
 ACTIVATE = "/issuers/{issuerId}/physicalCards/{cardId}/activate"
-CARD = "cardId"
-QUERY_INVALID = error(400, "cardId is not in the documented format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +28,9 @@ class D1Directory:
     async def deliver_one_time_password(self, request: Request, path: IssuerPath) -> Answer:
         """204 once the issuer's system says that it is delivered."""
         by, ids = self._asked(request, path)
-        card_id = ids.get(CARD) or _card_of_query(request.query)
+        card_id = ids.get(CARD) or card_of_query(request.query)
         body = await self._body(request)
-        await self.directories.deliver_one_time_password(by, ids.get("consumerId", ""), card_id, body)
+        await self.directories.deliver_one_time_password(by, ids.get(CONSUMER, ""), card_id, body)
         return NO_CONTENT
 
     async def authenticate(self, request: Request, path: IssuerPath) -> Answer:
@@ -80,19 +77,6 @@ class D1Directory:
 
 def _others(ids: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in ids.items() if name != ISSUER}
-
-
-def _card_of_query(query: bytes) -> str:
-    """The query's `cardId`; empty where there is none. Raises Problem."""
-    try:
-        given = parse_qs(query.decode("utf-8"), errors="strict").get(CARD, [])
-    except ValueError:
-        raise Problem(QUERY_INVALID) from None
-    if not given:
-        return ""
-    if len(given) > 1 or not has_form(CARD, given[0]) or card_numbers.cut_identifier(given[0]) != given[0]:
-        raise Problem(QUERY_INVALID)
-    return given[0]
 
 
 def _told(answer: bytes) -> Answer:

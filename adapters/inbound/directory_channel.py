@@ -157,21 +157,29 @@ class DirectoryChannel:
         return grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS, interceptors=self._interceptors)
 
     def _failure(self, method: str, code: grpc.StatusCode) -> Exception:
-        if code not in _TROUBLE:
-            self._breaker.succeeded(self._issuer_id)
+        if code in _TROUBLE:
+            self._in_trouble()
         else:
-            self._breaker.failed(self._issuer_id)
-            if not self._breaker.admits(self._issuer_id):
-                # The next one, which probes, shall not wait for a connection that leads nowhere any more.
-                self.retire()
+            self._breaker.succeeded(self._issuer_id)
         if code in _REFUSALS:
             outcome, failure = _REFUSALS[code]
             self._metrics.came_to(method, outcome)
             return failure()
         # Its text may say anything.
-        self._log("an issuer's own system has failed", method, code=code.name, resting=self.resting)
+        self._log("an issuer's own system has failed", method, code=code.name)
         self._metrics.came_to(method, code.name.lower())
         return DirectoryUnavailable()
+
+    def _in_trouble(self) -> None:
+        known = self.resting
+        self._breaker.failed(self._issuer_id)
+        if not self.resting:
+            return
+        # The next one, which probes, shall not wait for a connection that leads nowhere any more.
+        self.retire()
+        if not known:
+            event = "an issuer's own system is left alone for a while: D1 gets 503 for the issuer"
+            structlog.get_logger().error(event, alert=True, issuer_id=self._issuer_id)
 
     def _log(self, event: str, method: str, **facts: object) -> None:
         structlog.get_logger().warning(event, issuer_id=self._issuer_id, method=method, **facts)

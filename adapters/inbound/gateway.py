@@ -23,6 +23,8 @@ from adapters.inbound.app import Gateway
 from adapters.inbound.authentication import Authentication
 from adapters.inbound.card_keys import CardKeys
 from adapters.inbound.card_metrics import CardMetrics
+from adapters.inbound.consumer_information import PATH, ConsumerInformation
+from adapters.inbound.core_calls import CoreCalls
 from adapters.inbound.d1_directory import D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
@@ -31,7 +33,7 @@ from adapters.inbound.directory_metrics import DirectoryMetrics
 from adapters.inbound.directory_tls import DirectoryTls
 from adapters.inbound.failed_authentications import FailedAuthentications
 from adapters.inbound.issuer_cards import Core, IssuerCards
-from adapters.inbound.issuer_paths import IssuerCallers
+from adapters.inbound.issuer_paths import IssuerCallers, IssuerPath
 from adapters.inbound.limits import Limits
 from adapters.inbound.metrics import Metrics
 from adapters.inbound.oauth import OAuth, Paths
@@ -42,7 +44,7 @@ from adapters.inbound.recorder import Recorder
 from adapters.inbound.rest.description import documents
 from adapters.inbound.rest.event_stream import EventStreams
 from adapters.inbound.rest.paths import finder
-from adapters.inbound.routes import of_directories, table
+from adapters.inbound.routes import of_consumers, of_directories, table
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
 from adapters.serving import Server, bind
@@ -135,6 +137,13 @@ async def _built(
         paths = Paths(public_url(settings), settings.ecom_token_path, settings.issuer_token_path)
         event_streams = EventStreams(limits.streams, metrics.streams)
         core = Core(internal, stream, access_token)
+        consumers = ConsumerInformation(
+            callers,
+            internal,
+            CoreCalls(access_token),
+            IssuerPath.of(settings.issuer_consumers_prefix + PATH),
+            directories,
+        )
         cards = IssuerCards(settings, core, callers, limits, card_metrics, card_keys, directories)
         routes = table(
             D1Ecom(authentication, principals, recorder, limits),
@@ -149,7 +158,13 @@ async def _built(
             finder(public, public_stream, limits, event_streams, authentication.knows),
             *documents.routes(f"{paths.issuer}{paths.ecom_token}"),
             cards.keys_route,
-        ).with_issuer_calls((*cards.calls(), *of_directories(D1Directory(callers, directories, limits), settings)))
+        ).with_issuer_calls(
+            (
+                *cards.calls(),
+                of_consumers(consumers),
+                *of_directories(D1Directory(callers, directories, limits), settings),
+            )
+        )
         for work in (watch(principals, stream, access_token), *cards.background()):
             stack.push_async_callback(_cancelled, asyncio.create_task(work))
         failed = FailedAuthentications(settings.http_failed_authentication_limit, principals.clock.monotonic)

@@ -3,19 +3,22 @@
 import re
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import parse_qs
 
+from adapters import card_numbers
 from adapters.inbound import d1_operations as operations
 from adapters.inbound.authentication import Authentication
 from adapters.inbound.principals import Client, Principals
-from adapters.inbound.problems import FORBIDDEN, NOT_FOUND, PATH_INVALID, Problem
+from adapters.inbound.problems import FORBIDDEN, NOT_FOUND, PATH_INVALID, Problem, error
 from adapters.inbound.request import Request, decoded
 
-ISSUER = "issuerId"
+ISSUER, CONSUMER, CARD = "issuerId", "consumerId", "cardId"
+QUERY_INVALID = error(400, "cardId is not in the documented format")
 _FORMS = {
     ISSUER: re.compile(r"[A-Za-z0-9_-]{10}"),
-    "cardId": operations.CARD_ID,
+    CARD: operations.CARD_ID,
     "digitalCardId": re.compile(r"[A-Za-z0-9_-]{1,64}"),
-    "consumerId": re.compile(r"[A-Za-z0-9_-]{1,64}"),
+    CONSUMER: re.compile(r"[A-Za-z0-9_-]{1,64}"),
 }
 # Of ids that no public document knows.
 _OTHER = re.compile(r"[A-Za-z0-9._~-]{1,128}")
@@ -45,6 +48,19 @@ class IssuerPath:
 def has_form(name: str, text: str) -> bool:
     """Whether an id is in its documented format."""
     return bool(_FORMS.get(name, _OTHER).fullmatch(text))
+
+
+def card_of_query(query: bytes) -> str:
+    """The query's `cardId`; empty where there is none. Raises Problem: 400."""
+    try:
+        given = parse_qs(query.decode("utf-8"), errors="strict").get(CARD, [])
+    except ValueError:
+        raise Problem(QUERY_INVALID) from None
+    if not given:
+        return ""
+    if len(given) > 1 or not has_form(CARD, given[0]) or card_numbers.cut_identifier(given[0]) != given[0]:
+        raise Problem(QUERY_INVALID)
+    return given[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.inbound import d1_ecom, d1_issuer, payment_options, sibs, tsh
+from adapters.inbound.consumer_information import ConsumerInformation
 from adapters.inbound.d1_directory import ACTIVATE, D1Directory
 from adapters.inbound.d1_ecom import D1Ecom
 from adapters.inbound.d1_issuer import D1Issuer
@@ -17,8 +18,6 @@ from adapters.inbound.request import Request
 from adapters.inbound.sibs import SibsNotifications
 from adapters.inbound.tsh import Tsh
 from adapters.settings import Settings, SettingsInvalid
-
-_ID = re.compile(r"\{[A-Za-z]+\}")
 
 Endpoint = Callable[[Request], Awaitable[Answer]]
 
@@ -59,15 +58,12 @@ class Routes:
     issuer: tuple[tuple[re.Pattern[bytes], Route], ...] = ()
 
     def with_issuer_calls(self, calls: Iterable[tuple[re.Pattern[bytes], Route]]) -> "Routes":
-        """The table with more calls of D1's to issuers, by what their paths look like. Raises SettingsInvalid."""
-        issuer = (*self.issuer, *calls)
-        seen: set[str] = set()
-        for _, route in issuer:
-            shape = _ID.sub("{}", route.template)
-            if shape in seen:
-                raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {route.template}")
-            seen.add(shape)
-        return replace(self, issuer=issuer)
+        """The table with more calls of D1's to issuers, by what their paths look like. Those of one path are told apart
+        by their methods. Raises SettingsInvalid where they cannot be."""
+        found: dict[re.Pattern[bytes], Route] = {}
+        for form, route in (*self.issuer, *calls):
+            found[form] = _beside(found[form], route) if form in found else route
+        return replace(self, issuer=tuple(found.items()))
 
     def find(self, raw_path: bytes) -> Route | None:
         """The route of a path as it was sent; None where there is none."""
@@ -127,6 +123,23 @@ def table(
     issuer = tuple(_issuer(issuer_side, issuer_prefix))
     exact = {route.template.encode(): route for route in routes}
     return Routes(exact, notify_update, webhook, notification, rest, issuer)
+
+
+def _beside(one: Route, other: Route) -> Route:
+    """Two routes of one path, with different methods. Raises SettingsInvalid."""
+    if set(one.methods) & set(other.methods):
+        raise SettingsInvalid(f"MINTMARK_ISSUER_*: two of D1's calls have the path {other.template}")
+
+    async def endpoint(request: Request) -> Answer:
+        return await (one if request.method in one.methods else other).endpoint(request)
+
+    return replace(one, endpoint=endpoint, methods=(*one.methods, *other.methods))
+
+
+def of_consumers(information: ConsumerInformation) -> tuple[re.Pattern[bytes], Route]:
+    """The route of what D1 asks of cardholders."""
+    path = information.path
+    return path.form, Route(path.template, information.tell, ("GET",), partner=True, authenticates=True)
 
 
 def of_directories(directory: D1Directory, settings: Settings) -> Iterator[tuple[re.Pattern[bytes], Route]]:

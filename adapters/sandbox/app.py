@@ -22,6 +22,8 @@ from adapters.sandbox.clock import TwinClock
 from adapters.sandbox.control import Configure, ControlInvalid, SendD1, SendTsh, StartBurst, parse
 from adapters.sandbox.d1_calls import D1Calls
 from adapters.sandbox.d1_calls_control import D1CallsControl
+from adapters.sandbox.d1_consumers import D1ConsumerCalls
+from adapters.sandbox.d1_consumers_control import D1ConsumersControl
 from adapters.sandbox.d1_directory import D1DirectoryCalls
 from adapters.sandbox.d1_directory_control import D1DirectoryControl
 from adapters.sandbox.d1_issuer_control import SendD1Issuer
@@ -39,7 +41,7 @@ from adapters.settings import Settings
 CALLS = (
     "POST /notifications/d1-token-update, POST /notifications/d1-issuer/{kind}, POST /notifications/tsh/{kind}, "
     "GET /d1-issuer/key, GET /d1-issuer/samples, POST /d1-issuer/verify-card, POST /d1-issuer/get-credentials, "
-    "POST /d1-issuer/deliver-otp, POST /d1-issuer/activate-card, "
+    "POST /d1-issuer/get-consumer, POST /d1-issuer/deliver-otp, POST /d1-issuer/activate-card, "
     "POST /bursts, GET and DELETE /bursts/{name}, "
     "POST /access-token, POST /feeds/{feed}/resume, POST /configure, GET /state, GET /ledger, "
     "and those of the PaymentOptions twin below /payment-options/control, of the SIBS twin below /sibs/control"
@@ -56,6 +58,7 @@ class Sandbox:
         self.target = Target(settings.sandbox_target_url, settings.sandbox_client, settings.sandbox_api_key)
         self.target.issuer_prefix = settings.issuer_notifications_prefix
         self.target.cards_prefix = settings.issuer_cards_prefix
+        self.target.consumers_prefix = settings.issuer_consumers_prefix
         self.target.card_keys_path = settings.card_keys_path
         self.target.otp_path = settings.issuer_otp_path
         self.target.token_path = settings.ecom_token_path
@@ -153,6 +156,7 @@ class Sandbox:
         self.target.issuer_token_path = order.issuer_token_path or self.target.issuer_token_path
         self.target.issuer_prefix = order.issuer_prefix or self.target.issuer_prefix
         self.target.cards_prefix = order.cards_prefix or self.target.cards_prefix
+        self.target.consumers_prefix = order.consumers_prefix or self.target.consumers_prefix
         if order.card_keys is not None:
             self.d1_calls.give(order.card_keys)
         if order.tsh_prefix is not None:
@@ -258,6 +262,7 @@ def build(sandbox: Sandbox) -> Starlette:
         return Route(path, guarded(endpoint), methods=[method])
 
     d1_calls = D1CallsControl(sandbox.d1_calls)
+    d1_consumers = D1ConsumersControl(D1ConsumerCalls(sandbox.d1_calls, sandbox.target))
     d1_directory = D1DirectoryControl(D1DirectoryCalls(sandbox.d1_calls, sandbox.target), sandbox.now)
 
     return Starlette(
@@ -269,6 +274,7 @@ def build(sandbox: Sandbox) -> Starlette:
             route("GET", "/d1-issuer/samples", d1_calls.samples),
             route("POST", "/d1-issuer/verify-card", d1_calls.verify_card),
             route("POST", "/d1-issuer/get-credentials", d1_calls.get_credentials),
+            route("POST", "/d1-issuer/get-consumer", d1_consumers.get_consumer),
             route("POST", "/d1-issuer/deliver-otp", d1_directory.deliver_one_time_password),
             route("POST", "/d1-issuer/activate-card", d1_directory.activate_card),
             route("POST", "/bursts", sandbox.start_burst),

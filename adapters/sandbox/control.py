@@ -83,6 +83,7 @@ class Configure(Struct, rename="camel", forbid_unknown_fields=True):
     tsh_prefix: Annotated[str, Meta(pattern=r"^(/[^?#\s]*[^/?#\s])?$")] | None = None
     issuer_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
     cards_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
+    consumers_prefix: Annotated[str, Meta(pattern=r"^/[^?#\s]*[^/?#\s]$")] | None = None
     # The issuer's public keys as a JWK Set, where they are not to be fetched.
     card_keys: dict[str, Any] | None = None
     token_path: Annotated[str, Meta(pattern=r"^/[^?#\s]+$")] | None = None

@@ -32,6 +32,7 @@ class Target:
     tsh_prefix: str = ""
     issuer_prefix: str = "/notifications/d1"
     cards_prefix: str = "/cms/api/v1"
+    consumers_prefix: str = "/banking/d1/v1"
     # A template; empty where the gateway serves no Deliver OTP.
     otp_path: str = ""
     card_keys_path: str = "/.well-known/card-keys.json"

@@ -30,6 +30,7 @@ from server.domain.violations import FieldsInvalid
 from server.ports import Clock, ContentRefused, Hasher, Request, Store, Transaction
 from server.rpc import refusals
 from server.rpc.auth import Authenticator, correlation_id_of, metadata_of
+from server.rpc.incoming import Unreadable, reader
 from server.rpc.policies import Policy, policy_of
 from server.rpc.spans import CallSpan, followed
 from server.services import requests
@@ -172,7 +173,7 @@ class Calls:
             )
             handlers[method.name] = make(
                 getattr(wrapped, method.name),
-                request_deserializer=message_factory.GetMessageClass(method.input_type).FromString,
+                request_deserializer=reader(message_factory.GetMessageClass(method.input_type)),
                 response_serializer=lambda response: response.SerializeToString(),
             )
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
@@ -357,7 +358,9 @@ class Calls:
             span=span.span,
         )
 
-    def _validate(self, policy: Policy, request: Message) -> None:
+    def _validate(self, policy: Policy, request: Message | Unreadable) -> None:
+        if isinstance(request, Unreadable):
+            raise FieldInvalid("", "this is not a request of the method, or has a text that is not UTF-8", "message")
         violations = [
             (path_of(violation), violation.proto.message, violation.proto.rule_id)
             for violation in self._validator.collect_violations(request)

@@ -24,6 +24,7 @@ from mintmark.v1 import (
 from tests.flows import (
     rest_acquirer,
     rest_cards,
+    rest_consumers,
     rest_issuer,
     rest_payment_subscriptions,
     rest_payments,
@@ -115,6 +116,7 @@ def reads(known: Known) -> Iterator[Case]:
     yield from rest_acquirer.reads(known.acquirer)
     yield from rest_issuer.reads(known.issuer_operations)
     yield from rest_cards.reads()
+    yield from rest_consumers.reads()
     yield from rest_webhooks.reads(known.webhooks)
     get_client, get_key = clients_pb2.GetClientRequest, api_keys_pb2.GetApiKeyRequest
     yield "ClientsService.GetClient", get_client(name="clients/admin"), ""
@@ -224,6 +226,7 @@ def writes(known: Known) -> Iterator[Case]:
     yield from rest_acquirer.writes(known.acquirer)
     yield from rest_cards.writes(known.cards)
     yield from rest_webhooks.writes(known.webhooks)
+    yield from rest_consumers.writes()
     # These have keys of their own: done twice they answer the same.
     revoked = api_keys_pb2.RevokeApiKeyRequest(name=f"apiKeys/{new_key.api_key_id}")
     yield "ApiKeysService.RevokeApiKey", revoked, ""
@@ -269,4 +272,6 @@ def lasting(message: Any) -> Any:
     kept.CopyFrom(message)
     for name in ONCE & set(kept.DESCRIPTOR.fields_by_name):
         kept.ClearField(name)
+    if type(message).__name__ in rest_consumers.TOLD_ONCE:
+        kept.consumer.ClearField("personal_data")
     return kept

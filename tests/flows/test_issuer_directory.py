@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,7 +12,9 @@ from mintmark.directory.v1 import card_directory_pb2 as pb
 from mintmark.v1 import accounts_pb2
 
 from adapters.breaker import FAILURES
+from adapters.settings import Settings
 from tests.adapters.inbound.fake_directory import FakeDirectory
+from tests.adapters.sandbox.running import running
 from tests.flows.card_gateway import (
     CODE,
     EXPIRY,
@@ -29,14 +32,15 @@ from tests.server.rpc.running import RunningCore, running_core
 from tests.waiting import eventually
 
 OTP_VALUE = "84309172"
-PATH = "/banking/d1/v1/issuers/{issuerId}/consumers/{consumerId}/otp"
 
 
 class DirectoryGateway(CardGateway):
     """One that serves Deliver OTP."""
 
+    PATH = "/banking/d1/v1/issuers/{issuerId}/consumers/{consumerId}/otp"
+
     def settings(self) -> dict[str, str]:
-        return {**super().settings(), "MINTMARK_ISSUER_OTP_PATH": PATH}
+        return {**super().settings(), "MINTMARK_ISSUER_OTP_PATH": self.PATH}
 
 
 class DirectoryIssuer(Issuer):
@@ -50,8 +54,12 @@ class DirectoryIssuer(Issuer):
         return self.directory.account("ISSUER0001", **stated).d1_issuer.directory
 
     def deliver(self, body: Any) -> httpx.Response:
-        path = PATH.replace("{issuerId}", self.issuer_id).replace("{consumerId}", "consumer-7")
+        path = DirectoryGateway.PATH.replace("{issuerId}", self.issuer_id).replace("{consumerId}", "consumer-7")
         return self.gateway.client.post(path, json=body)
+
+    def consumer(self, query: str = "") -> httpx.Response:
+        path = f"/banking/d1/v1/issuers/{self.issuer_id}/consumers/consumer-7{query}"
+        return self.gateway.client.get(path)
 
     def verified(self, **members: str) -> httpx.Response:
         card = {"pan": number(), "exp": EXPIRY, "cvv": CODE} | members
@@ -68,15 +76,15 @@ class DirectoryIssuer(Issuer):
 
 @pytest.fixture(scope="module")
 def core() -> Iterator[RunningCore]:
-    with running_core() as running:
-        yield running
+    with running_core() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def gateway(core: RunningCore) -> Iterator[CardGateway]:
-    with gateway_of(core, DirectoryGateway) as running:
-        eventually(lambda: running.metric("mintmark_card_keys_published_timestamp_seconds") > 0, 20, "the publication")
-        yield running
+    with gateway_of(core, DirectoryGateway) as started:
+        eventually(lambda: started.metric("mintmark_card_keys_published_timestamp_seconds") > 0, 20, "the publication")
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +180,19 @@ def test_card_data_that_cannot_be_is_not_passed_on(issuer: DirectoryIssuer, cont
     assert issuer.results() == [("CREDENTIALS", "UNREADABLE")]
 
 
+def test_it_tells_of_consumers(issuer: DirectoryIssuer) -> None:
+    told = issuer.consumer("?cardId=card-7")
+    assert (told.status_code, told.json()) == (200, {"language": "pt-PT", "firstName": "Inês"})
+    [(_, request)] = issuer.directory.asked
+    assert (request.consumer_id, request.card_id) == ("consumer-7", "card-7")
+    issuer.directory.answers["GetConsumerInformation"] = pb.GetConsumerInformationResponse()
+    assert issuer.consumer().status_code == 503
+    issuer.directory.answers["GetConsumerInformation"] = grpc.StatusCode.PERMISSION_DENIED
+    assert (issuer.consumer().status_code, issuer.consumer().content) == (403, b"")
+    issuer.directory.answers["GetConsumerInformation"] = grpc.StatusCode.NOT_FOUND
+    assert issuer.consumer().status_code == 404
+
+
 @pytest.mark.parametrize(
     ("code", "status", "result"),
     [
@@ -219,6 +240,30 @@ def test_a_liar_is_not_believed(issuer: DirectoryIssuer) -> None:
     assert issuer.results() == [("VERIFICATION", "UNSPECIFIED")] * 4
 
 
+def test_the_d1_twin_asks_as_d1_does(issuer: DirectoryIssuer, gateway: CardGateway, tmp_path: Path) -> None:
+    """By OAuth, and with what the contract has in the bodies."""
+    issuer = DirectoryIssuer(gateway, issuer.directory, oauth=True)
+    made = gateway.core.create(["d1-notify"], issuers=[issuer.issuer_id])
+    file = tmp_path / "d1.json"
+    file.write_text(json.dumps({"client_id": made.client.client_id, "client_secret": made.client_secret}))
+    settings = Settings(
+        data_dir=tmp_path, sandbox_target=gateway.url, sandbox_client_file=file, issuer_otp_path=DirectoryGateway.PATH
+    )
+    with running(settings) as control:
+
+        def asked(call: str, **order: str) -> Any:
+            return control.post(f"/d1-issuer/{call}", json={"issuerId": issuer.issuer_id, **order}).json()
+
+        eventually(lambda: asked("activate-card", cardId="card-7")["status"] == 204, 20, "the client at the gateway")
+        delivered = asked("deliver-otp", consumerId="consumer-7", cardId="card-7", channel="EMAIL")
+        assert (delivered["status"], delivered["otp"]) == (204, "******")
+        verified = asked("verify-card", sample="visa")
+        assert verified["answer"] == answer("card-7", "consumer-7")
+    otp = next(request for method, request in issuer.directory.asked if method == "DeliverOneTimePassword")
+    assert (otp.consumer_id, otp.card_id) == ("consumer-7", "card-7")
+    assert json.loads(otp.body_json)["deliveryChannel"] == "EMAIL"
+
+
 def test_nothing_of_what_passes_rests_or_is_told_anywhere(issuer: DirectoryIssuer, core: RunningCore) -> None:
     """Database, WAL, logs: no card number, no one-time password. (A security code is too short to look for.)"""
     pan = number()
@@ -229,6 +274,7 @@ def test_nothing_of_what_passes_rests_or_is_told_anywhere(issuer: DirectoryIssue
     assert issuer.verified(**card).status_code == 200
     assert issuer.credentials("card-7").status_code == 200
     assert issuer.deliver(otp).status_code == 204
+    assert issuer.consumer().status_code == 200
     for failing in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.NOT_FOUND):
         issuer.directory.answers |= dict.fromkeys(("VerifyCard", "DeliverOneTimePassword"), failing)
         issuer.verified(**card)
@@ -241,5 +287,5 @@ def test_nothing_of_what_passes_rests_or_is_told_anywhere(issuer: DirectoryIssue
     assert len(looked) > 3
     for path in looked:
         content = path.read_bytes()
-        for secret in (pan, OTP_VALUE, "Zebediah", compact):
+        for secret in (pan, OTP_VALUE, "Zebediah", "Inês", compact):
             assert secret.encode() not in content, path

@@ -169,6 +169,21 @@ def test_issuers_cards(run: Runner) -> None:
     assert shown.count("state: DELETED") == 1
 
 
+def test_issuers_consumers(run: Runner) -> None:
+    (example,) = blocks("Issuers' consumers", "sh")
+    shown = run("sh", "-ec", example=example)
+    assert [line for line in shown if line.startswith("firstName")] == [
+        "firstName: *",
+        "firstName: Inês",
+        "firstName: *",
+    ]
+    assert {"dateOfBirth: 1990-02-28", "mobilePhoneNumber.phoneNumber: 912345678"} <= set(shown)
+    assert {"residencyAddress.zipCode: 1000-001", "residencyAddress.countryCode: PT"} <= set(shown)
+    (listed,) = [line.split() for line in shown if line.startswith(" issuers/")]
+    assert listed[:2] == ["issuers/ISSUER0001/consumers/readme-person-1", "SUSPENDED"]
+    assert shown.count("state: DELETED") == 1
+
+
 def test_a_notification_is_found_understood_and_replayed(run: Runner) -> None:
     (example,) = blocks("Find, understand and replay a notification", "sh")
     shown = "\n".join(run("sh", "-ec", example=example))

@@ -18,6 +18,7 @@ from server.domain import scopes
 from tests.flows.rest_acquirer import Acquirer, open_acquirer
 from tests.flows.rest_cards import Cards, open_cards
 from tests.flows.rest_cases import Known, key, lasting, reads, writes
+from tests.flows.rest_consumers import open_consumers
 from tests.flows.rest_issuer import FORMS, open_issuer
 from tests.flows.rest_payment_subscriptions import open_subscriptions
 from tests.flows.rest_payments import Shop, open_shop
@@ -135,6 +136,7 @@ def known(running_stack: Stack) -> Known:
     replay = made.json()["replay"]["name"]
     done = lambda: stack.http.get(f"/v1/{replay}").json()["replay"]["state"] == "REPLAY_STATE_DONE"  # noqa: E731
     eventually(done, 20, "the end of the replay")
+    open_consumers(stack)
     return Known(
         token,
         f"{token}/bindings/d%2F1",

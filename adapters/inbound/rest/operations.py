@@ -104,7 +104,7 @@ class Operation:
         reads = self.route.method == "GET"
         if resource is not None and self.rpc.resource_etag:
             common.append(headers.etag(resource.etag))
-            common += PRIVATE if reads else NO_STORE
+            common += PRIVATE if reads and not self.route.personal else NO_STORE
             if reads and headers.unchanged(request, resource.etag):
                 return Answer(304, tuple(common))
         else:

@@ -22,6 +22,7 @@ TOKEN = f"{MERCHANT}/tokens/*"
 SUBSCRIPTION = "clients/*/subscriptions/*"
 ACQUIRER_TRANSACTION = "/v1/{name=acquirerTransactions/*}"
 CARD = "/v1/{name=issuers/*/cards/*}"
+CONSUMER = "/v1/{name=issuers/*/consumers/*}"
 # An operation is named below what it is about.
 ISSUER_OPERATIONS = tuple(
     f"/v1/{{name=issuers/*/{about}}}"
@@ -46,7 +47,7 @@ class RestRoute:
     """One RPC, such as `TokensService.GetToken`, and its place in HTTP.
 
     `status` is that of success; `waits` names the RPC that waits for its resource where the caller prefers that
-    (`Prefer: wait=10`).
+    (`Prefer: wait=10`). `personal` where the answer tells of a person: nobody on the way may keep it.
     """
 
     rpc: str
@@ -55,6 +56,7 @@ class RestRoute:
     also: tuple[str, ...] = ()
     status: int = 200
     waits: str = ""
+    personal: bool = False
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -98,6 +100,13 @@ TABLE = (
     RestRoute("ClientsService.RotateClientSecret", "POST", "/v1/{name=clients/*}:rotateSecret"),
     RestRoute("ClientsService.DisableClient", "POST", "/v1/{name=clients/*}:disable"),
     RestRoute("ClientsService.EnableClient", "POST", "/v1/{name=clients/*}:enable"),
+    RestRoute("ConsumersService.RegisterConsumer", "POST", "/v1/consumers"),
+    RestRoute("ConsumersService.GetConsumer", "GET", CONSUMER, personal=True),
+    RestRoute("ConsumersService.ListConsumers", "GET", "/v1/consumers"),
+    RestRoute("ConsumersService.ReplaceConsumer", "POST", f"{CONSUMER}:replace"),
+    RestRoute("ConsumersService.SuspendConsumer", "POST", f"{CONSUMER}:suspend"),
+    RestRoute("ConsumersService.ResumeConsumer", "POST", f"{CONSUMER}:resume"),
+    RestRoute("ConsumersService.DeleteConsumer", "DELETE", CONSUMER),
     RestRoute("EventsService.ListEvents", "GET", "/v1/events"),
     RestRoute("EventsService.StreamEvents", "GET", "/v1/events"),
     RestRoute("IssuerOperationsService.GetIssuerOperation", "GET", ISSUER_OPERATIONS[0], also=ISSUER_OPERATIONS[1:]),

@@ -10,6 +10,7 @@ import pytest
 from mintmark.directory.v1 import card_directory_pb2 as pb
 from mintmark.v1 import accounts_pb2
 
+from adapters.breaker import FAILURES
 from tests.adapters.inbound.fake_directory import FakeDirectory
 from tests.adapters.inbound.running import Running
 
@@ -189,6 +190,10 @@ def test_a_system_that_is_away_or_lies_is_503(gateway: Running, directory: FakeD
     shown = gateway.admin("/metrics").text
     assert 'mintmark_directory_calls_total{method="Authenticate",outcome="unreadable"}' in shown
     assert 'mintmark_directory_calls_total{method="Authenticate",outcome="unavailable"}' in shown
+    for _ in range(FAILURES):
+        send(gateway, "POST", ACTIVATE.replace("ISSUER0001", "ISSUER0006"))
+    alerts = [line for line in gateway.logged() if line.get("alert") and "is left alone" in line["event"]]
+    assert [line["issuer_id"] for line in alerts] == ["ISSUER0006"], "once for each time that it opens"
     told = [line for line in gateway.logged() if "issuer's own system" in line["event"]]
     assert {line["issuer_id"] for line in told} == {"ISSUER0001", "ISSUER0006"}
     assert "lying" not in gateway.log.read_text()

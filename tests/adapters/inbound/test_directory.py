@@ -67,6 +67,35 @@ def test_the_breaker_opens_probes_and_closes(asking: Asking, directory: FakeDire
     assert asking.resting() == 0
 
 
+def test_one_call_at_a_time_shows_how_the_system_is(asking: Asking, directory: FakeDirectory) -> None:
+    directory.answers["GetConsumerInformation"] = grpc.StatusCode.UNAVAILABLE
+    for _ in range(FAILURES):
+        asking.fails()
+    asking.now += REST_S
+    directory.as_before()
+    directory.free.clear()
+
+    async def two() -> None:
+        probe = asyncio.ensure_future(asking.directories.consumer(BY, "c", ""))
+        while not directory.asked:
+            await asyncio.sleep(0)
+        with pytest.raises(DirectoryUnavailable):
+            await asking.directories.consumer(BY, "c", "")
+        directory.free.set()
+        await probe
+
+    asking.run(two())
+    assert len(directory.asked) == 1
+    assert asking.resting() == 0
+
+
+def test_an_answer_that_is_too_long_is_not_taken_in(asking: Asking, directory: FakeDirectory) -> None:
+    directory.answers["Authenticate"] = pb.AuthenticateResponse(answer_json="x" * directory_channel.LONGEST_MESSAGE)
+    with pytest.raises(DirectoryUnavailable):
+        asking.run(asking.directories.authenticate(BY, {}, "{}"))
+    assert asking.counted("Authenticate", "resource_exhausted") == 1
+
+
 def test_answers_that_say_no_and_lies_open_no_breaker(asking: Asking, directory: FakeDirectory) -> None:
     for answer in (
         grpc.StatusCode.NOT_FOUND,

@@ -1,4 +1,4 @@
-"""The table of paths: no two of D1's calls share one."""
+"""The table of paths: no two of D1's calls share one, unless their methods tell them apart."""
 
 import re
 
@@ -33,3 +33,16 @@ def test_calls_are_found_by_their_paths() -> None:
 def test_two_calls_at_one_path_are_noticed_at_the_start() -> None:
     with pytest.raises(SettingsInvalid, match="two of D1's calls have the path"):
         table("/issuers/{i}/cards/{cardId}", "/otp/{issuerId}", "/issuers/{issuerId}/cards/{c}")
+
+
+def test_calls_of_one_path_are_told_apart_by_their_methods() -> None:
+    """A one-time password may be sent to where its consumer is asked about."""
+    none = Route("/none", endpoint)
+    routes = Routes({}, none, none, none, lambda _: None)
+    form = re.compile(b"/consumers/[^/]*")
+    asked, sent = Route("/consumers/{c}", endpoint, ("GET",)), Route("/consumers/{consumerId}", endpoint, ("POST",))
+    found = routes.with_issuer_calls([(form, asked)]).with_issuer_calls([(form, sent)]).find(b"/consumers/c-1")
+    assert found is not None
+    assert (found.template, found.methods) == ("/consumers/{c}", ("GET", "POST"))
+    with pytest.raises(SettingsInvalid):
+        routes.with_issuer_calls([(form, asked), (form, sent), (form, sent)])
