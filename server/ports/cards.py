@@ -69,3 +69,6 @@ class CardView(Protocol):
 
     def has_to_rotate(self, current: CurrentKeys, kids: Collection[str]) -> bool:
         """Whether there may be a card to rotate for a gateway with these keys."""
+
+    def under_former_keys(self, current: CurrentKeys) -> tuple[int, int]:
+        """How many cards have card data for another key than the current one, and how many another key's hash."""

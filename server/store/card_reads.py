@@ -70,6 +70,14 @@ class SqlCardView:
                 for statement in statements.to_rotate(current, kids, 1)
             )
 
+    def under_former_keys(self, current: CurrentKeys) -> tuple[int, int]:
+        with self._connection("count cards under former keys") as connection:
+            of_cards, of_hashes = (
+                sum(int(connection.execute(statement).scalar_one()) for statement in pair)
+                for pair in statements.under_former_keys(current)
+            )
+        return of_cards, of_hashes
+
 
 def card_page(query: CardQuery, page: Page) -> Select[Any]:
     wanted = {"issuer_id": query.issuer_id, "consumer_id": query.consumer_id, "last_digits": query.last_digits}

@@ -3,7 +3,19 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, bindparam, case, exists, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 from sqlalchemy import update as updated
 
 from server.domain.card_accesses import CardAccess, CardDataAccessResult, CardDataPurpose
@@ -139,3 +151,14 @@ def to_rotate(current: CurrentKeys, kids: Collection[str], limit: int) -> list[S
     ]
     live: ColumnElement[bool] = literal_column(card_tables.LIVE)
     return [select(cards).where(live, condition, ~tasked).limit(limit) for condition in wanted]
+
+
+def under_former_keys(current: CurrentKeys) -> list[list[Select[Any]]]:
+    """Counts of cards before and behind the current key in the index of each kind of key: where all cards are under the
+    current keys nothing is walked over."""
+    live: ColumnElement[bool] = literal_column(card_tables.LIVE)
+    kinds = ((cards.c.card_key_id, current.card_key_id), (cards.c.hash_key_id, current.hash_key_id))
+    return [
+        [select(func.count()).select_from(cards).where(live, condition) for condition in (column < now, column > now)]
+        for column, now in kinds
+    ]

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 from mintmark.v1 import card_keys_pb2, card_verifications_pb2, cards_pb2
+from prometheus_client import REGISTRY
 
 from adapters.jose.encryption import JweInvalid
 from adapters.jose.hash_keys import new_hash_key
 from adapters.jose.keys import PrivateKeys, new_key
+from server.services.card_chores import CardsWaiting
 from tests.adapters.jose.composed import BOB
 from tests.flows.card_gateway import (
     CODE,
@@ -100,12 +102,20 @@ def test_keys_are_replaced_without_a_pause(rotating: CardGateway) -> None:
     late = issuer.register("late", {"pan": number(), "exp": EXPIRY}, {**FIRST})
     assert (late.state, late.card_key_id) == (cards_pb2.CARD_STATE_ACTIVE, "second")
     assert asked() == answer("card")
+    eventually(lambda: _former(gateway) == [0, 0], 20, "a rotation that is done")
     # The old ones go.
     write_keys(folder, second, hash_keys=(hash_two,))
     eventually(lambda: kids(gateway) == ["second"], 10, "the old key gone")
     assert asked() == answer("card")
     assert at_rest(gateway, issuer, "card", second) == content
     assert at_rest(gateway, issuer, "card", FIRST) is None
+
+
+def _former(gateway: CardGateway) -> list[float | None]:
+    """How many cards the core says are under former keys, looked at now."""
+    assert CardsWaiting(gateway.core.core.cards).wanted() is False
+    name = "mintmark_cards_under_former_keys"
+    return [REGISTRY.get_sample_value(name, {"use": use}) for use in ("encryption", "hashing")]
 
 
 def _key_ids(issuer: Issuer, *cards: cards_pb2.Card) -> set[str]:

@@ -254,6 +254,31 @@ def test_a_look_for_what_is_to_be_rotated_goes_by_an_index(sqlite_database: str)
         assert not [line for line in plan if line.startswith("SCAN")], plan
 
 
+def test_cards_under_former_keys_are_counted_until_there_are_none(store: SqlStore) -> None:
+    assert store.view.cards.under_former_keys(CURRENT) == (0, 0)
+    insert(
+        store,
+        card("current"),
+        card("older-key", card_key_id="k4"),
+        card("newer-key", card_key_id="k6"),
+        card("older-hash", hash_key_id="h4"),
+        card("both", card_key_id="k4", hash_key_id="h6"),
+        card("empty", card_key_id="", hash_key_id="", encrypted_card="", number_hash=None),
+    )
+    # One that somebody has a task for counts as the others do.
+    store.write("k", lambda t: t.ledger.tasks.insert([task(card("older-key"))]))
+    assert store.view.cards.under_former_keys(CURRENT) == (3, 2)
+    assert store.view.cards.under_former_keys(replace(CURRENT, card_key_id="k4")) == (3, 2)
+    assert store.view.cards.under_former_keys(replace(CURRENT, hash_key_id="h9")) == (3, 5)
+
+
+def test_cards_under_former_keys_are_counted_by_an_index(sqlite_database: str) -> None:
+    for kind, pair in zip(("card_key", "hash_key"), statements.under_former_keys(CURRENT), strict=True):
+        for statement in pair:
+            (line,) = plan_of(sqlite_database, statement)
+            assert line.startswith(f"SEARCH cards USING INDEX cards_by_{kind} ({kind}_id"), line
+
+
 ONE = Reach(issuer_ids=frozenset({"I"}))
 PAGE = Page(after="issuers/I/cards/c", limit=50)
 PAGES = {
