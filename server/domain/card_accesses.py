@@ -39,8 +39,8 @@ class Step(StrEnum):
 class CardAccess:
     """One access. Times are microseconds. `card` is empty where none was found.
 
-    Of a verification: whether D1 gave an expiry date and a security code, whether that code is compared, and whether
-    there were too many tries.
+    Of a verification: whether D1 gave an expiry date and a security code, whether that code is compared, whether there
+    were too many tries, and which card data (`Card.live_generation`) is compared.
     """
 
     name: str
@@ -56,3 +56,4 @@ class CardAccess:
     code_given: bool = False
     code_compared: bool = False
     attempts_exceeded: bool = False
+    generation: int = 0

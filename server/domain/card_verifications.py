@@ -134,17 +134,20 @@ def result_of(access: CardAccess, findings: Findings) -> CardDataAccessResult:
             return CardDataAccessResult.SECURITY_CODE_NOT_CHECKED
 
 
-def finish(access: CardAccess, card: Card | None, result: CardDataAccessResult) -> CardAccess:
-    """The access with what it came to: the first result stays. Raises FieldInvalid where another one is told."""
+def finish(
+    access: CardAccess, card: Card | None, result: CardDataAccessResult, *, consumer_usable: bool
+) -> CardAccess:
+    """The access with what it came to: the first result stays. `consumer_usable` as of `begin`. Raises FieldInvalid
+    where another one is told."""
     if access.step is Step.COMPARE and access.result is CardDataAccessResult.NO_USABLE_CARD:
         return access
     if access.result is not CardDataAccessResult.UNSPECIFIED:
         if access.result is not result and not _corrects(access, result):
             raise FieldInvalid("finding", f"{access.name} came to {access.result} before", "finding")
         return replace(access, result=result)
-    usable = card is not None and card.state is CardState.ACTIVE
+    usable = card is not None and card.state is CardState.ACTIVE and consumer_usable and _has_still(card, access)
     if access.step is Step.COMPARE and not usable and result is not CardDataAccessResult.UNREADABLE:
-        # Taken out of use while it was compared.
+        # Taken out of use, or given other card data, while it was compared.
         return replace(access, result=CardDataAccessResult.NO_USABLE_CARD)
     return replace(access, result=result)
 
@@ -154,13 +157,19 @@ def _corrects(access: CardAccess, result: CardDataAccessResult) -> bool:
     return access.step is Step.TELL and result is CardDataAccessResult.UNREADABLE
 
 
+def _has_still(card: Card, access: CardAccess) -> bool:
+    """Whether the card has the card data that was handed out to be compared. If not, it may be another cardholder's."""
+    return access.step is not Step.COMPARE or card.live_generation == access.generation
+
+
 def answer(access: CardAccess, card: Card | None, now: int) -> Answer:
     """What D1 is answered, by what the access came to."""
-    right = access.result is CardDataAccessResult.SUCCEEDED
+    right = access.result is CardDataAccessResult.SUCCEEDED and (card is None or _has_still(card, access))
     code_valid = right or not access.code_given
     if card is None:
         return Answer(security_code_valid=code_valid)
     invalid = access.result in (CardDataAccessResult.NO_USABLE_CARD, CardDataAccessResult.CARD_MISMATCH)
+    invalid = invalid or not _has_still(card, access)
     suspended = card.state is CardState.SUSPENDED
     return Answer(
         card_id=card.card_id,

@@ -94,6 +94,7 @@ def begin(
         code_given=question.code_given,
         code_compared=begun.code_compared,
         attempts_exceeded=begun.attempts_exceeded,
+        generation=card.live_generation if card else 0,
     )
     transaction.cards.accesses.insert([access])
     if begun.card is not None and begun.card is not card:
@@ -116,7 +117,8 @@ def finish(
     _check_told(before, told)
     card = transaction.cards.cards.get(before.card) if before.card else None
     result = told if isinstance(told, CardDataAccessResult) else card_verifications.result_of(before, told)
-    after = card_verifications.finish(before, card, result)
+    usable = card is not None and _consumer_usable(transaction, card)
+    after = card_verifications.finish(before, card, result, consumer_usable=usable)
     if after != before:
         transaction.cards.accesses.update([after])
         if card is not None and after.code_compared and after.result is CardDataAccessResult.SUCCEEDED:
@@ -150,7 +152,7 @@ def read_credentials(
         transaction.cards.accesses.insert([access])
         return access, None
     card = transaction.cards.cards.get(names.card(asking.issuer_id, card_id))
-    told = card if card is not None and _tellable(card, stated) else None
+    told = card if card is not None and _tellable(transaction, card, stated) else None
     access = replace(
         access,
         card=card.name if card else "",
@@ -161,10 +163,10 @@ def read_credentials(
     return access, told
 
 
-def _tellable(card: Card, stated: D1Issuer) -> bool:
+def _tellable(transaction: Transaction, card: Card, stated: D1Issuer) -> bool:
     """D1's documentation says that credentials have a security code."""
     complete = card.has_security_code or stated.tell_credentials_without_security_code
-    return card.state is CardState.ACTIVE and complete
+    return card.state is CardState.ACTIVE and complete and _consumer_usable(transaction, card)
 
 
 def _consumer_usable(transaction: Transaction, card: Card) -> bool:

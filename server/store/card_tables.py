@@ -86,6 +86,7 @@ card_accesses = Table(
     Column("code_given", Boolean, nullable=False),
     Column("code_compared", Boolean, nullable=False),
     Column("attempts_exceeded", Boolean, nullable=False),
+    Column("generation", BigInteger, nullable=False),
     # The newest first; names begin with the time.
     Index("card_accesses_by_issuer", "issuer_id", "name"),
     Index("card_accesses_by_card", "card", "name"),

@@ -68,14 +68,15 @@ class CardVerificationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FinishCardVerification(self, request, context):
-        """Tells what the comparison showed, and returns the answer for D1. Safe to repeat with the same findings. NOT_FOUND for a verification that was not begun.
+        """Tells what the comparison showed, and returns the answer for D1: an invalid card where it went out of use, or got other card data, meanwhile. Safe to repeat
+        with the same findings. NOT_FOUND for a verification that was not begun.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReadCardCredentials(self, request, context):
-        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card or it is not ACTIVE;
+        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card, it is not ACTIVE, or its consumer is out of use;
         PERMISSION_DENIED as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -188,7 +188,7 @@ class Card(_message.Message):
     replacement_rejection: Global___CardRejection.ValueType
     """Why the last new card data was refused. UNSPECIFIED where it was not."""
     verification_attempts: _builtins.int
-    """How many tries at the security code failed or are under way since the last that succeeded, the last reset, or the end of the issuer's window."""
+    """How many tries at the security code failed or are under way since the last that succeeded, the last reset, new card data, or the end of the issuer's window."""
     etag: _builtins.str
     """Changes with every change of the card. Tries at the security code do not count."""
     @_builtins.property

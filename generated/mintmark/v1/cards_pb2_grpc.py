@@ -93,7 +93,7 @@ class CardsServiceServicer:
 
     def ReplaceCard(self, request, context):
         """Gives a card other card data, as after a renewal or a replacement. What it had before counts until a gateway has looked at the new; where that is
-        refused (`replacement_rejection`), it stays. Not of cards that are DELETED or REJECTED.
+        refused (`replacement_rejection`), it stays. Once the new counts, so do tries at its security code: from none. Not of cards that are DELETED or REJECTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

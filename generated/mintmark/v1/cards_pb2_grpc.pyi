@@ -41,7 +41,7 @@ class CardsServiceStub:
     """
     ReplaceCard: _grpc.UnaryUnaryMultiCallable[_cards_pb2.ReplaceCardRequest, _cards_pb2.ReplaceCardResponse]
     """Gives a card other card data, as after a renewal or a replacement. What it had before counts until a gateway has looked at the new; where that is
-    refused (`replacement_rejection`), it stays. Not of cards that are DELETED or REJECTED.
+    refused (`replacement_rejection`), it stays. Once the new counts, so do tries at its security code: from none. Not of cards that are DELETED or REJECTED.
     """
     SuspendCard: _grpc.UnaryUnaryMultiCallable[_cards_pb2.SuspendCardRequest, _cards_pb2.SuspendCardResponse]
     """Takes an ACTIVE card out of use: it verifies as invalid, and its credentials are not told. Suspending a suspended card changes the reason."""
@@ -69,7 +69,7 @@ class CardsServiceAsyncStub(CardsServiceStub):
     """
     ReplaceCard: _aio.UnaryUnaryMultiCallable[_cards_pb2.ReplaceCardRequest, _cards_pb2.ReplaceCardResponse]  # type: ignore[assignment]
     """Gives a card other card data, as after a renewal or a replacement. What it had before counts until a gateway has looked at the new; where that is
-    refused (`replacement_rejection`), it stays. Not of cards that are DELETED or REJECTED.
+    refused (`replacement_rejection`), it stays. Once the new counts, so do tries at its security code: from none. Not of cards that are DELETED or REJECTED.
     """
     SuspendCard: _aio.UnaryUnaryMultiCallable[_cards_pb2.SuspendCardRequest, _cards_pb2.SuspendCardResponse]  # type: ignore[assignment]
     """Takes an ACTIVE card out of use: it verifies as invalid, and its credentials are not told. Suspending a suspended card changes the reason."""
@@ -106,7 +106,7 @@ class CardsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_cards_pb2.ReplaceCardResponse, _abc.Awaitable[_cards_pb2.ReplaceCardResponse]]:
         """Gives a card other card data, as after a renewal or a replacement. What it had before counts until a gateway has looked at the new; where that is
-        refused (`replacement_rejection`), it stays. Not of cards that are DELETED or REJECTED.
+        refused (`replacement_rejection`), it stays. Once the new counts, so do tries at its security code: from none. Not of cards that are DELETED or REJECTED.
         """
 
     @_abc_1.abstractmethod

@@ -12,7 +12,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from server.domain import card_verifications, cards
 from server.domain.card_accesses import CardAccess, CardDataAccessResult, CardDataPurpose, Step
 from server.domain.card_verifications import Answer, FieldComparison, Findings, Question
-from server.domain.cards import Card, CardState, CardSuspensionReason
+from server.domain.cards import (
+    Card,
+    CardRejection,
+    CardState,
+    CardSuspensionReason,
+    EncryptedCard,
+    Fingerprint,
+    NumberHash,
+)
 from server.domain.d1_issuer_accounts import NEVER, CardVerificationMode, D1Issuer
 from server.domain.refusals import FieldInvalid
 
@@ -50,6 +58,7 @@ def begun(held: Card | None, question: Question, now: int = NOW, **more: Any) ->
         question.code_given,
         how.code_compared,
         how.attempts_exceeded,
+        held.live_generation if held else 0,
     )
     return access, how.card
 
@@ -101,7 +110,7 @@ def test_nothing_is_right_that_was_not_found_equal(
     access = replace(access, step=how.step, result=how.result, code_compared=how.code_compared)
     if access.step is Step.COMPARE:
         result = card_verifications.result_of(access, findings)
-        access = card_verifications.finish(access, held, result)
+        access = card_verifications.finish(access, held, result, consumer_usable=True)
     answer = card_verifications.answer(access, held, NOW)
     codes = mode is CardVerificationMode.WITH_SECURITY_CODE and held is not None and held.has_security_code
     if question.code_given and answer.security_code_valid:
@@ -166,13 +175,13 @@ def test_a_clock_that_is_set_back_sets_no_count_back() -> None:
 @pytest.mark.parametrize("then", [Result.SUCCEEDED, Result.SECURITY_CODE_WRONG, Result.UNREADABLE])
 def test_the_first_result_stays(first: Result, then: Result) -> None:
     access, held = begun(card(), Question(True, True, True))
-    done = card_verifications.finish(replace(access, result=first), held, first)
+    done = card_verifications.finish(replace(access, result=first), held, first, consumer_usable=True)
     assert done.result is first
     if then is first or first is Result.NO_USABLE_CARD:
-        assert card_verifications.finish(done, held, then) == done
+        assert card_verifications.finish(done, held, then, consumer_usable=True) == done
     else:
         with pytest.raises(FieldInvalid):
-            card_verifications.finish(done, held, then)
+            card_verifications.finish(done, held, then, consumer_usable=True)
 
 
 def test_an_unknown_card_is_invalid_and_nothing_else() -> None:
@@ -216,7 +225,7 @@ class Guessing(RuleBasedStateMachine):
         access = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
         found = FieldComparison.EQUAL if equal else FieldComparison.DIFFERENT
         result = card_verifications.result_of(access, Findings(FieldComparison.EQUAL, found))
-        done = card_verifications.finish(access, self.card, result)
+        done = card_verifications.finish(access, self.card, result, consumer_usable=True)
         if done.code_compared and done.result is Result.SUCCEEDED:
             self.card = cards.reset_attempts(self.card)
             self._set_back()
@@ -224,6 +233,16 @@ class Guessing(RuleBasedStateMachine):
     @rule()
     def reset(self) -> None:
         self.card = cards.reset_attempts(self.card)
+        self._set_back()
+
+    @rule(accepted=st.booleans())
+    def replace_card(self, accepted: bool) -> None:
+        waiting = cards.replace_card(self.card, EncryptedCard("jwe", "k1"), self.now)
+        if not accepted:
+            self.card = cards.reject(waiting, CardRejection.UNREADABLE, self.now)
+            return
+        seen = Fingerprint(NumberHash("h1", bytes(32)), "40000000", "0000", "1239", has_security_code=True)
+        self.card = cards.accept(waiting, seen, self.now)
         self._set_back()
 
     @rule(hours=st.integers(1, 30))

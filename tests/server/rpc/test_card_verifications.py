@@ -225,6 +225,33 @@ def test_a_card_that_is_suspended_while_it_is_compared_is_invalid(
     assert attempts(core, place) == 1
 
 
+def test_what_was_found_in_card_data_that_the_card_has_no_more_says_nothing_of_it(
+    core: RunningCore, place: str, sender: str, pan: str
+) -> None:
+    name = f"issuers/{place}/cards/c-1"
+    reported = begin(core, sender, place, pan).card_data_access
+    assert finish(core, reported) == right()
+    late = begin(core, sender, place, pan).card_data_access
+    carding.replace(core.admin, name)
+    record(core, name, 2, fingerprint=carding.fingerprint(place, pan, has_security_code=True))
+    verify(core, sender, place, pan, "DIFFERENT")
+    for access in (reported, late):
+        assert finish(core, access) == Answer(card_id="c-1", card_invalid=True)
+    # The code of before does not set back the count of tries at the one of now.
+    assert attempts(core, place) == 1
+
+
+def test_who_gets_a_cards_id_is_not_told_of_in_answer_to_what_was_asked_before(
+    core: RunningCore, place: str, sender: str, pan: str
+) -> None:
+    begun = begin(core, sender, place, pan)
+    carding.delete(core.admin, begun.comparison.card)
+    register(core.admin, place, "c-1", consumer_id="u-2", account_id="a-2")
+    record(core, begun.comparison.card, 2, fingerprint=carding.fingerprint(place, number(), has_security_code=True))
+    assert finish(core, begun.card_data_access) == Answer(card_id="c-1", card_invalid=True)
+    assert results(core.admin, issuer_id=place)[0] == ("VERIFICATION", "NO_USABLE_CARD")
+
+
 def finished(core: RunningCore, access: str, **finding: Any) -> str:
     """How a report ends."""
     request = card_verifications_pb2.FinishCardVerificationRequest(card_data_access=access, **finding)

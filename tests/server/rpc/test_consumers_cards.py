@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from mintmark.v1 import card_verifications_pb2
 from mintmark.v1 import consumers_pb2 as pb
 
 from tests.server.rpc import carding
@@ -89,3 +90,41 @@ def test_a_consumer_out_of_use_takes_its_cards_with_it(core: RunningCore, place:
     assert invalid()
     move(core.admin, "Resume", name)
     assert not invalid()
+
+
+def test_a_consumer_that_goes_out_of_use_while_its_card_is_compared_takes_it_along(
+    core: RunningCore, place: str
+) -> None:
+    sender = carding.account(core, place, card_verification="CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE")
+    pan = carding.number()
+    carding.active(core, place, "c-1", pan)
+    name = register(core.admin, place, CONSUMER).name
+    begun = carding.begin(core, sender, place, pan, has_security_code=False)
+    move(core.admin, "Suspend", name)
+    answer = carding.finish(core, begun.card_data_access, "EQUAL", "NOT_GIVEN")
+    assert (answer.card_invalid, answer.consumer_id) == (True, "")
+
+
+def test_the_credentials_of_a_card_whose_consumer_is_out_of_use_are_not_told(core: RunningCore, place: str) -> None:
+    """They hold the consumer's name, and would pay."""
+    sender = carding.account(
+        core,
+        place,
+        tell_credentials=True,
+        tell_credentials_without_security_code=True,
+        d1_public_keys=[carding.pinned("d1")],
+    )
+    carding.active(core, place, "c-1")
+
+    def read() -> str:
+        request = card_verifications_pb2.ReadCardCredentialsRequest(sender=sender, issuer_id=place, card_id="c-1")
+        return code_of(lambda: core.gateway.card_verifications.ReadCardCredentials(request))
+
+    assert read() == "OK", "nobody has registered the consumer"
+    name = register(core.admin, place, CONSUMER).name
+    assert read() == "OK"
+    move(core.admin, "Suspend", name)
+    assert read() == "NOT_FOUND"
+    assert carding.results(core.admin, issuer_id=place)[0] == ("CREDENTIALS", "NO_USABLE_CARD")
+    move(core.admin, "Resume", name)
+    assert read() == "OK"

@@ -76,6 +76,7 @@ def access(number: int = 1, **fields: Any) -> CardAccess:
         "code_given": True,
         "code_compared": True,
         "attempts_exceeded": True,
+        "generation": 2,
         **fields,
     }
     return CardAccess(**given)

@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("code_given", sa.Boolean(), nullable=False),
         sa.Column("code_compared", sa.Boolean(), nullable=False),
         sa.Column("attempts_exceeded", sa.Boolean(), nullable=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_index("card_accesses_by_issuer", "card_accesses", ["issuer_id", "name"])
