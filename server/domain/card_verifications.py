@@ -134,9 +134,7 @@ def result_of(access: CardAccess, findings: Findings) -> CardDataAccessResult:
             return CardDataAccessResult.SECURITY_CODE_NOT_CHECKED
 
 
-def finish(
-    access: CardAccess, card: Card | None, result: CardDataAccessResult, *, consumer_usable: bool
-) -> CardAccess:
+def finish(access: CardAccess, card: Card | None, result: CardDataAccessResult, *, consumer_usable: bool) -> CardAccess:
     """The access with what it came to: the first result stays. `consumer_usable` as of `begin`. Raises FieldInvalid
     where another one is told."""
     if access.step is Step.COMPARE and access.result is CardDataAccessResult.NO_USABLE_CARD:

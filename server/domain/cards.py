@@ -204,7 +204,7 @@ def reset_attempts(card: Card) -> Card:
 
 
 def accept(card: Card, seen: Fingerprint, now: int) -> Card:
-    """The card with the card data that waited, as a gateway saw it."""
+    """The card with the card data that waited, as a gateway saw it. Nobody has tried its security code yet."""
     encrypted = seen.encrypted or EncryptedCard(card.pending_card, card.pending_key_id)
     return _saved(
         _without_pending(card),
@@ -220,6 +220,8 @@ def accept(card: Card, seen: Fingerprint, now: int) -> Card:
         last_digits=seen.last_digits,
         expiry=seen.expiry,
         has_security_code=seen.has_security_code,
+        verification_attempts=0,
+        attempts_exceeded_told=False,
     )
 
 

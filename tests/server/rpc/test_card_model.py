@@ -176,7 +176,7 @@ class Issuing(RuleBasedStateMachine):
         if taken or not content.good:
             return replace(held, pending=None, state="REJECTED" if held.state == "PENDING" else held.state)
         state = "ACTIVE" if held.state == "PENDING" else held.state
-        return replace(held, state=state, pending=None, live=content, live_generation=held.generation)
+        return replace(held, state=state, pending=None, live=content, live_generation=held.generation, attempts=0)
 
     @rule(number=st.sampled_from(NUMBERS), right=st.booleans())
     def d1_asks(self, number: str, right: bool) -> None:

@@ -98,6 +98,28 @@ def test_a_try_that_succeeds_sets_the_count_back(core: RunningCore, place: str, 
     assert told(core, place) == 0
 
 
+def test_new_card_data_has_a_count_of_its_own(core: RunningCore, place: str, sender: str, pan: str) -> None:
+    """From when it counts: neither new card data that waits nor what is refused sets anything back."""
+    name = f"issuers/{place}/cards/c-1"
+    seen = carding.fingerprint(place, pan, has_security_code=True)
+    for _ in range(4):
+        verify(core, sender, place, pan, "DIFFERENT")
+    carding.replace(core.admin, name)
+    assert verify(core, sender, place, pan).verification_attempts_exceeded
+    carding.record(core, name, 2, refusal="CARD_FINGERPRINT_REFUSAL_UNREADABLE")
+    assert verify(core, sender, place, pan).verification_attempts_exceeded
+    assert attempts(core, place) == 6
+    carding.replace(core.admin, name)
+    assert carding.record(core, name, 3, fingerprint=seen)
+    assert attempts(core, place) == 0
+    # To tell it again sets nothing back.
+    for _ in range(3):
+        verify(core, sender, place, pan, "DIFFERENT")
+        carding.record(core, name, 3, fingerprint=seen)
+    assert verify(core, sender, place, pan).verification_attempts_exceeded
+    assert told(core, place) == 2
+
+
 def test_the_count_ends_with_the_issuers_window(core: RunningCore, place: str, sender: str, pan: str) -> None:
     account(core, place, **CODES, security_code_attempts=1, security_code_attempts_window_hours=2)
     verify(core, sender, place, pan, "DIFFERENT")
