@@ -185,6 +185,16 @@ def test_what_d1_sends_is_read_mildly(held: Held) -> None:
     assert held.issuer.ask(content, None, cardBin=int(held.pan[:6])) == answer(held.card_id)
 
 
+@pytest.mark.parametrize("given", ["c" * 129, "c" * 256, "c" * 1000, "\u00e9" * 200, "4111 1111 1111 1111"])
+def test_a_correlation_id_is_no_reason_to_refuse(held: Held, given: str) -> None:
+    body = {"encryptedData": encrypted(held.content, held.issuer.gateway.public()), "cardBin": held.pan[:6]}
+    sent = {"content-type": b"application/json", "x-correlation-id": given.encode()}
+    url = f"{held.issuer.prefix}/credentials"
+    assert held.issuer.gateway.client.post(url, content=json.dumps(body), headers=sent).status_code == 200
+    told = held.issuer.gateway.client.get(f"{held.issuer.prefix}/{held.card_id}/credentials", headers=sent)
+    assert told.status_code == 200
+
+
 def test_the_account_id_is_told(issuer: Issuer) -> None:
     pan = number()
     jwe = encrypted({"pan": pan, "exp": EXPIRY}, issuer.gateway.public())
