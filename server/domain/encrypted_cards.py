@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from server.domain import card_numbers
 from server.domain.cards import EncryptedCard
 from server.domain.refusals import CardKeyUnknown
 
@@ -21,22 +22,33 @@ _COORDINATE = re.compile("[A-Za-z0-9_-]{43}")
 def read(jwe: str, kids: Collection[str], where: str) -> EncryptedCard:
     """Card data for one of these keys. Raises CardKeyUnknown."""
     try:
-        kid = kid_of(jwe)
+        header = _header_of(jwe)
+        kid, legible = _kid_of(header), json.dumps(header)
     except (ValueError, RecursionError):
         raise CardKeyUnknown(where, "is not a compact JWE with ECDH-ES on P-256, A256GCM and a `kid`") from None
+    if card_numbers.holds_one(legible):
+        # The header is not encrypted.
+        raise CardKeyUnknown(where, "holds a card number where anybody can read it")
     if kid not in kids:
         raise CardKeyUnknown(where, "no gateway has the key that it is for")
     return EncryptedCard(jwe, kid)
 
 
-def kid_of(jwe: str) -> str:
-    """The id of the key that a JWE of our profile is for. Raises ValueError, RecursionError for all others."""
+def _header_of(jwe: str) -> dict[str, Any]:
+    """Raises ValueError, RecursionError for what is no compact JWE."""
     found = _COMPACT.fullmatch(jwe)
     if found is None or len(found[1]) > LONGEST_HEADER:
         raise ValueError("not five parts of the right lengths")
     text = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode("utf-8")
     header = json.loads(text, object_pairs_hook=_once)
-    if not isinstance(header, dict) or (header.get("alg"), header.get("enc")) != ("ECDH-ES", "A256GCM"):
+    if not isinstance(header, dict):
+        raise ValueError("not an object")
+    return header
+
+
+def _kid_of(header: dict[str, Any]) -> str:
+    """The id of the key that a JWE of our profile is for. Raises ValueError for all others."""
+    if (header.get("alg"), header.get("enc")) != ("ECDH-ES", "A256GCM"):
         raise ValueError("another algorithm")
     if not _REFUSED.isdisjoint(header):
         raise ValueError("a header that is refused")

@@ -32,6 +32,19 @@ def test_the_key_is_found(jwe: str) -> None:
     assert encrypted_cards.read(jwe, ["k0", "k1"], "encrypted_card") == EncryptedCard(jwe, "k1")
 
 
+@pytest.mark.parametrize(
+    "more", [{"pan": "4111111111111111"}, {"card": {"pan": 4111111111111111}}, {"cty": "4111 1111 1111 1111"}]
+)
+def test_a_header_is_no_place_for_a_card_number(more: dict[str, Any]) -> None:
+    """It is not encrypted."""
+    with pytest.raises(CardKeyUnknown, match="card number") as refused:
+        encrypted_cards.read(stated(**more), ["k1"], "encrypted_card")
+    assert "1111" not in refused.value.text
+    escaped = json.dumps({**HEADER, "pan": "4111111111111111"}).replace("4111", "\\u0034111").encode()
+    with pytest.raises(CardKeyUnknown, match="card number"):
+        encrypted_cards.read(compact(escaped), ["k1"], "encrypted_card")
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
