@@ -44,13 +44,13 @@ def _check(found: os.stat_result) -> None:
         raise KeyFileUnfit(f"has mode {mode:04o}, which lets others than its owner at it: run chmod 600 on it")
 
 
-def stamp(path: Path) -> tuple[int, int, int, int]:
-    """Differs whenever the file was written, replaced or given another mode; all zeros where there is none."""
+def stamp(path: Path) -> tuple[int, int, int, int, int]:
+    """Differs whenever the file was written, replaced or given another mode or owner; all zeros where there is none."""
     try:
         found = path.stat()
     except OSError:
-        return (0, 0, 0, 0)
-    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode)
+        return (0, 0, 0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode, found.st_ctime_ns)
 
 
 @contextmanager

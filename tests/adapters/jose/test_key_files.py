@@ -8,6 +8,7 @@ import pytest
 
 from adapters.jose import key_files
 from adapters.jose.key_files import KeyFileUnfit
+from tests.waiting import eventually
 
 
 def test_what_is_written_is_read_and_is_the_owners_alone(tmp_path: Path) -> None:
@@ -76,6 +77,20 @@ def test_a_change_shows_in_the_stamp(tmp_path: Path) -> None:
     file.chmod(0o644)
     seen.append(key_files.stamp(file))
     assert len(set(seen)) == len(seen)
+
+
+def test_a_file_that_is_given_to_another_owner_has_another_stamp(tmp_path: Path) -> None:
+    """As one that somebody else has written, so that nobody could read it until then."""
+    file = tmp_path / "keys.json"
+    key_files.write(file, "one")
+    before = key_files.stamp(file)
+
+    def given() -> bool:
+        # To whom it belongs already, which anybody may. The clock of the file system goes in steps.
+        os.chown(file, os.getuid(), os.getgid())
+        return key_files.stamp(file) != before
+
+    eventually(given, 20, "another stamp")
 
 
 def test_two_changes_at_once_do_not_lose_one(tmp_path: Path) -> None:
