@@ -12,7 +12,7 @@ from server.ports.shelf import Shelf
 
 
 class Cards(Protocol):
-    """Locked in this order: cards, their tasks. Whoever claims tasks locks no card."""
+    """Locked in this order: cards, hash keys, tasks. Whoever claims tasks locks no card."""
 
     @property
     def cards(self) -> Shelf[Card]: ...

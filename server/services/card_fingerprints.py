@@ -138,7 +138,11 @@ def _objection(principals: Principals, transaction: Transaction, card: Card, see
 
 
 def _others(transaction: Transaction, card: Card, seen: Fingerprint) -> bool:
-    """Whether another card of the issuer has the number. The index sees to those that come in at the same moment."""
+    """Whether another card of the issuer has the number. The index sees to those that come in at the same moment; where
+    there is more than one key it cannot, and they come in one after the other."""
+    if seen.former_hashes:
+        told = (seen.number_hash, *seen.former_hashes)
+        transaction.cards.hash_keys.get_many([names.card_hash_key(each.hash_key_id) for each in told])
     found = transaction.cards.with_number(card.issuer_id, [seen.number_hash, *seen.former_hashes])
     return any(other.name != card.name for other in found)
 

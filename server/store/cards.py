@@ -35,7 +35,7 @@ ATTEMPTS = ("verification_attempts", "last_verification_attempt_time", "attempts
 
 
 class SqlCards:
-    """What a transaction can do with cards. Lock order: cards, their tasks."""
+    """What a transaction can do with cards. Lock order: cards, hash keys, tasks."""
 
     def __init__(self, transaction: "SqlTransaction") -> None:
         self._transaction = transaction
