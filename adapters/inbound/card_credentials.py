@@ -1,15 +1,17 @@
 """Get Card Credentials: D1 wants what is on a card. It is opened here, in memory, and encrypted for D1's pinned key."""
 
+import hmac
+
 import grpc
 import structlog
-from mintmark.v1 import accounts_pb2, card_verifications_pb2_grpc
+from mintmark.v1 import accounts_pb2, card_fingerprints_pb2, card_verifications_pb2_grpc
 from mintmark.v1 import card_verifications_pb2 as pb
 from mintmark.v1.card_data_accesses_pb2 import CardDataAccessResult
 
 from adapters import card_numbers
 from adapters.inbound import card_contents, pinned_keys
 from adapters.inbound.card_contents import CardContent
-from adapters.inbound.card_keys import NO_KEYS, CardKeys
+from adapters.inbound.card_keys import NO_KEYS, CardKeys, Held
 from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.card_verifications import opened_at_rest
 from adapters.inbound.core_calls import NOT_ANSWERED, CoreCalls, Deadline
@@ -105,12 +107,20 @@ class CardCredentials:
             asked_of = self._from_directory(by, ids["cardId"])
             card = await self._records.kept(read.card_data_access, asked_of, _result)
         else:
-            card = opened_at_rest(held, read.encrypted_card)
+            card = await self._at_rest(held, issuer_id, read)
         if card is None:
             self._metrics.unopened.labels("directory" if read.directory else "rest").inc()
             log.error("card data cannot be opened: D1 is answered 503", alert=True, access=read.card_data_access)
             raise Problem(unavailable(NO_KEYS))
         return json_answer(200, {"encryptedData": recipient.encrypt(card.written())}, *NO_STORE)
+
+    async def _at_rest(self, held: Held, issuer_id: str, read: pb.ReadCardCredentialsResponse) -> CardContent | None:
+        """What the card's JWE holds; None where it cannot be opened or holds another card, which the core is told."""
+        card = opened_at_rest(held, read.encrypted_card)
+        if card is not None and _has_hash(held, issuer_id, card.number, read.number_hash):
+            return card
+        await self._records.tell_unreadable(read.card_data_access)
+        return None
 
     async def _from_directory(self, by: AskedBy, card_id: str) -> CardContent | None:
         """What the issuer's own system has of the card. Raises Problem."""
@@ -122,6 +132,12 @@ class CardCredentials:
         if account is None or not account.d1_issuer.d1_public_keys:
             raise Problem(FORBIDDEN)
         return self._pinned.of(account.d1_issuer.d1_public_keys[0])
+
+
+def _has_hash(held: Held, issuer_id: str, number: str, wanted: card_fingerprints_pb2.CardNumberHash) -> bool:
+    """Whether a number has this hash. If not, somebody has changed the database, or taken its key out of the file."""
+    made = {each.key_id: each.hash for each in held.hash_keys.hashes(issuer_id, number)}
+    return hmac.compare_digest(made.get(wanted.hash_key_id, b""), wanted.hash)
 
 
 def _result(card: CardContent | None) -> "CardDataAccessResult.ValueType":

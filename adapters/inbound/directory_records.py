@@ -44,8 +44,14 @@ class DirectoryRecords:
         await self._tell(access, result_of(answer))
         return answer
 
+    async def tell_unreadable(self, access: str) -> None:
+        """Card data at rest that was to be told could not be opened, or is another card's."""
+        await self._ask(pb.FinishCardVerificationRequest(card_data_access=access, unreadable=True))
+
     async def _tell(self, access: str, result: "CardDataAccessResult.ValueType") -> None:
-        request = pb.FinishCardVerificationRequest(card_data_access=access, directory_result=result)
+        await self._ask(pb.FinishCardVerificationRequest(card_data_access=access, directory_result=result))
+
+    async def _ask(self, request: pb.FinishCardVerificationRequest) -> None:
         with contextlib.suppress(Problem):
             await self._calls.repeated(self._finish, request, Deadline(RECORD_S))
 

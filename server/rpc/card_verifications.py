@@ -1,5 +1,6 @@
 """CardVerificationsService."""
 
+from mintmark.v1 import card_fingerprints_pb2
 from mintmark.v1 import card_verifications_pb2 as pb
 
 from server.domain import names
@@ -113,4 +114,8 @@ class CardVerifications:
         if card is None:
             # The access is committed all the same.
             raise ResourceNotFound(name)
-        return pb.ReadCardCredentialsResponse(card_data_access=access.name, encrypted_card=card.encrypted_card)
+        return pb.ReadCardCredentialsResponse(
+            card_data_access=access.name,
+            encrypted_card=card.encrypted_card,
+            number_hash=card_fingerprints_pb2.CardNumberHash(hash_key_id=card.hash_key_id, hash=card.number_hash),
+        )

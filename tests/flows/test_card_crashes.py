@@ -198,4 +198,7 @@ def test_card_data_that_somebody_has_exchanged_is_told_to_nobody(gateway: Relaye
 
     eventually(recorded, 30, "the core again")
     assert told == {503}
+    assert issuer.credentials("card").status_code == 503
+    assert carding.results(gateway.core.admin, card=card.name)[0] == ("CREDENTIALS", "UNREADABLE")
+    assert issuer.credentials("other").status_code == 200
     assert "card data at rest cannot be opened" in gateway.log.read_text()

@@ -242,7 +242,7 @@ class FinishCardVerificationRequest(_message.Message):
     UNREADABLE_FIELD_NUMBER: _builtins.int
     DIRECTORY_RESULT_FIELD_NUMBER: _builtins.int
     card_data_access: _builtins.str
-    """The name of the access, from BeginCardVerification; with `directory_result` also from ReadCardCredentials."""
+    """The name of the access, from BeginCardVerification; with `unreadable` and `directory_result` also from ReadCardCredentials."""
     unreadable: _builtins.bool
     """The card data at rest could not be opened."""
     directory_result: _card_data_accesses_pb2.CardDataAccessResult.ValueType
@@ -362,22 +362,28 @@ class ReadCardCredentialsResponse(_message.Message):
     CARD_DATA_ACCESS_FIELD_NUMBER: _builtins.int
     ENCRYPTED_CARD_FIELD_NUMBER: _builtins.int
     DIRECTORY_FIELD_NUMBER: _builtins.int
+    NUMBER_HASH_FIELD_NUMBER: _builtins.int
     card_data_access: _builtins.str
     """The name of the access that was written."""
     encrypted_card: _builtins.str
     """The JWE; empty with `directory`."""
     directory: _builtins.bool
     """Whether the issuer's own system answers: ask its directory."""
+    @_builtins.property
+    def number_hash(self) -> _card_fingerprints_pb2.CardNumberHash:
+        """The hash of the card's number: what is in the JWE must have it, or it is not the card's, and `unreadable`. Absent with `directory`."""
+
     def __init__(
         self,
         *,
         card_data_access: _builtins.str = ...,
         encrypted_card: _builtins.str = ...,
         directory: _builtins.bool = ...,
+        number_hash: _card_fingerprints_pb2.CardNumberHash | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number_hash", b"number_hash"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_data_access", b"card_data_access", "directory", b"directory", "encrypted_card", b"encrypted_card"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["card_data_access", b"card_data_access", "directory", b"directory", "encrypted_card", b"encrypted_card", "number_hash", b"number_hash"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
