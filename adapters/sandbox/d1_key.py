@@ -66,9 +66,12 @@ class D1Key:
 
     def _read(self) -> JWK | None:
         try:
-            return JWK.from_json(self._path.read_text())
+            key = JWK.from_json(self._path.read_text())
         except FileNotFoundError:
             return None
+        if key.get("crv") != CURVE or not key.has_private:
+            raise ValueError("not a private key on the curve")
+        return key
 
     def _made(self) -> JWK:
         made = JWK.generate(kty="EC", crv=CURVE)

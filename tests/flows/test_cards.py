@@ -105,7 +105,7 @@ def house(request: pytest.FixtureRequest) -> Iterator[House]:
             stack.command("migrate")
             stack.command("card-keys", "add")
             stack.command("card-number-hash-keys", "add")
-        stack.start()
+        stack.start(90)
         (made,) = stack.lines("clients", "create", "card-service", *_options("--scope", SCOPES), "--issuer", ISSUER)
         with Client(stack.grpc_address, client_id=made["client_id"], client_secret=made["client_secret"]) as service:
             yield House(stack, valkey, postgres, service)

@@ -91,6 +91,8 @@ def test_it_never_shows_itself() -> None:
         json.dumps(OctKey.generate_key(256).as_dict(private=True)),
         json.dumps(KEY.as_dict(private=True)),
     ],
+    # The keys are others in each worker.
+    ids=["nothing", "a list", "empty", "P-384", "RSA", "symmetric", "private"],
 )
 def test_a_key_that_is_none_is_a_fault(jwk: str) -> None:
     with pytest.raises(Fault, match="'k 2' is no public key") as caught:

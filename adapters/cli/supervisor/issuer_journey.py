@@ -16,6 +16,7 @@ from adapters.cli.supervisor.credentials import ISSUER
 LOOK_SECONDS = 10.0
 STEP_SECONDS = 0.02
 EXPIRY, RIGHT, WRONG = "1249", "123", "321"
+LANGUAGE = "en-GB"
 
 
 def steps(twin: SandboxControl, service: Session) -> Iterator[str]:
@@ -41,12 +42,18 @@ def steps(twin: SandboxControl, service: Session) -> Iterator[str]:
     told = twin.call("POST", "/d1-issuer/get-credentials", order)
     _expect(told["card"] == card, f"D1 was not told the card's credentials: {told['status']} {told['error']}")
     yield "D1 fetched its credentials and opened them with its own key"
+    asked = twin.call(
+        "POST", "/d1-issuer/get-consumer", {"issuerId": ISSUER, "consumerId": consumer_id, "reveal": True}
+    )
+    consumer = asked["consumer"] or {}
+    _expect(consumer.get("language") == LANGUAGE, f"D1 was not told the cardholder: {asked['status']} {asked['error']}")
+    yield f"D1 asked who holds it, and was told {', '.join(sorted(consumer))}"
 
 
 def _consumer(service: Session, consumer_id: str) -> str:
     from mintmark.v1 import consumers_pb2, consumers_pb2_grpc
 
-    person = consumers_pb2.PersonalData(language="en-GB", first_name="A", last_name="Other")
+    person = consumers_pb2.PersonalData(language=LANGUAGE, first_name="A", last_name="Other")
     request = consumers_pb2.RegisterConsumerRequest(
         request_id=request_id(), issuer_id=ISSUER, consumer_id=consumer_id, personal_data=person
     )

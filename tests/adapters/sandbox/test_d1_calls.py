@@ -178,9 +178,15 @@ def test_the_key_pair_is_made_once_and_only_we_may_read_it(gateway: Gateway, tmp
     assert "d" not in shown[0]["jwk"]
 
 
-def test_a_key_file_that_is_none_is_told(gateway: Gateway, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "x", '{"kty": "oct", "k": "AAAA"}', json.dumps(OURS.as_dict(private=False))],
+    # The key is another in each worker.
+    ids=["empty", "no JSON", "symmetric", "public"],
+)
+def test_a_key_file_that_is_none_is_told(gateway: Gateway, tmp_path: Path, text: str) -> None:
     (tmp_path / "sandbox").mkdir()
-    (tmp_path / "sandbox" / "d1_key.json").write_text("{}")
+    (tmp_path / "sandbox" / "d1_key.json").write_text(text)
     with running(settings_for(gateway, tmp_path)) as control:
         answer = control.get("/d1-issuer/key")
     assert (answer.status_code, "d1_key.json" in answer.json()["error"]) == (409, True)
