@@ -179,7 +179,7 @@ def test_issuers_consumers(run: Runner) -> None:
     ]
     assert {"dateOfBirth: 1990-02-28", "mobilePhoneNumber.phoneNumber: 912345678"} <= set(shown)
     assert {"residencyAddress.zipCode: 1000-001", "residencyAddress.countryCode: PT"} <= set(shown)
-    (listed,) = [line.split() for line in shown if line.startswith(" issuers/")]
+    (listed,) = [line.split() for line in shown if line.startswith(" issuers/ISSUER0001/consumers/readme-")]
     assert listed[:2] == ["issuers/ISSUER0001/consumers/readme-person-1", "SUSPENDED"]
     assert shown.count("state: DELETED") == 1
 
