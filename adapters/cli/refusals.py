@@ -60,7 +60,10 @@ ADVICE = {
     "REFRESH_NOT_POSSIBLE": "state d1_api in the accounts file and apply it; only D1's tokens are read again",
     "STATUS_QUERY_NOT_POSSIBLE": "state payments_base_url in the accounts file and apply it",
     "WEBHOOK_KEYS_FULL": "wait until a key expires: `mintmark webhooks show` says when",
+    "ISSUER_CALL_NOT_ALLOWED": "state what D1 may ask in the issuer's account (d1_issuer), and apply it",
     "CARD_KEY_UNKNOWN": "encrypt the card data for a key of `mintmark cards keys`, or repeat the command",
+    "CONSUMER_HAS_CARDS": "delete the consumer's cards first: `mintmark cards list --consumer` names them",
+    "CONSUMER_STATE_UNFIT": "look at the consumer: `mintmark consumers show`",
     "CARD_STATE_UNFIT": "look at the card: `mintmark cards show`",
     "BINDING_INVALID": "name the merchant gateways one by one, and give merchants only together with theirs",
 }

@@ -13,6 +13,7 @@ from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import card_fingerprints_pb2 as pb
 from mintmark.v1 import card_fingerprints_pb2_grpc
 
+from adapters import card_numbers
 from adapters.core import AioAccessToken
 from adapters.inbound import card_contents, core_trouble
 from adapters.inbound.card_contents import CardContent
@@ -118,13 +119,13 @@ class CardFingerprints:
         except Skipped:
             return "skipped"
         except Exception as wrong:
-            log.error("a fault of ours", alert=True, card=task.card, **fault(wrong))
+            log.error("a fault of ours", alert=True, card=_named(task), **fault(wrong))
             return "fault"
         if seen.refusal:
             self._metrics.unopened.labels("rotation" if task.key_rotation else "registration").inc()
             log.warning(
                 "card data is refused",
-                card=task.card,
+                card=_named(task),
                 why=pb.CardFingerprintRefusal.Name(seen.refusal).removeprefix("CARD_FINGERPRINT_REFUSAL_"),
                 key_rotation=task.key_rotation,
             )
@@ -138,7 +139,7 @@ class CardFingerprints:
                 )
             except CORE_TROUBLE as error:
                 log.warning(
-                    "what was seen of card data could not be recorded", card=task.card, **core_trouble.why(error)
+                    "what was seen of card data could not be recorded", card=_named(task), **core_trouble.why(error)
                 )
                 if tries < TRIES:
                     await asyncio.sleep(core_trouble.pause(tries))
@@ -149,6 +150,11 @@ class CardFingerprints:
                 return "refused"
             return "rotated" if task.key_rotation else "recorded"
         return "not_told"
+
+
+def _named(task: pb.CardFingerprintTask) -> str:
+    """The card's name for the log: an issuer's id of a card may be anything."""
+    return card_numbers.cut_identifier(task.card)
 
 
 def record(task: pb.CardFingerprintTask, held: Held) -> pb.RecordCardFingerprintRequest:

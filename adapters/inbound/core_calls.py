@@ -69,6 +69,15 @@ class CoreCalls:
         raise problem
 
     async def _call(self, method: Callable[..., Any], request: Any, deadline: Deadline) -> Any:
+        """Within the deadline, a new access token included. Raises AioRpcError, CredentialsMissing, Problem."""
+        try:
+            async with asyncio.timeout(deadline.left):
+                return await self._called(method, request, deadline)
+        except TimeoutError:
+            log.warning("the core did not answer", code=grpc.StatusCode.DEADLINE_EXCEEDED.name, reason="")
+            raise Problem(unavailable(NOT_ANSWERED)) from None
+
+    async def _called(self, method: Callable[..., Any], request: Any, deadline: Deadline) -> Any:
         metadata = await self._access_token.metadata()
         try:
             return await method(request, metadata=metadata, timeout=deadline.left)

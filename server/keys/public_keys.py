@@ -15,7 +15,7 @@ from server.keys import base64url
 from server.ports.keys import PublicKeyInvalid, ReadPublicKey
 
 _KINDS = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----")
-_KID = re.compile("[ -~]{1,256}")
+_KID = re.compile("[ -~]{1,128}")
 _SIGNING = {"sign", "verify"}
 COORDINATE_BYTES = 32
 
@@ -29,7 +29,7 @@ class EncryptionKeys:
         thumbprint = str(key.thumbprint())
         named = kid or own or thumbprint
         if not _KID.fullmatch(named):
-            raise PublicKeyInvalid("has a kid that is not 1 to 256 printable ASCII characters: give another in key_id")
+            raise PublicKeyInvalid("has a kid that is not 1 to 128 printable ASCII characters: give another in key_id")
         return ReadPublicKey(named, thumbprint)
 
 

@@ -16,13 +16,15 @@ Code = grpc.StatusCode
 
 
 class Token(AioAccessToken):
-    """A good one, unless `missing`."""
+    """A good one, unless it is `missing` or `hangs`."""
 
     def __init__(self) -> None:
         self.forgotten = 0
-        self.missing = False
+        self.missing = self.hangs = False
 
     async def metadata(self) -> tuple[tuple[str, str], ...]:
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.missing:
             raise CredentialsMissing("none")
         return ()
@@ -101,6 +103,15 @@ def test_it_ends_with_the_time() -> None:
     method = Method(*(error(Code.UNAVAILABLE) for _ in range(10_000)))
     assert run(method, repeated=True, seconds=0.2) == 503
     assert 1 <= method.calls <= 5
+
+
+@pytest.mark.parametrize("repeated", [False, True])
+def test_a_token_that_does_not_come_ends_with_the_time_too(repeated: bool) -> None:
+    token = Token()
+    token.hangs = True
+    method = Method()
+    assert run(method, repeated=repeated, seconds=0.05, token=token) == 503
+    assert method.calls == 0
 
 
 @pytest.mark.parametrize("repeated", [False, True])

@@ -87,6 +87,7 @@ def test_a_pem_key_and_its_certificate_are_one_key_whatever_the_certificates_dat
         (jwk(x=7), "on P-256: export it again"),
         (jwk(kid=7), "kid"),
         (jwk(kid="a\u0001"), "kid"),
+        (jwk(kid="a" * 129), "1 to 128"),
         (pem(ec.generate_private_key(ec.SECP384R1()).public_key()), "not on P-256"),
         (pem(rsa.generate_private_key(65_537, 2_048).public_key()), "not on P-256"),
         (pem(PRIVATE.public_key()) * 2, "exactly one PEM block"),
@@ -94,7 +95,7 @@ def test_a_pem_key_and_its_certificate_are_one_key_whatever_the_certificates_dat
         ("-----BEGIN {0} KEY-----\nAAAA\n-----END {0} KEY-----".format("PRIVATE"), "is private"),
         (certificate(key_agreement=False), "not for key agreement"),
     ],
-    ids=range(24),
+    ids=range(25),
 )
 def test_what_cannot_be_used_is_refused_with_what_to_do(text: str, said: str) -> None:
     with pytest.raises(PublicKeyInvalid, match=said) as refused:

@@ -65,25 +65,6 @@ def test_one_of_two_cards_with_a_number_wins(cores: tuple[RunningCore, RunningCo
         assert sum(card.rejection == cards_pb2.CARD_REJECTION_CARD_NUMBER_TAKEN for card in cards) == 1
 
 
-def test_one_of_two_cards_with_a_number_wins_while_the_hash_key_changes(
-    cores: tuple[RunningCore, RunningCore], place: str
-) -> None:
-    """One gateway has heard that another key is current now, the other has not: their hashes of one number differ."""
-    keys = (carding.HASH_KEY, f"next-{next(_NUMBERS)}")
-    publish(cores[0], "k1", "k2", hash_key_id=keys[0])
-    publish(cores[0], "k1", "k2", hash_key_id=keys[1])
-    for _ in range(8):
-        pan = number()
-        names = [register(cores[0].admin, place, f"c-{next(_NUMBERS)}").name for _ in cores]
-        runs = []
-        for core, name, (own, other) in zip(cores, names, (keys, keys[::-1]), strict=True):
-            seen = fingerprint(place, pan, own, former_hashes=[hashed(place, pan, other)])
-            runs.append(partial(record, core, name, 1, fingerprint=seen))
-        assert at_once(runs) == [True, True]
-        states = sorted(cards_pb2.CardState.Name(read(cores[1].admin, name).state) for name in names)
-        assert states == ["CARD_STATE_ACTIVE", "CARD_STATE_REJECTED"]
-
-
 def test_one_of_two_registrations_of_an_id_wins(cores: tuple[RunningCore, RunningCore], place: str) -> None:
     for _ in range(5):
         card_id = f"c-{next(_NUMBERS)}"
@@ -128,3 +109,22 @@ def test_no_card_is_rotated_twice_at_once(cores: tuple[RunningCore, RunningCore]
         leased += rest
     assert len(leased) == len(set(leased))
     assert names <= set(leased)
+
+
+def test_one_of_two_cards_with_a_number_wins_while_the_hash_key_changes(
+    cores: tuple[RunningCore, RunningCore], place: str
+) -> None:
+    """One gateway has heard that another key is current now, the other has not: their hashes of one number differ."""
+    keys = (carding.HASH_KEY, f"next-{next(_NUMBERS)}")
+    publish(cores[0], "k1", "k2", hash_key_id=keys[0])
+    publish(cores[0], "k1", "k2", hash_key_id=keys[1])
+    for _ in range(8):
+        pan = number()
+        names = [register(cores[0].admin, place, f"c-{next(_NUMBERS)}").name for _ in cores]
+        runs = []
+        for core, name, (own, other) in zip(cores, names, (keys, keys[::-1]), strict=True):
+            seen = fingerprint(place, pan, own, former_hashes=[hashed(place, pan, other)])
+            runs.append(partial(record, core, name, 1, fingerprint=seen))
+        assert at_once(runs) == [True, True]
+        states = sorted(cards_pb2.CardState.Name(read(cores[1].admin, name).state) for name in names)
+        assert states == ["CARD_STATE_ACTIVE", "CARD_STATE_REJECTED"]
