@@ -117,5 +117,7 @@ class CardVerifications:
         return pb.ReadCardCredentialsResponse(
             card_data_access=access.name,
             encrypted_card=card.encrypted_card,
-            number_hash=card_fingerprints_pb2.CardNumberHash(hash_key_id=card.hash_key_id, hash=card.number_hash),
+            number_hash=card_fingerprints_pb2.CardNumberHash(
+                hash_key_id=card.hash_key_id, hash=card.number_hash or b""
+            ),
         )

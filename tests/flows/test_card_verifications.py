@@ -188,7 +188,7 @@ def test_what_d1_sends_is_read_mildly(held: Held) -> None:
 @pytest.mark.parametrize("given", ["c" * 129, "c" * 256, "c" * 1000, "\u00e9" * 200, "4111 1111 1111 1111"])
 def test_a_correlation_id_is_no_reason_to_refuse(held: Held, given: str) -> None:
     body = {"encryptedData": encrypted(held.content, held.issuer.gateway.public()), "cardBin": held.pan[:6]}
-    sent = {"content-type": b"application/json", "x-correlation-id": given.encode()}
+    sent = {b"content-type": b"application/json", b"x-correlation-id": given.encode()}
     url = f"{held.issuer.prefix}/credentials"
     assert held.issuer.gateway.client.post(url, content=json.dumps(body), headers=sent).status_code == 200
     told = held.issuer.gateway.client.get(f"{held.issuer.prefix}/{held.card_id}/credentials", headers=sent)
