@@ -14,7 +14,7 @@ from server.domain.cards import Card, CardState, NumberHash
 from server.domain.consumers import ConsumerState
 from server.domain.d1_issuer_accounts import CardVerificationMode, D1Issuer
 from server.domain.events import EventKind
-from server.domain.refusals import FieldInvalid, IssuerCallNotAllowed, ResourceNotFound
+from server.domain.refusals import FieldInvalid, IssuerCallNotAllowed, ResourceNotFound, StoreUnavailable
 from server.ports import Transaction
 from server.services import issuer_calls
 from server.services.card_house import CardHouse, event
@@ -75,7 +75,8 @@ def begin(
     hashes: Sequence[NumberHash],
     question: Question,
 ) -> Verification:
-    """Counts the try and writes the access. Not to be repeated: each call is another try."""
+    """Counts the try and writes the access. Not to be repeated: each call is another try. Raises StoreUnavailable where
+    the gateway cannot know whether the number is a card's."""
     now = house.now(transaction)
     access = _access(house, asking, CardDataPurpose.VERIFICATION, now)
     if stated.directory is not None:
@@ -83,6 +84,8 @@ def begin(
         transaction.cards.accesses.insert([access])
         return Verification(access)
     card = transaction.cards.lock_with_number(asking.issuer_id, hashes)
+    if card is None and hashes:
+        _check_looked_for(house, transaction, hashes, now)
     usable = card is not None and _consumer_usable(transaction, card)
     begun = card_verifications.begin(card, question, stated, now, consumer_usable=usable)
     access = replace(
@@ -150,7 +153,7 @@ def read_credentials(
         transaction.cards.accesses.insert([access])
         return access, None
     card = transaction.cards.cards.get(names.card(asking.issuer_id, card_id))
-    told = card if card is not None and _tellable(card, stated) else None
+    told = card if card is not None and _tellable(card, stated) and _consumer_usable(transaction, card) else None
     access = replace(
         access,
         card=card.name if card else "",
@@ -159,6 +162,14 @@ def read_credentials(
     )
     transaction.cards.accesses.insert([access])
     return access, told
+
+
+def _check_looked_for(house: CardHouse, transaction: Transaction, hashes: Sequence[NumberHash], now: int) -> None:
+    """A gateway that has not heard of the current hash key would find no card that is hashed with it, and D1 would be
+    told that a good card is invalid. Raises StoreUnavailable."""
+    current = house.current(transaction, now).hash_key_id
+    if current and all(each.hash_key_id != current for each in hashes):
+        raise StoreUnavailable(f"the gateway has not the hash key {current!r}")
 
 
 def _tellable(card: Card, stated: D1Issuer) -> bool:

@@ -75,7 +75,7 @@ class CardVerificationsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReadCardCredentials(self, request, context):
-        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card or it is not ACTIVE;
+        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card, it is not ACTIVE, or its consumer is out of use;
         PERMISSION_DENIED as above.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -43,7 +43,7 @@ class CardVerificationsServiceStub:
     FinishCardVerification: _grpc.UnaryUnaryMultiCallable[_card_verifications_pb2.FinishCardVerificationRequest, _card_verifications_pb2.FinishCardVerificationResponse]
     """Tells what the comparison showed, and returns the answer for D1. Safe to repeat with the same findings. NOT_FOUND for a verification that was not begun."""
     ReadCardCredentials: _grpc.UnaryUnaryMultiCallable[_card_verifications_pb2.ReadCardCredentialsRequest, _card_verifications_pb2.ReadCardCredentialsResponse]
-    """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card or it is not ACTIVE;
+    """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card, it is not ACTIVE, or its consumer is out of use;
     PERMISSION_DENIED as above.
     """
 
@@ -62,7 +62,7 @@ class CardVerificationsServiceAsyncStub(CardVerificationsServiceStub):
     FinishCardVerification: _aio.UnaryUnaryMultiCallable[_card_verifications_pb2.FinishCardVerificationRequest, _card_verifications_pb2.FinishCardVerificationResponse]  # type: ignore[assignment]
     """Tells what the comparison showed, and returns the answer for D1. Safe to repeat with the same findings. NOT_FOUND for a verification that was not begun."""
     ReadCardCredentials: _aio.UnaryUnaryMultiCallable[_card_verifications_pb2.ReadCardCredentialsRequest, _card_verifications_pb2.ReadCardCredentialsResponse]  # type: ignore[assignment]
-    """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card or it is not ACTIVE;
+    """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card, it is not ACTIVE, or its consumer is out of use;
     PERMISSION_DENIED as above.
     """
 
@@ -96,7 +96,7 @@ class CardVerificationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _card_verifications_pb2.ReadCardCredentialsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_card_verifications_pb2.ReadCardCredentialsResponse, _abc.Awaitable[_card_verifications_pb2.ReadCardCredentialsResponse]]:
-        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card or it is not ACTIVE;
+        """Returns the card data of one ACTIVE card as it rests, after the access is committed. NOT_FOUND where there is no such card, it is not ACTIVE, or its consumer is out of use;
         PERMISSION_DENIED as above.
         """
 

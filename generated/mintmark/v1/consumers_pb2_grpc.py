@@ -91,7 +91,7 @@ class ConsumersServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SuspendConsumer(self, request, context):
-        """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid. Suspending a suspended one changes nothing.
+        """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid and are not told. Suspending a suspended one changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class ConsumersServiceStub:
     ReplaceConsumer: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.ReplaceConsumerRequest, _consumers_pb2.ReplaceConsumerResponse]
     """Gives a consumer other personal data, wholly. Not of deleted ones."""
     SuspendConsumer: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.SuspendConsumerRequest, _consumers_pb2.SuspendConsumerResponse]
-    """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid. Suspending a suspended one changes nothing."""
+    """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid and are not told. Suspending a suspended one changes nothing."""
     ResumeConsumer: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.ResumeConsumerRequest, _consumers_pb2.ResumeConsumerResponse]
     """Takes a suspended consumer into use again. Resuming an active one changes nothing."""
     DeleteConsumer: _grpc.UnaryUnaryMultiCallable[_consumers_pb2.DeleteConsumerRequest, _consumers_pb2.DeleteConsumerResponse]
@@ -60,7 +60,7 @@ class ConsumersServiceAsyncStub(ConsumersServiceStub):
     ReplaceConsumer: _aio.UnaryUnaryMultiCallable[_consumers_pb2.ReplaceConsumerRequest, _consumers_pb2.ReplaceConsumerResponse]  # type: ignore[assignment]
     """Gives a consumer other personal data, wholly. Not of deleted ones."""
     SuspendConsumer: _aio.UnaryUnaryMultiCallable[_consumers_pb2.SuspendConsumerRequest, _consumers_pb2.SuspendConsumerResponse]  # type: ignore[assignment]
-    """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid. Suspending a suspended one changes nothing."""
+    """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid and are not told. Suspending a suspended one changes nothing."""
     ResumeConsumer: _aio.UnaryUnaryMultiCallable[_consumers_pb2.ResumeConsumerRequest, _consumers_pb2.ResumeConsumerResponse]  # type: ignore[assignment]
     """Takes a suspended consumer into use again. Resuming an active one changes nothing."""
     DeleteConsumer: _aio.UnaryUnaryMultiCallable[_consumers_pb2.DeleteConsumerRequest, _consumers_pb2.DeleteConsumerResponse]  # type: ignore[assignment]
@@ -97,7 +97,7 @@ class ConsumersServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _consumers_pb2.SuspendConsumerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_consumers_pb2.SuspendConsumerResponse, _abc.Awaitable[_consumers_pb2.SuspendConsumerResponse]]:
-        """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid. Suspending a suspended one changes nothing."""
+        """Takes a consumer out of use: D1 is not told of it, and its cards verify as invalid and are not told. Suspending a suspended one changes nothing."""
 
     @_abc_1.abstractmethod
     def ResumeConsumer(

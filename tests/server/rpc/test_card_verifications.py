@@ -117,6 +117,16 @@ def test_an_unknown_number_is_an_invalid_card_without_an_id(
     assert results(core.admin, issuer_id=place) == [("VERIFICATION", "NO_USABLE_CARD")] * 2
 
 
+def test_a_gateway_without_the_current_hash_key_does_not_know_whose_a_number_is(
+    core: RunningCore, place: str, sender: str, pan: str
+) -> None:
+    """The card may be hashed with the key that it lacks: no answer is better than that the card is invalid."""
+    assert code_of(lambda: begin(core, sender, place, number(), keys=["older"])) == "UNAVAILABLE"
+    assert not carding.accesses(core.admin, issuer_id=place), "nothing was opened"
+    assert begin(core, sender, place, number(), keys=["older", carding.HASH_KEY]).answer.card_invalid
+    assert begin(core, sender, place, pan, keys=["older", carding.HASH_KEY]).WhichOneof("next") == "comparison"
+
+
 def test_a_number_of_another_issuer_is_unknown(core: RunningCore, place: str, sender: str, pan: str) -> None:
     other = f"ASKED{next(_NUMBERS):05}"
     active(core, other, "c-9", pan)

@@ -3,6 +3,7 @@
 from itertools import count
 
 import pytest
+from mintmark.v1 import card_verifications_pb2
 from mintmark.v1 import consumers_pb2 as pb
 
 from tests.server.rpc import carding
@@ -71,7 +72,12 @@ def test_a_consumer_is_told_for_its_own_cards_only(core: RunningCore, place: str
 def test_a_consumer_out_of_use_takes_its_cards_with_it(core: RunningCore, place: str) -> None:
     """Only where the issuer has registered the consumer at all."""
     sender = carding.account(
-        core, place, card_verification="CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE", tell_consumers=True
+        core,
+        place,
+        card_verification="CARD_VERIFICATION_MODE_WITHOUT_SECURITY_CODE",
+        tell_credentials=True,
+        tell_credentials_without_security_code=True,
+        d1_public_keys=[carding.pinned("d1")],
     )
     pan = carding.number()
     carding.active(core, place, "c-1", pan)
@@ -80,6 +86,9 @@ def test_a_consumer_out_of_use_takes_its_cards_with_it(core: RunningCore, place:
         begun = carding.begin(core, sender, place, pan, has_security_code=False)
         answer = begun.answer if begun.HasField("answer") else carding.finish(core, begun.card_data_access)
         assert bool(answer.consumer_id) != answer.card_invalid
+        asked = card_verifications_pb2.ReadCardCredentialsRequest(sender=sender, issuer_id=place, card_id="c-1")
+        told = code_of(lambda: core.gateway.card_verifications.ReadCardCredentials(asked))
+        assert told == ("NOT_FOUND" if answer.card_invalid else "OK"), "nor is it told"
         return bool(answer.card_invalid)
 
     assert not invalid(), "nobody has registered the consumer"
