@@ -22,6 +22,8 @@ _OF_CONSUMERS = {
     "email": re.compile(r"[^@\s]+@[^@\s]+"),
     "country_code": re.compile(r"[A-Z]{2}"),
 }
+# Digits by their nature: any that are long enough may look like a card number.
+_NUMBERS = {"mobile_phone_number"}
 
 
 class AnswerOdd(Exception):
@@ -99,5 +101,7 @@ def _check_texts(message: consumers_pb2.PersonalData | consumers_pb2.PostalAddre
         if not isinstance(value, str):
             continue
         form = _OF_CONSUMERS.get(field.name)
+        if field.name not in _NUMBERS and card_numbers.cut(value) != value:
+            raise AnswerOdd(f"{field.name} holds a card number")
         if len(value) > LONGEST_TEXT or "\0" in value or (form and not form.fullmatch(value)):
             raise AnswerOdd(f"{field.name} is not in the documented format")

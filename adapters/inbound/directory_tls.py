@@ -21,13 +21,20 @@ class DirectoryTls:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Raises SettingsInvalid for a file that cannot be read. Without an authority the system's are trusted."""
+        """Raises SettingsInvalid for a file that cannot be read or used: gRPC ends the process for an empty key, and
+        trusts the system's authorities for an empty authority. Without an authority the system's are trusted."""
         authority = settings.directory_ca_file or _of_the_system()
         try:
             read = [
                 path.read_bytes() if path else None
                 for path in (authority, settings.directory_certificate_file, settings.directory_key_file)
             ]
+            _try(settings)
+        except ssl.SSLError:
+            raise SettingsInvalid(
+                "the files of MINTMARK_DIRECTORY_* cannot be used: give PEM, certificates and the certificate's own "
+                "key without a password"
+            ) from None
         except OSError as missing:
             raise SettingsInvalid(f"a file of MINTMARK_DIRECTORY_*: {missing.strerror}") from None
         return cls(*read)
@@ -37,6 +44,16 @@ class DirectoryTls:
         if on_loopback(address):
             return None
         return grpc.ssl_channel_credentials(self.authorities, self.key, self.certificate)
+
+
+def _try(settings: Settings) -> None:
+    """Raises ssl.SSLError and OSError where a file is not what it must be."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if settings.directory_ca_file:
+        context.load_verify_locations(settings.directory_ca_file)
+    if settings.directory_certificate_file:
+        # Never asks for a password: who starts us is no person.
+        context.load_cert_chain(settings.directory_certificate_file, settings.directory_key_file, lambda: "")
 
 
 def on_loopback(address: str) -> bool:

@@ -144,7 +144,9 @@ class OAuth:
     async def _issue(
         self, request: Request, candidates: Sequence[tuple[str, str]], scopes: Sequence[str]
     ) -> pb.IssueAccessTokenResponse:
-        """An access token for the first pair of id and secret that the core accepts."""
+        """An access token for the first pair of id and secret that the core accepts. One that it has no time for keeps
+        out none of the others: the right one may be known to it."""
+        busy: Answer | None = None
         metadata = correlation.metadata(request.correlation_id)
         for client_id, secret in candidates:
             question = pb.IssueAccessTokenRequest(client_id=client_id, client_secret=secret, scopes=scopes)
@@ -156,13 +158,16 @@ class OAuth:
                 code = failed.code()
                 if code is grpc.StatusCode.UNAUTHENTICATED:
                     continue
+                if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                    busy = _core_trouble(failed)
+                    continue
                 if code is not grpc.StatusCode.INVALID_ARGUMENT:
                     raise Problem(_core_trouble(failed)) from None
                 if core.reason(failed) == "SCOPE_INVALID":
                     raise Problem(_refused("invalid_scope")) from None
             else:
                 return issued
-        raise Problem(error(401, "invalid_client", BASIC, *NO_STORE))
+        raise Problem(busy or error(401, "invalid_client", BASIC, *NO_STORE))
 
     async def _caller(self, request: Request, fields: dict[str, str]) -> tuple[tuple[str, str], ...]:
         """The metadata to call the core with in the caller's name."""

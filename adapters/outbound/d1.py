@@ -1,6 +1,7 @@
 """D1's own API, as tasks ask it: with an access token, and a second try with another one where the first is not
 taken."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ LONGEST_RETRY_AFTER_S = 86400.0
 NOT_TAKEN = 401
 LATE, NO_PLACE = "too_late", "invalid_id"
 KIND = "token_details"
+# How D1 writes the ids of gateways, merchants and tokens, whatever their length.
+ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +96,17 @@ class D1:
 
 
 def details_url(wanted: pb.TokenRefresh) -> str:
-    """Empty where an id cannot be a part of a path, even encoded: it would lead elsewhere."""
+    """Empty where an id is not of D1's form: whoever imported the token could have it lead elsewhere, for there are
+    servers that read an encoded slash as a slash."""
     ids = {
         "{merchantGatewayId}": wanted.merchant_gateway_id,
         "{merchantId}": wanted.merchant_id,
         "{tokenId}": wanted.token_id,
     }
     path = wanted.path_template
-    if any(place in path and text in {"", ".", ".."} for place, text in ids.items()):
+    if any(place in path and not ID.fullmatch(text) for place, text in ids.items()):
         return ""
     for place, text in ids.items():
-        # Encoded, no id holds a place of its own.
         path = path.replace(place, quote(text, safe=""))
     return f"{wanted.endpoint.base_url}{path}"
 

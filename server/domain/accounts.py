@@ -292,6 +292,13 @@ def check_in_use(changes: Collection[AccountChange], held: Mapping[str, Account]
             raise AccountInUse(each.account)
 
 
+def calls_d1_no_more(before: Account, after: Account | None) -> bool:
+    """Whether D1 is asked no more on behalf of an account for the gateway that it was asked for."""
+    if before.d1_api is None:
+        return False
+    return after is None or after.d1_api is None or after.merchant_gateway_id != before.merchant_gateway_id
+
+
 def calls_d1_otherwise(before: Account, after: Account) -> bool:
     """Whether D1 may answer now what it did not answer before."""
     return (before.d1_api, before.d1_api_secrets) != (after.d1_api, after.d1_api_secrets)

@@ -17,6 +17,9 @@ class TokenRefreshes(Protocol):
     def wake(self, account: str, now: int) -> None:
         """Makes all tasks of an account due, those that nobody was to be asked for too."""
 
+    def forget(self, account: str) -> None:
+        """Drops all tasks of an account: what is still to be read is planned anew for whichever account comes next."""
+
     def tokens_seen(self, names: Collection[str]) -> dict[str, Token]:
         """Tokens by name, unlocked."""
 

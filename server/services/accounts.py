@@ -39,9 +39,11 @@ def apply(
     transaction.accounts.insert([change.after for change in created if change.after])
     transaction.accounts.update([change.after for change in updated if change.after])
     transaction.accounts.delete([change.account for change in by_action[AccountAction.DELETE]])
-    for change in updated:
+    for change in (*updated, *by_action[AccountAction.DELETE]):
         before = held[change.account]
-        if change.after and change.after.d1_api and accounts.calls_d1_otherwise(before, change.after):
+        if accounts.calls_d1_no_more(before, change.after):
+            transaction.token_refreshes.forget(change.account)
+        elif change.after and change.after.d1_api and accounts.calls_d1_otherwise(before, change.after):
             transaction.token_refreshes.wake(change.account, now)
     for change in changes:
         if change.action in EVENT_KINDS:

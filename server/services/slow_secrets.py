@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from server.domain.refusals import TooManyCalls
 
 MOST_RUNNING = 2
-# Those that run among them.
+# Callers, each with a thread: those whose hash is being made, and those who wait for a hash, also for the same one.
 MOST_AT_ONCE = 16
 MOST_OF_ONE_CLIENT = MOST_AT_ONCE // 2
 KEPT = 4096
@@ -54,25 +54,17 @@ class SlowSecrets:
                     remembered.move_to_end(label)
                     MADE.labels("remembered").inc()
                     return remembered[label]
-            pending = self._being_made.get(label)
-            if pending is None and not self._has_room(client_id):
+            if not self._has_room(client_id):
                 MADE.labels("shed").inc()
                 raise TooManyCalls(CALL_CLASS)
-            if pending is None:
-                made: Future[str] = Future()
-                self._being_made[label] = made
-                self._by_client[client_id] += 1
-        if pending is not None:
-            return self._awaited(pending, deadline)
+            self._by_client[client_id] += 1
+            pending = self._being_made.get(label)
+            made: Future[str] = pending or Future()
+            self._being_made[label] = made
         try:
-            made.set_result(self._hash(secret, deadline))
-        except BaseException as error:
-            # Whoever waits for the same one is told the same.
-            made.set_exception(error)
-            raise
+            return self._awaited(made, deadline) if pending else self._made(made, label, secret, deadline)
         finally:
-            self._ended(client_id, label, made)
-        return made.result()
+            self._gone(client_id)
 
     def was_right(self, client_id: str, secret: str) -> None:
         """Says that the secret is the client's."""
@@ -83,7 +75,18 @@ class SlowSecrets:
                 _put(self._right, label, known)
 
     def _has_room(self, client_id: str) -> bool:
-        return len(self._being_made) < MOST_AT_ONCE and self._by_client[client_id] < MOST_OF_ONE_CLIENT
+        return self._by_client.total() < MOST_AT_ONCE and self._by_client[client_id] < MOST_OF_ONE_CLIENT
+
+    def _made(self, made: Future[str], label: bytes, secret: str, deadline: float) -> str:
+        try:
+            made.set_result(self._hash(secret, deadline))
+        except BaseException as error:
+            # Whoever waits for the same one is told the same.
+            made.set_exception(error)
+            raise
+        finally:
+            self._ended(label, made)
+        return made.result()
 
     def _awaited(self, pending: Future[str], deadline: float) -> str:
         try:
@@ -102,12 +105,15 @@ class SlowSecrets:
         finally:
             self._running.release()
 
-    def _ended(self, client_id: str, label: bytes, made: Future[str]) -> None:
+    def _gone(self, client_id: str) -> None:
         with self._lock:
-            del self._being_made[label]
             self._by_client[client_id] -= 1
             if not self._by_client[client_id]:
                 del self._by_client[client_id]
+
+    def _ended(self, label: bytes, made: Future[str]) -> None:
+        with self._lock:
+            del self._being_made[label]
             if made.exception() is None:
                 _put(self._others, label, made.result())
 

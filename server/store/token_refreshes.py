@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, TextClause, exists, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, TextClause, delete, exists, func, select, text, update
 
 from server.domain.tasks import Task, TaskKind
 from server.domain.tokens import Token, TokenProvider
@@ -42,6 +42,10 @@ class SqlTokenRefreshes:
     def wake(self, account: str, now: int) -> None:
         mine = tasks.c.kind == TaskKind.REFRESH_TOKEN.value, tasks.c.account == account, tasks.c.due_time > now
         self._transaction.change(update(tasks).where(*mine).values(due_time=now, tries=0), [{}])
+
+    def forget(self, account: str) -> None:
+        mine = tasks.c.kind == TaskKind.REFRESH_TOKEN.value, tasks.c.account == account
+        self._transaction.change(delete(tasks).where(*mine), [{}])
 
     def tokens_seen(self, names: Collection[str]) -> dict[str, Token]:
         if not names:

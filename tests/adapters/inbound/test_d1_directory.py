@@ -155,6 +155,27 @@ def test_card_numbers_are_cut_and_of_twins_the_last_counts(gateway: Running, dir
     assert request.body_json.count("value") == 1
 
 
+@pytest.mark.parametrize(
+    ("phone", "whole"),
+    [
+        ("+4917612345679", True),
+        ("+49 176 1234-5679", True),
+        ("4917612345679", False),
+        ("+4111111111111111", False),
+        ("+491761234567-4111111111111111", False),
+    ],
+)
+def test_an_international_phone_number_is_passed_on_whole(
+    gateway: Running, directory: FakeDirectory, phone: str, whole: bool
+) -> None:
+    """All of these pass the check of card numbers, and a password that is sent to stars reaches nobody."""
+    body = {"deviceInformation": {"phoneNumber": phone}, "note": phone}
+    assert send(gateway, "POST", OTP, body).status_code == 204
+    told = json.loads(directory.asked[0][1].body_json)
+    assert "*" in told["note"]
+    assert (told["deviceInformation"]["phoneNumber"] == phone) is whole
+
+
 def test_odd_text_passes_as_escapes(gateway: Running, directory: FakeDirectory) -> None:
     assert send(gateway, "POST", OTP, b'{"a": "\\u0000\\ud800", "\\udfff": 1e400}').status_code == 204
     assert directory.asked[0][1].body_json == '{"a":"\\u0000\\ud800","\\udfff":1e400}'

@@ -127,6 +127,8 @@ def test_a_consumer(asking: Asking, directory: FakeDirectory) -> None:
         consumers_pb2.PersonalData(mobile_phone_country_code="+351"),
         consumers_pb2.PersonalData(mobile_phone_number="91 234", mobile_phone_country_code="+351"),
         consumers_pb2.PersonalData(residency_address=consumers_pb2.PostalAddress(country_code="prt")),
+        consumers_pb2.PersonalData(last_name="4111 1111 1111 1111"),
+        consumers_pb2.PersonalData(residency_address=consumers_pb2.PostalAddress(line2="card 4111111111111111")),
     ],
     ids=str,
 )

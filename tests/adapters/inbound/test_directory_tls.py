@@ -122,3 +122,19 @@ def test_files_are_read_when_the_gateway_starts(folder: Path) -> None:
         tls(folder, "lost", "")
     with pytest.raises(SettingsInvalid, match="MINTMARK_DIRECTORY_KEY_FILE"):
         load({"directory_certificate_file": "c.pem"})
+
+
+@pytest.mark.parametrize("spoilt", ["ca", "certificate", "key"])
+@pytest.mark.parametrize("content", ["", "no PEM", "another's"])
+def test_a_file_that_cannot_be_used_stops_the_start_and_no_call(
+    folder: Path, tmp_path: Path, spoilt: str, content: str
+) -> None:
+    """With an empty key gRPC would end the gateway when D1 calls, and with an empty authority trust the system's."""
+    files = {"ca": folder / "ca.pem", "certificate": folder / "ours.pem", "key": folder / "ours.key"}
+    bad = tmp_path / "bad.pem"
+    anothers = folder / ("foreign.pem" if spoilt == "certificate" else "foreign.key")
+    bad.write_text(anothers.read_text() if content == "another's" else content)
+    settings = {f"directory_{name}_file": str(bad if name == spoilt else path) for name, path in files.items()}
+    with pytest.raises(SettingsInvalid, match="MINTMARK_DIRECTORY_") as told:
+        DirectoryTls.of(load(settings))
+    assert "PRIVATE" not in str(told.value)

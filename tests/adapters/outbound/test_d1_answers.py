@@ -54,6 +54,18 @@ def test_digits_are_cut_whatever_form_they_have(given: Any, bin_: str, end: str)
         assert found.card_last_digits == end
 
 
+@pytest.mark.parametrize("between", ["", " ", "-", "_", ".", "/", "  ", "\u00a0", "\u2011", "x"])
+@pytest.mark.parametrize("digits", [CARD, CARD.translate(str.maketrans("14", "\uff11\uff14"))], ids=["ascii", "wide"])
+def test_no_card_number_is_a_state_or_an_error(digits: str, between: str) -> None:
+    groups = between.join(digits[place : place + 4] for place in range(0, 16, 4))
+    for text in (groups, f"PAN_{groups}", f"{groups}_IS_LOST"):
+        found = read({"tokenState": text, "cardBin": "453421"})
+        told = d1_answers.error_code(Answered(400, json.dumps({"error": text}).encode()))
+        assert found is not None
+        for left in (found.state_text, told):
+            assert sum(map(str.isdigit, left)) <= 10
+
+
 @pytest.mark.parametrize("given", ["1331", "0031", "431", "2031-04", "", 431, None])
 def test_a_date_that_is_none_is_left_out(given: Any) -> None:
     found = read({"cardExpiryDate": given, "tokenState": "ACTIVE"})

@@ -76,10 +76,11 @@ class Gateway:
         request = pb.RefreshTokenRequest(request_id=request_id(), name=self.name(of))
         return self.core.admin.tokens.RefreshToken(request).token
 
-    def claim(self, most: int = 64) -> list[tp.Task]:
-        """The due tasks of this gateway, leased; those of others are left alone."""
+    def claim(self, most: int = 64, account: str = "") -> list[tp.Task]:
+        """The due tasks of this gateway's account, or another one, leased; those of others are left alone."""
+        mine = account or self.account
         listed = self.core.admin.accounts.ListAccounts(ap.ListAccountsRequest(page_size=1000))
-        others = [account.name for account in listed.accounts if account.name != self.account]
+        others = [each.name for each in listed.accounts if each.name != mine]
         request = tp.ClaimTasksRequest(kinds=[REFRESH], max_tasks=most, paused_accounts=others)
         return list(self.core.dispatcher.tasks.ClaimTasks(request).tasks)
 

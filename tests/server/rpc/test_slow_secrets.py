@@ -10,6 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from mintmark.v1 import access_tokens_pb2, clients_pb2
 
 from server.keys import hashing
+from server.rpc.calls import UNARY_LIMIT
 from server.services import slow_secrets
 from server.services.slow_secrets import MOST_OF_ONE_CLIENT, MOST_RUNNING
 from tests.server.rpc.running import RunningCore, Session, refused, request_id, running_core
@@ -114,6 +115,22 @@ def test_a_flood_is_shed_and_keeps_nobody_out(
     assert codes.count("UNAUTHENTICATED") == MOST_OF_ONE_CLIENT
     assert scrypt.most_running <= MOST_RUNNING
     assert scrypt.calls - made == MOST_OF_ONE_CLIENT + 1
+
+
+def test_one_guess_many_times_over_takes_no_more_places_than_many_guesses(
+    core: RunningCore, scrypt: CountedScrypt
+) -> None:
+    """Each place is a thread that other calls need."""
+    flooded = client(core)
+    scrypt.let.clear()
+    callers = 2 * UNARY_LIMIT
+    with ThreadPoolExecutor(callers) as pool:
+        guesses = [pool.submit(asked, core.anonymous, flooded, "the same guess") for _ in range(callers)]
+        eventually(lambda: sum(each.done() for each in guesses) == callers - MOST_OF_ONE_CLIENT)
+        scrypt.let.set()
+        codes = [each.result(30) for each in guesses]
+    assert codes.count("UNAUTHENTICATED") == MOST_OF_ONE_CLIENT
+    assert codes.count("RESOURCE_EXHAUSTED") == callers - MOST_OF_ONE_CLIENT
 
 
 def test_a_secret_that_was_replaced_is_not_remembered_as_right(core: RunningCore) -> None:

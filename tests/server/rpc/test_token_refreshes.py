@@ -264,6 +264,27 @@ def test_an_account_that_stops_calling_d1_takes_its_tasks_along(gateway: Gateway
     eventually(gateway.claim, 20, "the task")
 
 
+@pytest.mark.parametrize("how", ["moved", "without", "deleted"])
+def test_a_token_that_d1_did_not_know_is_asked_for_by_the_account_that_comes_next(gateway: Gateway, how: str) -> None:
+    gateway.notify()
+    gateway.tell(gateway.claim_one(), http_status=404)
+    before = gateway.stated()
+    if how == "without":
+        before.ClearField("d1_api")
+    if how == "deleted":
+        listed = gateway.core.admin.accounts.ListAccounts(ap.ListAccountsRequest(page_size=1000))
+        others = [account for account in listed.accounts if account.name != gateway.account]
+        deleting = ap.ApplyAccountsRequest(request_id=request_id(), accounts=others, delete_missing=True)
+        assert gateway.account in [each.account for each in gateway.core.admin.accounts.ApplyAccounts(deleting).changes]
+    else:
+        before.merchant_gateway_id = f"{gateway.gateway}-2"
+        gateway.apply(before)
+    after = gateway.stated()
+    after.account_id = f"{gateway.gateway}-new"
+    gateway.apply(after)
+    eventually(lambda: gateway.claim(account=f"partnerAccounts/{after.account_id}"), 20, "the task")
+
+
 def test_only_d1s_tokens_are_read_by_hand(gateway: Gateway) -> None:
     imported = pb.TokenImport(
         merchant_gateway_id=gateway.gateway,

@@ -52,7 +52,7 @@ def flood(secrets: SlowSecrets, wanted: list[tuple[str, str]]) -> Iterator[list[
 
 
 def full(secrets: SlowSecrets, count: int) -> Callable[[], bool]:
-    return lambda: len(secrets._being_made) == count
+    return lambda: secrets._by_client.total() == count
 
 
 def test_so_many_run_and_so_many_wait_and_the_next_is_refused_at_once(slow: HeldBack) -> None:
@@ -122,11 +122,15 @@ def test_waiting_ends_at_the_deadline(slow: HeldBack) -> None:
 
 def test_callers_with_one_secret_share_its_hash(slow: HeldBack) -> None:
     secrets = SlowSecrets(slow, KEY, time.monotonic)
-    with flood(secrets, [("c", "right")] * (MOST_AT_ONCE * 2)) as made:
-        eventually(lambda: slow.running == 1)
+    with flood(secrets, [("c", "right")] * MOST_OF_ONE_CLIENT) as made:
+        eventually(lambda: secrets._by_client["c"] == MOST_OF_ONE_CLIENT)
+        # Who waits takes a place too.
+        with pytest.raises(TooManyCalls):
+            secrets.hash_of("c", "right", FAR)
         slow.let.set()
         assert {each.result(30) for each in made} == {"hash of right"}
     assert slow.asked == ["right"]
+    assert not secrets._by_client
 
 
 def test_a_fault_is_told_to_everybody_and_forgotten() -> None:
