@@ -15,6 +15,7 @@ from server.keys import keyring
 from server.settings import load
 from tests.server.rpc.paying import SUBMIT, Shop, approved, open_shop
 from tests.server.rpc.running import RunningCore, Session, code_of, request_id, running_core
+from tests.waiting import eventually
 
 
 class Second:
@@ -40,7 +41,11 @@ class Second:
         self.first = first
 
     def client(self, shop: Shop) -> Session:
-        return Session(self._channels[0], shop.client.metadata)
+        """Once this core has heard of the client, which may take a moment."""
+        session = Session(self._channels[0], shop.client.metadata)
+        listed = pb.ListPaymentsRequest(page_size=1)
+        eventually(lambda: code_of(lambda: session.payments.ListPayments(listed)) == "OK", 10, "the client")
+        return session
 
     def dispatcher(self) -> Session:
         return Session(self._channels[1], self.first.dispatcher.metadata)
