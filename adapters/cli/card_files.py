@@ -55,21 +55,15 @@ def encrypted(session: Session, card: bytes) -> str:
 
 
 def _document(text: str) -> dict[str, Any]:
+    from adapters.jose.strict import json_object
+
     wanted = 'card data is one JSON object, such as {"pan": "...", "exp": "1230"}, with each name once'
     try:
-        document = json.loads(text, object_pairs_hook=_once) if len(text) <= LONGEST else None
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise usage(wanted)
-    return document
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(members)
-    if len(made) != len(members):
-        raise ValueError
-    return made
+        if len(text) <= LONGEST:
+            return json_object(text)
+    except ValueError:
+        pass
+    raise usage(wanted)
 
 
 def _wrong(document: dict[str, Any]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from mintmark.v1 import card_keys_pb2_grpc
 
 from adapters.core import AioAccessToken
 from adapters.inbound import core_trouble
-from adapters.inbound.card_keys import CardKeys
+from adapters.inbound.card_keys import CardKeys, Held
 from adapters.inbound.card_metrics import CardMetrics
 from adapters.inbound.core_trouble import CORE_TROUBLE
 from adapters.inbound.problems import NOT_FOUND, Answer, json_answer
@@ -51,15 +51,13 @@ class CardKeyPublications:
         failures = 0
         while True:
             waiting = self._every
-            if self._keys.held:
-                failures = 0 if await self._publish() else failures + 1
+            if held := self._keys.held:
+                failures = 0 if await self._publish(held) else failures + 1
                 waiting = core_trouble.pause(failures) if failures else self._every
             await self._keys.change(waiting)
 
-    async def _publish(self) -> bool:
+    async def _publish(self, held: Held) -> bool:
         """Whether the core knows the keys now."""
-        held = self._keys.held
-        assert held is not None  # noqa: S101  the caller looked
         request = pb.PublishCardKeysRequest(jwks_json=json.dumps(held.public_jwks), hash_key_id=held.hash_keys.current)
         try:
             await core_trouble.call(self._access_token, self._stub.PublishCardKeys, request, TIMEOUT_S)

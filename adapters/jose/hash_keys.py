@@ -8,14 +8,13 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
 
+from adapters.jose.key_lists import listed
 from adapters.jose.public_keys import KeyInvalid
-from adapters.jose.strict import json_object, octets, text_of
+from adapters.jose.strict import octets, text_of
 
 KEY_BYTES = 32
-MOST_KEYS = 16
-LONGEST_SET = 65_536
+WANTED = 'give {"keys": [{"id": "...", "key": "..."}]}, the current one first'
 ID_RULE = "1 to 64 of A-Z a-z 0-9 . _ -"
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What is hashed, and how: with another number no card is found any more.
@@ -41,7 +40,7 @@ class HashKeys:
     def __init__(self, text: str) -> None:
         """Raises KeyInvalid, and holds either all keys or none."""
         self._keys: dict[str, bytes] = {}
-        for index, entry in enumerate(_listed(text), start=1):
+        for index, entry in enumerate(listed(text, "list of keys", WANTED), start=1):
             key_id, key = _read(entry, index)
             if key_id in self._keys:
                 raise KeyInvalid(f"key {index} has the id {key_id!r} of an earlier one: give each its own")
@@ -81,21 +80,6 @@ def new_hash_key(key_id: str | None) -> dict[str, str]:
     if key_id is not None and not _ID.fullmatch(key_id):
         raise KeyInvalid(f"an id must be {ID_RULE}: give another")
     return {"id": key_id or secrets.token_hex(8), "key": text_of(secrets.token_bytes(KEY_BYTES))}
-
-
-def _listed(text: str) -> list[Any]:
-    wanted = 'give {"keys": [{"id": "...", "key": "..."}]}, the current one first'
-    if len(text) > LONGEST_SET:
-        raise KeyInvalid(f"the keys have more than {LONGEST_SET} characters: {wanted}")
-    try:
-        found = json_object(text).get("keys")
-    except ValueError:
-        raise KeyInvalid(f"the keys are not a JSON object with each name once: {wanted}") from None
-    if not isinstance(found, list):
-        raise KeyInvalid(f"the keys are no list of keys: {wanted}")
-    if not 0 < len(found) <= MOST_KEYS:
-        raise KeyInvalid(f"there are {len(found)} keys: give 1 to {MOST_KEYS}")
-    return found
 
 
 def _read(entry: object, index: int) -> tuple[str, bytes]:

@@ -8,14 +8,14 @@ from jwcrypto.jwk import JWK
 
 from adapters.jose.compact_jwe import ALG
 from adapters.jose.encryption import Opener, Recipient
+from adapters.jose.key_lists import listed
 from adapters.jose.p256 import Point, coordinate
 from adapters.jose.public_keys import KID_RULE, SIGNING, KeyInvalid, PublicKey, operations, point_of, thumbprint
-from adapters.jose.strict import is_kid, json_object
+from adapters.jose.strict import is_kid
 
 __all__ = ["KeyInvalid", "PrivateKeys", "new_key"]
 
-MOST_KEYS = 16
-LONGEST_SET = 65_536
+WANTED = 'give a JWK Set: {"keys": [...]} with private keys, the current one first'
 _DERIVING = {"deriveBits", "deriveKey"}
 
 
@@ -40,7 +40,7 @@ class PrivateKeys:
     def __init__(self, text: str) -> None:
         """Raises KeyInvalid, and holds either all keys or none."""
         self._keys: dict[str, _PrivateKey] = {}
-        for index, jwk in enumerate(_listed(text), start=1):
+        for index, jwk in enumerate(listed(text, "JWK Set", WANTED), start=1):
             key = _read(jwk, index)
             if key.kid in self._keys:
                 raise KeyInvalid(f"key {index} has the kid {key.kid!r} of an earlier one: give each its own")
@@ -91,21 +91,6 @@ def new_key(kid: str | None) -> dict[str, str]:
     point = Point.read(made["x"], made["y"])
     named = {"kid": thumbprint(point) if kid is None else kid, "use": "enc", "alg": ALG}
     return point.jwk() | {"d": str(made["d"])} | named
-
-
-def _listed(text: str) -> list[Any]:
-    wanted = 'give a JWK Set: {"keys": [...]} with private keys, the current one first'
-    if len(text) > LONGEST_SET:
-        raise KeyInvalid(f"the keys have more than {LONGEST_SET} characters: {wanted}")
-    try:
-        found = json_object(text).get("keys")
-    except ValueError:
-        raise KeyInvalid(f"the keys are not a JSON object with each name once: {wanted}") from None
-    if not isinstance(found, list):
-        raise KeyInvalid(f"the keys are no JWK Set: {wanted}")
-    if not 0 < len(found) <= MOST_KEYS:
-        raise KeyInvalid(f"there are {len(found)} keys: give 1 to {MOST_KEYS}")
-    return found
 
 
 def _read(jwk: object, index: int) -> _PrivateKey:

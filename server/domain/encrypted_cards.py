@@ -10,6 +10,7 @@ from typing import Any
 from server.domain import card_numbers
 from server.domain.cards import EncryptedCard
 from server.domain.refusals import CardKeyUnknown
+from server.domain.strict_json import json_object
 
 LONGEST_HEADER = 2731
 # Header, no encrypted key (RFC 7518 section 4.6), 12 bytes of IV, ciphertext, 16 bytes of tag (section 5.3).
@@ -35,15 +36,12 @@ def read(jwe: str, kids: Collection[str], where: str) -> EncryptedCard:
 
 
 def _header_of(jwe: str) -> dict[str, Any]:
-    """Raises ValueError, RecursionError for what is no compact JWE."""
+    """Raises ValueError for what is no compact JWE."""
     found = _COMPACT.fullmatch(jwe)
     if found is None or len(found[1]) > LONGEST_HEADER:
         raise ValueError("not five parts of the right lengths")
     text = base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode("utf-8")
-    header = json.loads(text, object_pairs_hook=_once)
-    if not isinstance(header, dict):
-        raise ValueError("not an object")
-    return header
+    return json_object(text)
 
 
 def _kid_of(header: dict[str, Any]) -> str:
@@ -66,10 +64,3 @@ def _check_point(epk: Any) -> None:
         given = epk.get(coordinate)
         if not isinstance(given, str) or not _COORDINATE.fullmatch(given):
             raise ValueError("not a point")
-
-
-def _once(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(members)
-    if len(made) != len(members):
-        raise ValueError("a name twice")
-    return made

@@ -14,7 +14,6 @@ from server.ports.keys import EncryptionKeys as EncryptionKeys
 from server.ports.keys import Hasher as Hasher
 from server.ports.keys import KeyUnfit as KeyUnfit
 from server.ports.keys import MessageKeys as MessageKeys
-from server.ports.keys import PublicKeyInvalid as PublicKeyInvalid
 from server.ports.keys import ReadPublicKey as ReadPublicKey
 from server.ports.keys import SealBroken as SealBroken
 from server.ports.keys import Sealer as Sealer

@@ -38,7 +38,7 @@ class MessageKeys(Protocol):
 
 
 class KeyUnfit(Exception):
-    """A key that an operator has given cannot be used. The text says why and never holds any of it."""
+    """A key that was given cannot be used. The text follows the key's name, says why and never holds any of it."""
 
 
 class Assertions(Protocol):
@@ -59,10 +59,6 @@ class Signer(Protocol):
         """The claims of a token that we signed, whatever its times say; None for anything else."""
 
 
-class PublicKeyInvalid(Exception):
-    """A public key cannot be used. The text, which follows the key's name, says why and what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class ReadPublicKey:
     """What a public key is known by: the `kid` that JWEs for it name, and its thumbprint (RFC 7638, SHA-256)."""
@@ -74,4 +70,4 @@ class ReadPublicKey:
 class EncryptionKeys(Protocol):
     def read(self, text: str, kid: str) -> ReadPublicKey:
         """A public key for ECDH-ES on P-256 as JWK, PEM or certificate; `kid` where it is not empty. Raises
-        PublicKeyInvalid."""
+        KeyUnfit."""

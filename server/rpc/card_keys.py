@@ -7,7 +7,7 @@ from mintmark.v1 import card_keys_pb2 as pb
 
 from server.domain.card_keys import CardKey, PublishedKey
 from server.domain.refusals import FieldInvalid
-from server.ports import EncryptionKeys, PublicKeyInvalid
+from server.ports import EncryptionKeys, KeyUnfit
 from server.rpc.calls import Call
 from server.rpc.words import timestamp
 from server.services import card_keys
@@ -39,7 +39,7 @@ def keys_of(jwks_json: str, reader: EncryptionKeys) -> list[PublishedKey]:
 def _key_of(stated: Any, reader: EncryptionKeys) -> PublishedKey:
     try:
         read = reader.read(json.dumps(stated), "")
-    except PublicKeyInvalid as invalid:
+    except KeyUnfit as invalid:
         raise FieldInvalid(FIELD, f"a key {invalid}", "jwks") from None
     if stated.get("kid") != read.key_id:
         raise FieldInvalid(FIELD, "has a key without a kid", "jwks")

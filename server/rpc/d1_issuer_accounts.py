@@ -5,7 +5,7 @@ from mintmark.v1 import accounts_pb2 as pb
 from server.domain import d1_issuer_accounts as domain
 from server.domain.d1_issuer_accounts import CardDirectory, CardVerificationMode, D1Issuer, PublicKey
 from server.domain.violations import FieldsInvalid
-from server.ports import EncryptionKeys, PublicKeyInvalid
+from server.ports import EncryptionKeys, KeyUnfit
 
 MODES = {
     CardVerificationMode.OFF: pb.CardVerificationMode.CARD_VERIFICATION_MODE_UNSPECIFIED,
@@ -72,7 +72,7 @@ def issuer_of(given: pb.D1IssuerAccount, keys: EncryptionKeys, where: str) -> D1
 def _key_of(given: pb.D1PublicKey, keys: EncryptionKeys, where: str, wrong: list[tuple[str, str, str]]) -> PublicKey:
     try:
         read = keys.read(given.public_key, given.key_id)
-    except PublicKeyInvalid as invalid:
+    except KeyUnfit as invalid:
         wrong.append((f"{where}.public_key", str(invalid), "public_key"))
         return PublicKey("", "", "")
     if read.thumbprint != given.thumbprint:

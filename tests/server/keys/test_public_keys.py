@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from server.keys.public_keys import EncryptionKeys
-from server.ports import PublicKeyInvalid, ReadPublicKey
+from server.ports import KeyUnfit, ReadPublicKey
 
 # The partner's documented public key; its kid is its thumbprint.
 REFERENCE = {
@@ -98,6 +98,6 @@ def test_a_pem_key_and_its_certificate_are_one_key_whatever_the_certificates_dat
     ids=range(25),
 )
 def test_what_cannot_be_used_is_refused_with_what_to_do(text: str, said: str) -> None:
-    with pytest.raises(PublicKeyInvalid, match=said) as refused:
+    with pytest.raises(KeyUnfit, match=said) as refused:
         KEYS.read(text, "")
     assert REFERENCE["x"] not in str(refused.value)
